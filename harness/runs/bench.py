@@ -1,9 +1,8 @@
-"""How fast the engines are, as ratios: against the bare cryptography that the protocol makes them do, and against
-others.
+"""How fast the engines are, as ratios: to the bare cryptography that the protocol demands, and to other engines.
 
-Both sides of a ratio are measured in turns in the same run, many short rounds each, and the ratio is that of the
-medians: a machine that is slow for a while is slow for both. The bare cryptography is not estimated: the primitives
-that a message or handshake needs are counted below and timed through the same libraries that the reference engine uses.
+Both sides of a ratio are measured in turns in the same run, in many short rounds, and the ratio is that of the medians:
+a machine that is slow for a while is slow for both. The bare cryptography is not estimated. The primitives that a
+message or a handshake needs are counted below, and timed with the libraries that the reference engine uses.
 """
 
 from __future__ import annotations
@@ -49,9 +48,9 @@ _CASES = 24
 
 @dataclass(frozen=True, slots=True)
 class Primitives:
-    """How many of each primitive something needs, over both parties.
+    """How many of each primitive are needed, by both parties together.
 
-    dh: exponentiations, each of another base, as the library takes it: a public key made from a number, and the
+    dh: exponentiations, each with another base, as the library does them: making a public key from a number, and the
     exchange. dh_keys: how many of the exponents are new, so that the library's private key has to be made.
     """
 
@@ -65,12 +64,13 @@ class Primitives:
 
 
 #: One data message that changes keys, from `send` to the end of `receive`: the secret of the new key pair on each
-#: side and one new D-H key; encryption and decryption; MAC and its check; per side two h1 and two hashes for MAC keys.
+#: side, and one new D-H key; encryption and decryption; the MAC and its check; on each side two h1 and two hashes for
+#: MAC keys.
 RATCHETING_MESSAGE = Primitives(dh=3, dh_keys=1, aes=2, hmac=2, hashes=8)
 
 #: A handshake: g^x, g^y, the secret twice, and each side's next D-H key; gx, X_B and X_A encrypted and decrypted; M_B
-#: and M_A and their MACs, each made and checked; SHA-256 of gx twice, six h2 and the first session keys on each side; a
-#: signature made and checked on each side; the fingerprint of the other's key.
+#: and M_A and their MACs, each made and checked; SHA-256 of gx twice; on each side six h2, the first session keys, a
+#: signature made and checked, and the fingerprint of the other's key.
 HANDSHAKE = Primitives(dh=6, dh_keys=4, aes=6, hmac=8, hashes=24, dsa_sign=2, dsa_verify=2)
 
 
@@ -127,7 +127,7 @@ def _shake_hands(alice: ReferenceEngine, bob: ReferenceEngine) -> None:
 
 
 def ratcheting(rounds: int, batch: int) -> tuple[list[float], list[float]]:
-    """Seconds a ratcheting message: (bare cryptography, reference engine), one pair a round."""
+    """Seconds per ratcheting message: (bare cryptography, reference engine), one pair per round."""
     alice, bob = _engines(b"bench")
     _shake_hands(alice, bob)
     crypto = bare(RATCHETING_MESSAGE)
@@ -143,7 +143,7 @@ def ratcheting(rounds: int, batch: int) -> tuple[list[float], list[float]]:
 
 
 def handshakes(rounds: int, batch: int) -> tuple[list[float], list[float]]:
-    """Seconds a handshake: (bare cryptography, reference engine), one pair a round."""
+    """Seconds per handshake: (bare cryptography, reference engine), one pair per round."""
     crypto = bare(HANDSHAKE)
     pairs = []
     for number in range(rounds):
@@ -154,14 +154,14 @@ def handshakes(rounds: int, batch: int) -> tuple[list[float], list[float]]:
 
 
 def snapshots(rounds: int) -> list[float]:
-    """Seconds for a snapshot of an encrypted engine and its restoring."""
+    """Seconds for taking a snapshot of an encrypted engine and restoring it."""
     alice, bob = _engines(b"bench")
     _shake_hands(alice, bob)
     return [_once(100, lambda: alice.restore(alice.snapshot())) for _ in range(rounds)]
 
 
 def driver_calls(name: str, rounds: int) -> list[float]:
-    """Seconds for a call that does nothing (a time that has not changed) to the driver of an engine."""
+    """Seconds for a call that does nothing (setting a time that has not changed) to the driver of an engine."""
     target = DriverTarget(name, ENGINE_DRIVERS[name])
     try:
         party = target.party("bench", PartyConfig(published_key("alice")), b"bench")
@@ -171,7 +171,7 @@ def driver_calls(name: str, rounds: int) -> list[float]:
 
 
 def libotr_messages(rounds: int, batch: int) -> list[float]:
-    """Seconds a ratcheting message of libotr, both sides within its own process. TargetMissing."""
+    """Seconds per ratcheting message of libotr, with both sides in its own process. TargetMissing."""
     target = DriverTarget("libotr", THIRD_PARTIES["libotr"].ready())
     try:
         parties = {
@@ -186,7 +186,7 @@ def libotr_messages(rounds: int, batch: int) -> list[float]:
 
 
 def ratio(pairs: tuple[list[float], list[float]]) -> float:
-    """The median of the second figures over that of the first."""
+    """The median of the second figures, divided by that of the first."""
     return statistics.median(pairs[1]) / statistics.median(pairs[0])
 
 
@@ -202,7 +202,7 @@ class Bound(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a figure says. unit: "" for a ratio. limit: None where the figure only explains others."""
+    """What a figure means. unit: "" for a ratio. limit: None if the figure only explains others."""
 
     text: str
     unit: str = ""
@@ -210,7 +210,7 @@ class Meaning:
     limit: float | None = None
 
 
-#: Every figure. The limits have room for a busy machine; what idle ones measure is in docs/explanation/measuring.md.
+#: Every figure. The limits leave room for a busy machine; docs/explanation/measuring.md has what idle ones measure.
 FIGURES: Mapping[str, Meaning] = {
     "ratchet_vs_crypto": Meaning("time of a message that changes keys, over that of the cryptography in it", limit=1.6),
     "ake_vs_crypto": Meaning("time of a handshake, over that of the cryptography in it", limit=1.3),
@@ -235,26 +235,26 @@ FIGURES: Mapping[str, Meaning] = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure that was measured. value: in the unit of its meaning."""
+    """A measured figure. value: in the unit of its meaning."""
 
     name: str
     value: float
 
     @property
     def meaning(self) -> Meaning:
-        """What it says."""
+        """What it means."""
         return FIGURES[self.name]
 
     @property
     def within(self) -> bool | None:
-        """Whether it is on the right side of its limit; None where it has no limit."""
+        """Whether it is on the right side of its limit; None if it has no limit."""
         meaning = self.meaning
         if meaning.limit is None:
             return None
         return self.value <= meaning.limit if meaning.bound is Bound.MOST else self.value >= meaning.limit
 
 
-#: How many of each unit a second has.
+#: How many of each unit make a second.
 _IN_A_SECOND = {"ms": 1e3, "us": 1e6}
 
 #: How many times `measure` yields at most.
@@ -262,7 +262,7 @@ MEASUREMENTS = 7
 
 
 def measure(rounds: int = 15) -> Iterator[tuple[Figure, ...]]:
-    """Measure everything; the figures of each measurement when it is done. Without libotr, its figures are left out."""
+    """Measure everything; yields the figures of each measurement when it is done. Without libotr, its are left out."""
 
     def timed(name: str, seconds: list[float]) -> Figure:
         return Figure(name, statistics.median(seconds) * _IN_A_SECOND[FIGURES[name].unit])

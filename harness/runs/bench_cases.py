@@ -1,9 +1,9 @@
 """What the cases of `fuzz` cost, as a ratio to the bare cryptography in them.
 
-While cases run, every call of a primitive that the reference engine makes is written down, with its arguments. These
-calls are then made again, and nothing else, which takes the time that the cryptography needs. In process, both sides
-are timed by the processor's time, so that other programs on the machine matter less. The cases are those that `fuzz`
-runs first in a campaign with this seed: drawn afresh or changes of others, half of them with insiders.
+While cases run, every call of a primitive by the reference engine is recorded with its arguments. Making these calls
+again, and nothing else, takes the time that the cryptography needs. In process, both sides are measured in processor
+time, so that other programs on the machine matter less. The cases are the first of a `fuzz` campaign with this seed:
+drawn afresh or changes of others, half of them with insiders.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from otterproof.harness.targets.engines import SingleEngineTarget, Target
 from otterproof.implementations import reference
 from otterproof.implementations.reference import ReferenceEngine, numbers
 
-#: The primitives of the engine, besides exponentiation.
+#: The primitives of the engine, except exponentiation.
 _PRIMITIVES = ("aes_ctr", "sha1", "sha256", "hmac_sha1", "hmac_sha256", "sign", "verify")
 
-#: The programs of the figures are those of this seed.
+#: The seed of the programs that the figures are about.
 SEED = "bench"
 
 
@@ -41,7 +41,7 @@ class Calls:
     made: list[Callable[[], object]] = field(default_factory=list)
 
     def again(self, clock: Callable[[], float]) -> float:
-        """Make them again; the seconds that it takes."""
+        """Make the calls again; returns the seconds that takes."""
         began = clock()
         for call in self.made:
             call()
@@ -50,7 +50,7 @@ class Calls:
 
 @contextmanager
 def recorded() -> Iterator[Calls]:
-    """Inside, the reference engine's calls of primitives are written down."""
+    """Inside, the reference engine's calls of primitives are recorded."""
     calls = Calls()
     modules = [module for name, module in sys.modules.items() if name.startswith(f"{reference.__name__}.")]
     genuine = {name: getattr(numbers, name) for name in _PRIMITIVES}
@@ -80,7 +80,7 @@ def recorded() -> Iterator[Calls]:
 
 
 def _timed(made: Program, clock: Callable[[], float]) -> float:
-    """The seconds that a case takes; what its setup needs once for all cases is there already."""
+    """The seconds that a case takes, without what its setup needs once for all cases."""
     prepare(made)
     began = clock()
     attempt(made)
@@ -88,9 +88,9 @@ def _timed(made: Program, clock: Callable[[], float]) -> float:
 
 
 def in_process(rounds: int, batch: int) -> tuple[list[float], list[float]]:
-    """Seconds of the processor a case: (bare cryptography, all of it), one pair a round.
+    """Processor seconds per case: (bare cryptography, all of it), one pair per round.
 
-    A program is timed in its first run, and its calls are written down in another one.
+    A program is timed in its first run, and its calls are recorded in another one.
     """
     clock = time.process_time
     pairs = []
@@ -101,7 +101,7 @@ def in_process(rounds: int, batch: int) -> tuple[list[float], list[float]]:
 
 
 def through_driver(rounds: int, batch: int) -> tuple[list[float], list[float]]:
-    """The same for cases of the reference engine behind its driver; the cryptography is that of both processes."""
+    """The same for cases of the reference engine behind its driver, with the cryptography of both processes."""
     target, clock = DriverTarget("reference", ENGINE_DRIVERS["reference"]), time.perf_counter
     pairs = []
     try:
@@ -115,7 +115,7 @@ def through_driver(rounds: int, batch: int) -> tuple[list[float], list[float]]:
 
 
 def _calls_of(programs: Iterable[Program]) -> Calls:
-    """The calls that the cases of some programs make, from where they begin."""
+    """The calls that the cases of some programs make, from where each case begins."""
     calls = Calls()
     for one in programs:
         one.setup.case()
@@ -133,7 +133,7 @@ def _batches(rounds: int, batch: int) -> list[Sequence[Program]]:
 
 @cache
 def _campaign(count: int) -> Sequence[Program]:
-    """So many programs; what each shows is known before the next one is drawn."""
+    """The first programs of a campaign; what each shows is known before the next one is drawn."""
     programs = []
     for one, watched in islice(drawn(SingleEngineTarget("reference", ReferenceEngine), SEED, Way.FEEDBACK), count):
         attempt(one, watched=watched)
@@ -142,6 +142,6 @@ def _campaign(count: int) -> Sequence[Program]:
 
 
 def _through(target: Target, programs: Iterable[Program]) -> Iterator[Program]:
-    """The same programs with another target, which can what the reference engine can."""
+    """The same programs for another target, which can do what the reference engine can."""
     for one in programs:
         yield replace(one, setup=with_target(one.setup, target))

@@ -1,8 +1,8 @@
-"""The insider in a handshake: in place of its client's message it sends one that is right but for one thing.
+"""The insider in a handshake: in place of its client's message, it sends one that is right except for one thing.
 
-What it needs is found by trying: the secrets that the client shows, with the D-H values that have crossed the network.
-What must be refused is judged by the message itself, so that an insider may change a message as often as it likes.
-[otterproof.harness.simulation.insider]
+It finds the keys that it needs by trying: the secrets that the client shows, with the D-H values that have crossed the
+network. Whether a message must be refused is decided from the message itself, so an insider may change a message as
+often as it likes. [otterproof.harness.simulation.insider]
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from otterproof.harness.wire.numbers import dsa_verifies, fingerprint, mpi, powe
 from otterproof.harness.wire.signed import SignedMessage
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
-#: The sizes in bytes of what can be a D-H exponent, with leading zeros or without.
+#: The sizes in bytes that a D-H exponent can have, with leading zeros or without.
 _EXPONENT = range(32, 41)
 
-#: So many D-H values of others are tried, the latest first.
+#: How many D-H values of others are tried, the latest first.
 _TRIED = 4
 
-#: The sizes in bits of p, and of q, that keys of our engines have. [choice keys.dsa-ranges]
+#: The sizes in bits of p and of q in keys of our engines. [choice keys.dsa-ranges]
 _P, _Q = (1024, 2048, 3072), 160
 
 
@@ -49,7 +49,7 @@ _P, _Q = (1024, 2048, 3072), 160
 class Refusal:
     """The check that a receiver fails if it takes a message for genuine.
 
-    strictly: the text leaves it open, and the engines of this project alone must refuse it.
+    strictly: the text leaves this open, and only the engines of this project must refuse it.
     """
 
     check: str
@@ -58,11 +58,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class CraftedHandshake:
-    """A message of an insider in a handshake. name, instead_of: of this message, and of the client's own.
+    """A message of an insider in a handshake. name, instead_of: the names of this message and of the client's own.
 
     commit, signed: what it is made from, if it is a commit or a signed message. ssid, keyid, fingerprint: of the
-    session that a signed message leads to, of its sender's D-H key, and of the key in it; as far as they can be read.
-    in_session: whether the D-H key has that id in a session that there is already.
+    session that a signed message leads to, of its sender's D-H key, and of the public key in it, as far as they can be
+    read. in_session: whether that D-H key has that id in an existing session.
     """
 
     raw: bytes
@@ -83,25 +83,25 @@ class CraftedHandshake:
 
     @property
     def keyids(self) -> tuple[int, ...]:
-        """The ids of keys that the receiver may send to then: where it knows this key, it may know the next one."""
+        """The ids of keys that the receiver may send to afterwards: if it knows this key, it may know the next one."""
         return (self.keyid, self.keyid + 1) if self.in_session else (self.keyid,)
 
     def after(self, earlier: object) -> CraftedHandshake:
-        """The same, made of another message of an insider."""
+        """The same, if it was made from an earlier message of an insider."""
         return replace(self, instead_of=earlier.instead_of) if isinstance(earlier, CraftedHandshake) else self
 
 
 def name_of(message: Message) -> bytes:
-    """What tells a message from others: of one with a MAC, what that proves; else all of it."""
+    """What identifies a message: if it has a MAC, what the MAC proves; else all of it."""
     return message.authenticated or proof(message) or hashlib.sha256(message.body).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an insider knows beside its client's secrets.
+    """What an insider knows besides its client's secrets.
 
-    keys: the long-term keys of parties, and of others. crafted: what insiders have made of messages, by their names.
-    sent: the messages that were sent, each with its sender, the latest first.
+    keys: the long-term keys of parties, and of strangers. crafted: what insiders have made of messages, by name. sent:
+    the messages that were sent, each with its sender, the latest first.
     """
 
     keys: Mapping[str, DsaPrivateKey]
@@ -109,7 +109,7 @@ class Known:
     sent: Sequence[tuple[str, bytes]]
 
     def dh_values(self, sender: str) -> Iterator[int]:
-        """The g^y that others have sent, each once, the latest first."""
+        """The g^y that others have sent, without duplicates, the latest first."""
         seen: set[int] = set()
         for who, raw in self.sent:
             message = parse_once(raw)
@@ -121,7 +121,7 @@ class Known:
                 yield value
 
     def commits(self, sender: str) -> Iterator[OpenCommit]:
-        """The commits of an insider, the latest first."""
+        """The commits that insiders made in the name of a sender, the latest first."""
         for who, raw in self.sent:
             one = self.crafted.get(name_of(parse_once(raw))) if who == sender else None
             if isinstance(one, CraftedHandshake) and one.commit is not None:
@@ -131,7 +131,7 @@ class Known:
 def crafted_handshake(
     message: Message, move: Craft, senders: Iterable[tuple[str, Party]], known: Known
 ) -> CraftedHandshake | None:
-    """What an insider makes of a message of the handshake; None if it can't. senders: who may have sent it."""
+    """What an insider makes of a handshake message; None if it can't. senders: the parties that may have sent it."""
     name = name_of(message)
     earlier = known.crafted.get(name)
     for sender, party in senders:
@@ -197,7 +197,7 @@ def _of_signed(base: CraftedHandshake, signed: SignedMessage, own: Iterable[OwnK
 
 
 def _own_keys(party: ShowsSecrets) -> Sequence[OwnKey]:
-    """The D-H keys of a party in its sessions, the previous one of each first."""
+    """The D-H keys of a party in its sessions; in each session the previous one comes first."""
     state = state_of(party)
     ratchets = [one.ratchet for one in state.sessions if one.ratchet is not None] if state is not None else []
     exponents = dict(exponents_of(party))
@@ -206,18 +206,18 @@ def _own_keys(party: ShowsSecrets) -> Sequence[OwnKey]:
 
 
 def exponents_of(party: ShowsSecrets) -> Iterator[tuple[int, int]]:
-    """The secrets of a party that can be D-H exponents, each with the public value that it has; one at a time."""
+    """The public value and the exponent of each secret of a party that can be a D-H exponent, one at a time."""
     for exponent in dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in _EXPONENT):
         yield power(DH_GENERATOR, exponent), exponent
 
 
 def _opened(message: Message, party: ShowsSecrets) -> OpenCommit | None:
-    """A commit of a party whose secrets are known."""
+    """A commit of a party whose secrets are known, with the key that opens it."""
     return next((one for key in party.secrets().values() if (one := opened(message, key)) is not None), None)
 
 
 def _signed(message: Message, sender: str, party: ShowsSecrets, to: str, known: Known) -> SignedMessage | None:
-    """A signed message of a party whose secrets and long-term key are known."""
+    """A signed message of a party whose secrets and long-term key are known, with its keys."""
     if sender not in known.keys:
         return None
     primed, state = message.kind is Kind.SIGNATURE, state_of(party)
@@ -278,7 +278,7 @@ def refusal(signed: SignedMessage) -> Refusal | None:
 
 
 def _malformed(signed: SignedMessage, layer: Layer) -> Refusal | None:
-    """Why a block that is not as the protocol text has it must be refused; None where that is left open."""
+    """Why a malformed block must be refused; None if the text leaves that open."""
     c, _, m2 = signed.own
     encrypted = signed.message.data("encrypted_signature")
     others = (
@@ -299,21 +299,21 @@ def _malformed(signed: SignedMessage, layer: Layer) -> Refusal | None:
 
 
 def _put_right(signed: SignedMessage) -> Iterator[SignedMessage]:
-    """The message if its block has the key id behind the signature, or first, in the place where it belongs."""
+    """The message with its key id in the right place, if it was behind the signature or first in the block."""
     block = signed.block
     for right in (block[:-44] + block[-4:] + block[-44:-4], block[4:-40] + block[:4] + block[-40:]):
         yield replace(signed, message=parse(signed.with_block(right)))
 
 
 def _key_in(layer: Layer) -> DsaPublicKey | None:
-    """The public key in a block, if it is whole."""
+    """The public key in a block, if it is complete."""
     there = {one.name: one.value for one in layer.fields}
     numbers = [value for name in ("p", "q", "g", "y") if isinstance(value := there.get(name), int)]
     return DsaPublicKey(*numbers) if len(numbers) == 4 else None
 
 
 def _verifies(signed: SignedMessage) -> bool:
-    """Whether the signature in a block that is whole is right for all else in it."""
+    """Whether the signature in a complete block is right for the rest of it."""
     layer = parse_signature_block(signed.block)
     key = None if layer.problems else _key_in(layer)
     if key is None:

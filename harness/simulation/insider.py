@@ -1,7 +1,7 @@
-"""The insider: a party whose keys are known sends, in place of a message of its own, what it should never send.
+"""The insider: an attacker who knows a party's keys, and sends in place of its message what it should never send.
 
-The party itself takes no part in it and knows nothing of it: it has sent the message that is under way, and goes on as
-if that had arrived. Oracles look up what was made of it, for a receiver that accepts it does no wrong by that.
+The party itself takes no part in this and does not know of it: it has sent its own message, and goes on as if that had
+arrived. Oracles look up what the insider made of it, because a receiver that accepts it does nothing wrong by that.
 """
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ from otterproof.harness.wire.layers import Tlv, parse_plaintext
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import RatchetSnapshot
 
-#: The check that an engine fails, in a random run as in a scenario, if it accepts a next key that is out of range.
+#: The check that an engine fails, in random runs and in scenarios, if it accepts a next key that is out of range.
 NEXT_KEY = "keys.next-key-out-of-range"
 
 
 @dataclass(frozen=True, slots=True)
 class Crafted:
-    """A message of an insider. name: as `authenticated` gives it; instead_of: that of the sender's own message.
-    ssid: of the session that it belongs to.
+    """A message of an insider. name: as `authenticated` gives it. instead_of: the name of the sender's own message.
 
-    text, tlvs: what it says. smp: whether a TLV of SMP is another one than the sender's, or new. renumbered: whether
-    both sides may differ on keys and counters once it was accepted. lie: the type of the SMP message in it that must be
-    refused, and why, if nothing else is wrong.
+    ssid: of the session that it belongs to. text, tlvs: its content. smp: whether an SMP TLV was changed or added.
+    renumbered: whether the two sides may differ on keys and counters once it was accepted. lie: the type of an SMP
+    message in it that must be refused, and why, if nothing else is wrong.
     """
 
     raw: bytes
@@ -51,7 +50,7 @@ class Crafted:
     lie: tuple[int, Lie] | None
 
     def after(self, earlier: object) -> Crafted:
-        """The same, made of another message of an insider."""
+        """The same, if it was made from an earlier message of an insider."""
         if not isinstance(earlier, Crafted):
             return self
         return replace(
@@ -66,9 +65,9 @@ class Crafted:
 def crafted(
     raw: bytes, move: Craft, senders: Sequence[tuple[str, Party]], known: Known
 ) -> Crafted | CraftedHandshake | bytes | None:
-    """What an insider makes of a message under way; None if it can't. senders: who may have sent it.
+    """What an insider makes of a message under way; None if it can't. senders: the parties that may have sent it.
 
-    Bytes are a message with a wrong MAC, which is nobody's.
+    Bytes are a message with a wrong MAC, which has no valid sender.
     """
     message = parse(raw)
     if message.problems:
@@ -105,7 +104,7 @@ def crafted(
 
 
 def answers(party: Party, message: Message) -> tuple[Tlv, ...]:
-    """The TLVs of a data message to a party whose keys are known; none if it can't be read."""
+    """The TLVs of a data message to a party whose keys are known; () if it can't be read."""
     state = state_of(party)
     instance = message.number("sender_tag") if message.has("sender_tag") else 0
     session = next((one for one in state.sessions if one.instance == instance), None) if state else None

@@ -1,1 +1,1 @@
-"""What notices the faults: scores, mutants of the engines, and which scenario trips on which fault."""
+"""How well faults are noticed: scores, mutants of the engines, and which scenario trips on which fault."""

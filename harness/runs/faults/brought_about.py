@@ -1,9 +1,9 @@
-"""Which program of a campaign brings a fault about, so that the engine answers otherwise than a genuine one.
+"""Which program of a campaign brings a fault about, so that the faulty engine answers otherwise than the genuine one.
 
-The campaign runs with the genuine engine, once for all faults: up to the program that brings a fault about, the faulty
-engine answers as the genuine one does, so that its own campaign has the same programs. What the engine under test is
-asked in each program is recorded, and asked of every faulty engine that has not been noticed yet. That takes a small
-part of the time of a program, since there is no peer, no oracle, and no power that is computed twice.
+The campaign runs once for all faults, with the genuine engine. Until a program brings a fault about, the faulty engine
+answers as the genuine one does, so its own campaign would have the same programs. The calls of the engine under test
+are recorded in each program, and repeated with every faulty engine that has not been noticed yet. That takes a small
+part of a program's time: it needs no peer and no oracle, and no power is computed twice.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _GENUINE = "genuine_in_campaign"
 
 
 class GenuineFails(CommandError):
-    """The genuine engine fails in a campaign, so that nothing can be compared with it. The message says where."""
+    """The genuine engine fails in a campaign, so there is nothing to compare with. The message says where."""
 
 
 @dataclass(frozen=True, slots=True)
 class BroughtAbout:
-    """A fault, the number of programs after which it shows, and the seconds of a processor that these take."""
+    """A fault, how many programs it took until it showed, and the processor seconds that these took."""
 
     fault: str
     programs: int
@@ -44,7 +44,7 @@ class BroughtAbout:
 
 
 def brought_about(names: Iterable[str], seed: str, way: Way, most: int, seconds: float) -> Iterator[BroughtAbout]:
-    """The faults that a campaign brings about in so many programs and seconds, as they come."""
+    """The faults that a campaign brings about within so many programs and seconds, as they come."""
     left = {name: about(faults()[name].edits) for name in names}
     spent = 0.0
     genuine = SingleEngineTarget("reference", ReferenceEngine)
@@ -70,11 +70,11 @@ def brought_about(names: Iterable[str], seed: str, way: Way, most: int, seconds:
 
 
 def recorded(program: Program) -> Recording:
-    """What the engine under test is asked and answers in a program, from its first call to what is in memory then."""
+    """What the engine under test is asked and answers in a program, from its first call to its memory at the end."""
     recorder = Recorder(PREFIX + _GENUINE)
     target = SingleEngineTarget(_GENUINE, recorder.engines(genuine_engine(_GENUINE)))
     with recorder:
-        # Nobody judges, but the conversation at the end belongs to the program.
+        # No oracle needs to judge, but the conversation at the end belongs to the program.
         attempt(replace(program, setup=replace(program.setup, target=target, oracles=(Healing.id,))), fresh=True)
         recorder.look_into_memory()
     return recorder.recording

@@ -1,9 +1,9 @@
-"""The counterparts of the scenarios that are for the project's engines in lockstep alone, and what is wrong with them.
+"""The counterparts of the scenarios that only work for the project's engines in lockstep, and what is wrong with them.
 
 Two engines that run side by side differ wherever one is wrong, so lockstep hides what the other scenarios miss. Each
 scenario that needs it therefore has an entry in counterparts.toml: the scenarios that judge the same in a target of
-which only messages and events are seen, or a reason why there are none. They must include the one that catches, as a
-third party's, the fault that trips the scenario.
+which only messages and events are seen, or a reason why there are none. If a fault that trips the scenario can also be
+caught as a third party's, the scenario that catches it must be among them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ COUNTERPARTS = Path(__file__).parent / "counterparts.toml"
 
 
 class CounterpartError(CommandError, ValueError):
-    """The file has not the form. The message says where."""
+    """The file is malformed. The message says where."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counterpart:
-    """by: ids of scenarios without versions, or of modules for all of theirs. reason: what can't be judged, or ""."""
+    """by: ids of scenarios without versions, or of modules with all of theirs. reason: what can't be judged, or ""."""
 
     by: tuple[str, ...]
     reason: str
@@ -53,7 +53,7 @@ def counterparts(path: Path = COUNTERPARTS) -> Mapping[str, Counterpart]:
 
 
 def problems(entries: Mapping[str, Counterpart]) -> Iterator[str]:
-    """What is wrong with the entries, a sentence each. All scenarios are loaded."""
+    """What is wrong with the entries, one sentence each. Loads all scenarios."""
     everything = list(scenarios())
     internal = {_base(one.id) for one in everything if one.internal}
     yield from (f"{name} has no entry" for name in sorted(internal - entries.keys()))

@@ -1,8 +1,8 @@
-"""What the judgement of a scenario depends on: a digest of all sources that its module imports, directly or not.
+"""What a scenario's judgement depends on: a digest of all sources that its module imports, directly or not.
 
-A judgement that was kept in a file is still true if none of these has changed. The ranking of causes and the tables of
-checks are no part of it: they say what failures mean, and not which there are. So causes can be ranked again from a
-file after a change there, and after a change of one scenario only the scenarios of its module are judged again.
+A judgement kept in a file still holds if none of these has changed. The ranking of causes and the tables of checks do
+not count: they say what failures mean, not which failures occur. So when those change, causes can be ranked again from
+a file, and when one scenario changes, only the scenarios of its module are judged again.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import otterproof
 from otterproof.harness.targets.faults.entries import Fault
 from otterproof.harness.testkit.scenario import Scenario
 
-#: What judges every fault, whatever the scenario.
+#: The modules that judge every fault, whatever the scenario.
 _JUDGE = ("otterproof.harness.runs.faults.detect", "otterproof.harness.targets.lean")
 
-#: What only says what failures mean, though what judges imports it, and what reads the catalogue: of a fault, its edits
-#: count, which have a key of their own.
+#: Modules that judges import but that only say what failures mean, or that read the catalogue. The edits of a fault do
+#: count; they have a key of their own.
 _TELLS = {"otterproof.harness.runs.causes", "otterproof.harness.targets.faults.entries"}
 
-#: The folders of this package whose data is read by judgements. Of the implementations only the engines are judged.
+#: The folders of this package with data that judgements read. Of the implementations, only the engines are judged.
 _DATA = ("harness/testkit", "harness/spec/states", "implementations/choices", "scenarios", "vectors")
 
 
 def key(scenario: Scenario) -> str:
-    """A digest of what a judgement by a scenario depends on."""
+    """A digest of what a scenario's judgement depends on."""
     digest = hashlib.sha256(_data().encode())
     for module in sorted(_closure((scenario.run.__module__, *_JUDGE))):
         digest.update(f"{module} {_digest(module)}\n".encode())
@@ -38,7 +38,7 @@ def key(scenario: Scenario) -> str:
 
 
 def edits_key(fault: Fault) -> str:
-    """A digest of what a fault changes."""
+    """A digest of a fault's edits."""
     return hashlib.sha256(repr(fault.edits).encode()).hexdigest()[:16]
 
 
@@ -58,7 +58,7 @@ def _data() -> str:
 
 @cache
 def _closure(modules: tuple[str, ...]) -> frozenset[str]:
-    """Some modules and all that they import of the packages that they belong to, directly or not."""
+    """Some modules and everything that they import from their own packages, directly or not."""
     packages = {module.partition(".")[0] for module in modules}
     found: set[str] = set()
     waiting = {*modules}
@@ -71,10 +71,10 @@ def _closure(modules: tuple[str, ...]) -> frozenset[str]:
 
 @cache
 def _source(module: str) -> Path | None:
-    """The file of a module; None if there is no such module, as for a name that is imported from one."""
+    """The file of a module; None if there is no such module, for example for a name imported from one."""
     try:
         spec = find_spec(module)
-    except ModuleNotFoundError:  # what should hold it is no package
+    except ModuleNotFoundError:  # its parent is not a package
         return None
     return Path(spec.origin) if spec is not None and spec.origin is not None else None
 
@@ -87,7 +87,7 @@ def _digest(module: str) -> str:
 
 @cache
 def _imports(module: str) -> tuple[str, ...]:
-    """What a module imports, names that are no modules among it, and the packages around all that."""
+    """What a module imports, including names that are not modules, and the packages around all that."""
     path = _source(module)
     if path is None or path.suffix != ".py":
         return ()
@@ -98,7 +98,7 @@ def _imports(module: str) -> tuple[str, ...]:
 
 
 def _imported(tree: ast.Module, package: str) -> Iterator[str]:
-    """Everything that a module imports, in full: modules, and names that may be modules of a package."""
+    """The full names of everything that a module imports: modules, and names that may be modules of a package."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,7 +1,7 @@
-"""Judging engines that are wrong by single scenarios, in a process that does nothing else.
+"""Judges faulty engines by single scenarios, in a process that does nothing else.
 
 A scenario is first surveyed with a genuine engine: which lines it reaches, and what it costs. It then judges any number
-of engines that differ in some of these lines. Powers are remembered, since the seeds are the same.
+of engines that differ in some of these lines. Powers are remembered, because the seeds are the same.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ R = TypeVar("R")
 
 SEED = b"otterproof"
 
-#: Verdicts by which a scenario notices a fault; INFRA is an error of the scenario's own.
+#: The verdicts by which a scenario notices a fault; INFRA is an error of the scenario itself.
 NOTICED = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a scenario does with the genuine engine: it must pass, and it reaches these lines, in `seconds` of work.
+    """What a scenario does with the genuine engine: whether it passes, the lines it reaches, and its cost in seconds.
 
-    examples: of a property, the lines that each of the random runs reaches.
+    examples: the lines that each random run of a property reaches.
     """
 
     scenario: str
@@ -52,7 +52,7 @@ class Reach:
     examples: Mapping[int, frozenset[Line]]
 
     def task(self, lines: Lines) -> ScenarioTask | None:
-        """How to judge by this scenario what is wrong in some lines; None if that can't be noticed."""
+        """How to judge by this scenario what is wrong in some lines; None if it can't notice that."""
         if not self.passed or not (lines is None or lines & self.reached):
             return None
         able = [number for number, reached in self.examples.items() if lines is None or lines & reached]
@@ -65,7 +65,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioTask:
-    """A scenario to be run, and which of its random runs if not all. seconds: what it costs."""
+    """A scenario to run. seconds: what it costs. examples: the random runs to make, None for all."""
 
     scenario: str
     seconds: float = 0
@@ -74,7 +74,7 @@ class ScenarioTask:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A scenario that noticed a fault, by a check, or broke down over it (`error`).
+    """A scenario that noticed a fault by a check, or ended with an error of its own (`error`).
 
     examples, check: as in Result. others: the checks of less binding failures.
     """
@@ -89,7 +89,7 @@ class Detection:
 
 
 class _Observed(Context):
-    """A context in which random runs are told apart by the lines they reach."""
+    """A context that notes which lines each random run reaches."""
 
     def __init__(self, scenario: Scenario, target: Target, trace: Trace) -> None:
         super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
@@ -98,13 +98,13 @@ class _Observed(Context):
 
     def examples(self, count: int) -> Iterator[int]:
         for number in super().examples(count):
-            forget_worlds()  # or only the first of several runs that begin alike would reach the lines of a handshake
+            forget_worlds()  # otherwise, of runs that begin alike, only the first would reach the lines of a handshake
             yield number
             self.reached[number] = self._trace.take()
 
 
 class _Selected(Context):
-    """A context in which only some of the random runs are made."""
+    """A context that makes only some of the random runs."""
 
     def __init__(self, scenario: Scenario, target: Target, wanted: frozenset[int] | None) -> None:
         super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
@@ -115,13 +115,13 @@ class _Selected(Context):
 
 
 def workers(processes: int, *, remembering: bool = True) -> AbstractContextManager[Pool]:
-    """A pool of processes that judge. remembering: powers, so that they are quicker than a target can be."""
+    """A pool of judging processes. remembering: powers, which makes them faster than a target can be."""
     return pool(processes, WorkerContext(prepare=(load, remember_powers) if remembering else (load,)))
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A task of which nothing is known, because its worker died: what it was about, and how it died."""
+    """A task with an unknown result, because its worker died: what it was about, and how the worker died."""
 
     what: str
     why: str
@@ -131,7 +131,7 @@ class Lost:
 
 
 def results(workers: Pool, work: Work[N, R], tasks: Iterable[N], lost: list[Lost]) -> Iterator[R]:
-    """The results of tasks as they come. A task's first member says what it is about; what is lost goes to `lost`."""
+    """The results of tasks as they come. The first member of a task says what it is about. Lost tasks go to `lost`."""
     found: Iterator[R | Lost] = workers.unordered(work, tasks, lambda task, why: Lost(str(task[0]), why))
     for one in found:
         if isinstance(one, Lost):
@@ -150,7 +150,7 @@ def survey(_: WorkerContext, task: tuple[str, Original]) -> Reach:
 
 
 def reach(name: str, target: Target, trace: Trace | None = None) -> Reach:
-    """Run a scenario with a copy of a genuine engine that has the name of the target. trace: of that copy."""
+    """Run a scenario with a copy of a genuine engine, which has the name of the target. trace: of that copy."""
     began = time.process_time()
     with trace or Trace(PREFIX + target.name) as trace:
         context = _Observed(scenario_of(name), target, trace)
@@ -163,13 +163,13 @@ def reach(name: str, target: Target, trace: Trace | None = None) -> Reach:
 
 @cache
 def genuine_copy(original: Original) -> SingleEngineTarget:
-    """Of a genuine engine a copy, for the peer is one as well and its lines are not to be counted."""
+    """A copy of a genuine engine; the peer is a genuine engine too, and its lines must not count."""
     name = f"genuine_{original.engine}"
     return SingleEngineTarget(name, copy_engine(name, {}, original))
 
 
 def budgeted(tasks: Iterable[ScenarioTask], seconds: float) -> Iterator[ScenarioTask]:
-    """The first tasks, up to so many seconds; of the last one only some of the random runs, if it has such."""
+    """The first tasks, up to so many seconds; of the last one only some of its random runs, if it has any."""
     for task in tasks:
         if task.seconds > seconds:
             if task.examples:
@@ -181,7 +181,7 @@ def budgeted(tasks: Iterable[ScenarioTask], seconds: float) -> Iterator[Scenario
 
 
 def until_noticed(tasks: Iterable[ScenarioTask], target: Target) -> list[Detection]:
-    """Judge an engine by one scenario after the other until one notices; what there was on the way, errors too."""
+    """Judge an engine by one scenario after the other until one notices; returns all notices, errors included."""
     found: list[Detection] = []
     for task in tasks:
         found += notices(task, target)
@@ -191,12 +191,12 @@ def until_noticed(tasks: Iterable[ScenarioTask], target: Target) -> list[Detecti
 
 
 def detections(notices: Iterable[Detection]) -> list[Detection]:
-    """Without the errors."""
+    """The notices without the errors."""
     return [notice for notice in notices if not notice.error]
 
 
 def notices(task: ScenarioTask, target: Target) -> list[Detection]:
-    """Judge an engine by a scenario: one notice, or none if nothing is noticed."""
+    """Judge an engine by a scenario: one notice, or [] if nothing is noticed."""
     judged, context = judge(task, target)
     if judged.verdict not in NOTICED and judged.verdict is not Verdict.INFRA:
         return []
@@ -223,7 +223,7 @@ def result(task: ScenarioTask, target: Target) -> Result:
 
 
 def judge(task: ScenarioTask, target: Target) -> tuple[Judgement, Context]:
-    """Judge a target that has what the scenario needs; the context in which that was done."""
+    """Judge a target that has what the scenario needs; returns the context as well."""
     scenario = scenario_of(task.scenario)
     context = _Selected(scenario, target, task.examples)
     return judge_scenario(scenario, context), context

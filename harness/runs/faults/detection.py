@@ -1,11 +1,11 @@
-"""How many programs `fuzz` needs until it notices a fault, with the programs drawn in several ways.
+"""How many programs `fuzz` needs until it notices a fault, for several ways of drawing programs.
 
-Each fault is fuzzed under several seeds: the programs of a campaign are run until one fails, or until a limit is
-reached. A fault that is not noticed counts as one that takes longer than any other. Seconds are those of a processor.
+Each fault is fuzzed with several seeds: the programs of a campaign run until one fails, or until a limit is reached. A
+fault that is not noticed counts as taking longer than any other. Seconds are processor time.
 
-A fault is judged by the oracles alone, as a third party's implementation would be, so what is measured is programs and
-oracles together; or it is compared with a genuine engine, which answers otherwise as soon as a program brings the fault
-about, so what is measured is the programs. [brought_about.py]
+A fault can be judged by the oracles alone, as a third party's implementation would be; then programs and oracles are
+measured together. Or it can be compared with a genuine engine, which answers otherwise as soon as a program brings the
+fault about; then only the programs are measured. [brought_about.py]
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.faults.entries import OBSERVERS, Fault
 from otterproof.harness.targets.faults.target import FaultTarget
 
-#: After so many seconds no further program begins; what is not noticed by then is not noticed in a minute.
+#: No further program begins after this many seconds. A fault not noticed by then is not noticed within a minute.
 SECONDS = 60.0
 
-#: A fault, a seed, and how programs are drawn.
+#: A fault, a seed, and the way in which programs are drawn.
 Key = tuple[str, str, Way]
 
 
 class DetectionFileError(CommandError, ValueError):
-    """A file can't be gone on with. The message says why, and what to do."""
+    """A file can't be resumed. The message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """How long it took. programs: that were run, the one that failed included; 0 if none did.
+    """How long it took to notice a fault. programs: how many were run, including the one that failed; 0 if none failed.
 
-    check: that failed; "" if nobody judged, but answers were compared.
+    check: the one that failed; "" if answers were compared instead of judged.
     """
 
     programs: int
@@ -60,7 +60,7 @@ class Noticed:
 
 
 def notice(target: Target, seed: str, most: int, way: Way, seconds: float = SECONDS) -> Noticed:
-    """Run programs until one fails, `most` at most."""
+    """Run at most `most` programs, until one fails."""
     began = time.process_time()
     for number, (program, watched) in enumerate(islice(drawn(target, seed, way), most), start=1):
         failure = attempt(program, watched=watched)
@@ -74,10 +74,10 @@ def notice(target: Target, seed: str, most: int, way: Way, seconds: float = SECO
 
 @dataclass(slots=True)
 class Detection:
-    """How faults are noticed, as far as it has come.
+    """How faults are noticed, as far as the measurement has got.
 
-    most: programs of a run. every: faults that there are. compared: whether with a genuine engine, in place of being
-    judged.
+    most: programs of a run. every: how many faults exist. compared: whether answers are compared with a genuine
+    engine's instead of judged.
     """
 
     faults: Mapping[str, Fault]
@@ -91,11 +91,11 @@ class Detection:
 
     @property
     def wanted(self) -> list[Key]:
-        """The runs that there are to be: all ways of a fault and a seed, one after the other."""
+        """All runs to be made; those of one fault and seed, in all ways, follow each other."""
         return [(name, seed, way) for seed in self.seeds for name in self.faults for way in self.ways]
 
     def of(self, way: Way) -> dict[Key, Noticed]:
-        """The runs of one way, of the faults and seeds that have been run in all ways."""
+        """The runs of one way, for the faults and seeds that have been run in all ways."""
         return {
             key: self.found[key]
             for key in self.wanted
@@ -103,16 +103,16 @@ class Detection:
         }
 
     def median_programs(self, way: Way) -> float:
-        """The median of programs until a fault is noticed; infinity when most are not noticed."""
+        """The median number of programs until a fault is noticed; infinite if most are not noticed."""
         return median([one.programs or math.inf for one in self.of(way).values()] or [math.inf])
 
     def share(self, way: Way) -> float:
-        """The share that is noticed within the limits."""
+        """The share of runs in which a fault is noticed within the limits."""
         ran = self.of(way).values()
         return sum(one.programs > 0 for one in ran) / len(ran) if ran else 0.0
 
     def shares(self, way: Way) -> dict[str, tuple[int, int]]:
-        """By who can see a fault: runs in which it is noticed, and all."""
+        """By who can see a fault: the number of runs in which it is noticed, and of all runs."""
         ran = self.of(way)
         counts = {}
         for observer in OBSERVERS:
@@ -123,19 +123,19 @@ class Detection:
 
     @property
     def ratio(self) -> float | None:
-        """The median of what `fuzz` does over the one from single acts; None where one of them is not known."""
+        """The median of `fuzz` over that of single acts; None if either is not known."""
         ours, theirs = self.median_programs(Way.FEEDBACK), self.median_programs(Way.SINGLE_ACTS)
         return None if math.isinf(ours) or math.isinf(theirs) else ours / theirs
 
     @property
     def unnoticed(self) -> list[str]:
-        """The faults that are noticed in no run in the way of `fuzz`."""
+        """The faults that no run in the way of `fuzz` notices."""
         ran = self.of(Way.FEEDBACK)
         there = dict.fromkeys(name for name, _, _ in ran)
         return [name for name in there if not any(one.programs for key, one in ran.items() if key[0] == name)]
 
     def as_json(self) -> dict[str, Any]:
-        """The figures, and each run, as plain values; a median that is not known is null."""
+        """The figures and each run, as plain values; a median that is not known is null."""
 
         def figures(way: Way) -> dict[str, Any]:
             middle = self.median_programs(way)
@@ -169,14 +169,14 @@ def choose(
     compared: bool = False,
     ways: Sequence[Way] = tuple(Way),
 ) -> Detection:
-    """An empty record for some of the faults, taken evenly from all areas, or for all of them."""
+    """An empty record for a sample of the faults, taken evenly from all areas, or for all of them."""
     every = tuple(str(number) for number in range(1, seeds + 1))
     chosen = {name: faults[name] for name in evenly(faults, sample)}
     return Detection(chosen, every, most, len(faults), compared, tuple(ways))
 
 
 def detect(record: Detection, pool: Pool) -> Iterator[str]:
-    """Run what has not been run yet, with the processes of a pool; what has been run, in words, as it comes."""
+    """Run what has not been run yet, in a pool of processes; yields what has been run, in words, as it comes."""
     missing = [key for key in record.wanted if key not in record.found]
     if not record.compared:
         for key, noticed in results(pool, _notice, [(*key, record.most) for key in missing], record.lost):
@@ -214,7 +214,7 @@ def _run_as_json(key: Key, noticed: Noticed) -> dict[str, Any]:
 
 
 def read(path: Path, record: Detection) -> None:
-    """Take over what a file has of a record's runs; nothing if it does not exist. DetectionFileError."""
+    """Take over the runs of a record that a file has, if it exists. DetectionFileError."""
     if not path.exists():
         return
     try:
@@ -238,7 +238,7 @@ def read(path: Path, record: Detection) -> None:
 
 
 def kept(path: Path, record: Detection, stream: Iterable[str]) -> Iterator[str]:
-    """The same stream; whenever something more has been run, all runs are written to a file. OutputError."""
+    """The same stream; after each item, all runs are written to a file. OutputError."""
     for one in stream:
         runs = [_run_as_json(key, noticed) for key, noticed in record.found.items()]
         content = {"sources": sources(), "programs": record.most, "lockstep": record.compared, "runs": runs}

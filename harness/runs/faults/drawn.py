@@ -1,6 +1,6 @@
-"""The programs of a campaign, in the ways that are compared: what `fuzz` draws, and what simpler generators draw.
+"""The programs of a campaign, in the ways that are compared: as `fuzz` draws them, and as simpler generators do.
 
-Nothing is shrunk and nothing is kept in a folder, for what counts is when a fault is noticed.
+Nothing is shrunk or stored, because all that counts is when a fault is noticed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from otterproof.harness.targets.engines import Target
 
 
 def drawn(target: Target, seed: str, way: Way) -> Iterator[tuple[Program, Watched]]:
-    """The programs of a campaign, and for each where what it shows is to be noted before the next one is drawn."""
+    """The programs of a campaign, each with a record that takes what it shows before the next one is drawn."""
     state = State()
     drawing = Drawing(seed, Programs(seed, target), lambda: state.schedule)
     number = 0

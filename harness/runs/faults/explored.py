@@ -1,8 +1,8 @@
 """Which faults explorations find by themselves, and how long their counterexamples are.
 
-Every fault is explored in all alphabets at once, level by level, until one of them finds something: that run is a
-shortest one. The depths are small, for there are hundreds of faults. Each alphabet is first explored with the genuine
-engine, to see which lines of it are reached: an alphabet that reaches no line of a fault can't find it.
+Every fault is explored in all alphabets at once, level by level, until one of them finds something, so that run is a
+shortest one. The depths are small, because there are hundreds of faults. Each alphabet is first explored with the
+genuine engine to see which lines it reaches: an alphabet that reaches no line of a fault can't find it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from otterproof.harness.targets.faults.loader import PREFIX as PREFIX_OF_COPIES
 from otterproof.harness.targets.faults.loader import REFERENCE
 from otterproof.harness.targets.faults.target import PREFIX, FaultTarget
 
-#: How many moves each alphabet is explored to; together they take some seconds for a fault that nothing finds.
+#: How many moves deep each alphabet is explored. Together this takes some seconds for a fault that nothing finds.
 DEPTHS: Mapping[str, int] = {
     "handshake": 7,
     "data": 3,
@@ -40,10 +40,10 @@ DEPTHS: Mapping[str, int] = {
     "forgery": 6,
 }
 
-#: From so many faults on, a survey takes less time than it saves.
+#: From this many faults on, a survey saves more time than it takes.
 _MANY = 10
 
-#: What a file of these results calls them.
+#: The name of these results in a file.
 _WHAT = "explorations"
 
 
@@ -51,7 +51,7 @@ _WHAT = "explorations"
 class Shortest:
     """A shortest run that shows a fault: its alphabet, the check that fails, and the number of its moves.
 
-    moves: None where nothing was found.
+    moves: None if nothing was found.
     """
 
     fault: str
@@ -62,7 +62,7 @@ class Shortest:
 
 @dataclass(frozen=True, slots=True)
 class FirstFound:
-    """The first counterexample to a rule that binds, its alphabet, and the program that makes its run."""
+    """The first counterexample to a binding rule, its alphabet, and the program that makes its run."""
 
     alphabet: str
     counterexample: Counterexample
@@ -71,9 +71,9 @@ class FirstFound:
 
 @dataclass(slots=True)
 class ExploredFaults:
-    """What explorations have found, as far as it has come.
+    """What explorations have found so far.
 
-    reached: the lines of the engine that each alphabet reaches. lost: of which nothing is known, as workers died.
+    reached: the lines of the engine that each alphabet reaches. lost: tasks whose workers died.
     """
 
     faults: list[str]
@@ -88,7 +88,7 @@ class ExploredFaults:
 
     @property
     def lengths(self) -> dict[str, list[int]]:
-        """The lengths of the counterexamples of each alphabet that has some."""
+        """The lengths of the counterexamples by alphabet, for each alphabet that has any."""
         made: dict[str, list[int]] = {name: [] for name in DEPTHS}
         for one in self.shortest.values():
             if one.moves is not None:
@@ -97,16 +97,16 @@ class ExploredFaults:
 
     @property
     def median_moves(self) -> float | None:
-        """Of the counterexamples; None if there are none."""
+        """The median length of the counterexamples; None without any."""
         return median(self.found) if self.found else None
 
     @property
     def unsurveyed(self) -> list[str]:
-        """The alphabets that are to be explored with the genuine engine: for a few faults it isn't worth the time."""
+        """The alphabets still to be explored with the genuine engine; for a few faults it isn't worth the time."""
         return [name for name in DEPTHS if name not in self.reached] if len(self.wanted) >= _MANY else []
 
     def survey(self, pool: Pool) -> Iterator[str]:
-        """Explore alphabets with the genuine engine; the names of those that are done."""
+        """Explore alphabets with the genuine engine; yields the names of those that are done."""
         for name, lines in results(pool, _survey, [(name,) for name in self.unsurveyed], self.lost):
             self.reached[name] = lines
             yield name
@@ -117,7 +117,7 @@ class ExploredFaults:
         return [name for name in self.faults if name not in self.shortest]
 
     def explore(self, pool: Pool, state: Path | None = None) -> Iterator[str]:
-        """Explore the faults that are wanted; the names of those that are done. state: kept up to date. OutputError."""
+        """Explore the wanted faults; yields the names of those that are done. state: kept up to date. OutputError."""
         tasks = [(name, self.able(about(faults()[name].edits))) for name in self.wanted]
         for one in results(pool, _shortest_of, tasks, self.lost):
             self.shortest[one.fault] = one
@@ -126,11 +126,11 @@ class ExploredFaults:
             yield one.fault
 
     def able(self, lines: Lines) -> list[str]:
-        """The alphabets that can find what is wrong in some lines; one that was not surveyed may."""
+        """The alphabets that may find what is wrong in some lines; those that were not surveyed are among them."""
         return [name for name in DEPTHS if lines is None or name not in self.reached or lines & self.reached[name]]
 
     def go_on(self, path: Path) -> None:
-        """Take over what a file has about these faults. SightingsFileError."""
+        """Take over what a file says about these faults. SightingsFileError."""
         known = sightings_file.read_entries(path, _WHAT, lambda one: Shortest(**one))
         self.shortest.update((one.fault, one) for one in known if one.fault in self.faults)
 
@@ -170,7 +170,7 @@ def _shortest_of(_: WorkerContext, task: tuple[str, Collection[str]]) -> Shortes
 
 
 def shortest(fault: str, depths: Mapping[str, int] = DEPTHS) -> Shortest:
-    """A shortest run of any alphabet that shows a fault, within some depths."""
+    """A shortest run, in any alphabet, that shows a fault within some depths."""
     found = first_found(fault, depths)
     if found is None:
         return Shortest(fault)
@@ -178,7 +178,7 @@ def shortest(fault: str, depths: Mapping[str, int] = DEPTHS) -> Shortest:
 
 
 def first_found(fault: str, depths: Mapping[str, int] = DEPTHS, role: str = ROLES[0]) -> FirstFound | None:
-    """What shows a fault of the party of that role with the fewest moves in any alphabet, within some depths."""
+    """The counterexample with the fewest moves, in any alphabet, for a fault of the party of that role."""
     target = FaultTarget(PREFIX + fault)
     with ExitStack() as stack:
         made = {name: stack.enter_context(closing(Exploration(name, target, role=role))) for name in depths}

@@ -1,8 +1,8 @@
-"""What campaigns make of the faults of the catalogue: whether a fault is found, as how many findings of which size.
+"""What campaigns make of the faults of the catalogue: whether a fault is found, as how many findings, and how large.
 
-One fault is one mistake, so it should be one finding. Each fault of a sample is fuzzed in a campaign of its own, of so
-many programs, against the engine alone, in a folder that is removed afterwards. What is said holds for the sample and
-for that many programs: more programs find more faults, and may make more findings of one.
+One fault is one mistake, so it should be one finding. Each fault of a sample is fuzzed in its own campaign of a given
+number of programs, against the engine alone, in a folder that is removed afterwards. The results hold for that sample
+and that number of programs: more programs find more faults, and may make more findings of one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEED = "faults"
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """A finding: where it belongs, the moves of its program, and how many of them are the adversary's."""
+    """A finding: its bucket, the number of moves of its program, and how many of them are the adversary's."""
 
     bucket: str
     moves: int
@@ -39,7 +39,7 @@ class Small:
 
 @dataclass(frozen=True, slots=True)
 class Fuzzed:
-    """What a campaign made of a fault. first: the programs that were run until it was found, 0 if it was not."""
+    """What a campaign made of a fault. first: how many programs were run until it was found, 0 if it was not."""
 
     fault: str
     first: int
@@ -48,7 +48,7 @@ class Fuzzed:
 
 @dataclass(slots=True)
 class Fuzzing:
-    """What campaigns make of faults, as far as it has come. programs: of each campaign. every: faults there are."""
+    """What campaigns have made of faults so far. programs: of each campaign. every: how many faults exist."""
 
     faults: Mapping[str, Fault]
     programs: int
@@ -58,21 +58,21 @@ class Fuzzing:
 
     @property
     def found(self) -> list[Fuzzed]:
-        """The faults that are found, in the order of the catalogue."""
+        """The faults that were found, in the order of the catalogue."""
         return [one for name in self.faults if (one := self.fuzzed.get(name)) is not None and one.findings]
 
     @property
     def counts(self) -> list[int]:
-        """How many findings each of these is, in rising order."""
+        """How many findings each found fault has, in rising order."""
         return sorted(len(one.findings) for one in self.found)
 
     @property
     def adversarial(self) -> list[int]:
-        """How many moves of each finding are the adversary's, in rising order."""
+        """How many adversarial moves each finding has, in rising order."""
         return sorted(small.adversarial for one in self.found for small in one.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """The figures, and what became of each fault, as plain values."""
+        """The figures, and the result for each fault, as plain values."""
         return {
             "faults": self.every,
             "judged": len(self.fuzzed),
@@ -87,17 +87,17 @@ class Fuzzing:
 
 
 def share_of(numbers: Sequence[int], percent: int = 95) -> int:
-    """The number that so many percent of some numbers do not exceed; they are in rising order. 0 for none."""
+    """The number that so many percent of some numbers, given in rising order, do not exceed; 0 without numbers."""
     return numbers[-(-len(numbers) * percent // 100) - 1] if numbers else 0
 
 
 def choose(chosen: Mapping[str, Fault], programs: int, sample: int | None = None) -> Fuzzing:
-    """An empty record for some faults, or for so many of them, taken evenly from all areas of the catalogue."""
+    """An empty record for some faults, or for a sample of them, taken evenly from all areas of the catalogue."""
     return Fuzzing({name: chosen[name] for name in evenly(chosen, sample)}, programs, len(chosen))
 
 
 def evenly(chosen: Collection[str], sample: int | None) -> list[str]:
-    """So many of some faults, taken evenly from all areas of the catalogue; all of them if there is no sample."""
+    """A sample of some faults, taken evenly from all areas of the catalogue; all of them if `sample` is None."""
     names = list(chosen)
     if sample is None or sample >= len(names):
         return names
@@ -105,7 +105,7 @@ def evenly(chosen: Collection[str], sample: int | None) -> list[str]:
 
 
 def fuzz(record: Fuzzing, pool: Pool) -> Iterator[str]:
-    """Run the campaigns with the processes of a pool; the names of the faults, as they are done."""
+    """Run the campaigns in a pool of processes; yields the names of the faults as they are done."""
     tasks = [(name, record.programs) for name in record.faults]
     for found in results(pool, _campaign, tasks, record.lost):
         record.fuzzed[found.fault] = found

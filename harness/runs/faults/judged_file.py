@@ -1,9 +1,9 @@
-"""A file with how faults were judged by each scenario, so that a measurement goes on later and need not be made twice.
+"""A file with how each scenario judged each fault, so that a measurement can be resumed and need not be repeated.
 
-Each line is a JSON object, and a later one takes the place of an earlier one. It has the keys of the scenarios when
-the lines below it were written (otterproof.harness.runs.faults.dependence), what a scenario does with the genuine
-engine, or the scenarios that a fault does not pass. A line counts as far as the keys are those of the present sources.
-A last line that is not whole, as an interrupted run leaves it, counts for nothing.
+Each line is a JSON object, and a later one replaces an earlier one. A line has the keys of the scenarios when the lines
+below it were written (otterproof.harness.runs.faults.dependence), what a scenario does with the genuine engine, or the
+scenarios that a fault does not pass. A line counts for the scenarios whose keys are those of the present sources. An
+incomplete last line, as an interrupted run leaves it, is ignored.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from otterproof.harness.testkit.scenario import scenario_of
 
 
 class JudgedFileError(CommandError, ValueError):
-    """A file can't be gone on with. The message says why, and what to do."""
+    """A file can't be resumed. The message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a scenario that did not pass ended: as much of its result as causes are told from.
+    """How a scenario that did not pass ended: as much of its result as is needed to tell causes apart.
 
-    check: of the failure, "" where nothing failed. level: of the check, as it was then. shape, refused: as in Place.
-    reading: an answer that was measured and is not the project's, as in TLV-AFTER-END:process, "" if there is none.
+    check: of the failure, "" if nothing failed. level: of the check at that time. shape, refused: as in Place. reading:
+    a measured answer that is not the project's, as in TLV-AFTER-END:process; "" if there is none.
     """
 
     scenario: str
@@ -56,7 +56,7 @@ class Outcome:
         return self.verdict is Verdict.FAIL and self.level is not level_of(self.check)
 
     def as_result(self) -> Result:
-        """The result that it was made from, with what the tables now say of its scenario and its check."""
+        """The result that it was made from, with what the tables now say about its scenario and its check."""
         failure = None
         if self.check:
             place = Place(self.steps, "", "", shape=self.shape, refused=self.refused) if self.shape else None
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def outcome_of(result: Result) -> Outcome:
-    """What is kept of a result."""
+    """The part of a result that is kept."""
     failure = result.failure
     if failure is None:
         return Outcome(result.scenario, result.verdict, "", result.steps, reading=_other_answer(result.readings))
@@ -76,7 +76,7 @@ def outcome_of(result: Result) -> Outcome:
 
 
 def _other_answer(measured: Mapping[str, str]) -> str:
-    """The first answer that is not the project's to a question that the texts leave open; "" if all are."""
+    """The first answer to a question left open by the texts that is not the project's; "" if all answers are."""
     table = load_table()
     others = (f"{name}:{option}" for name, option in measured.items() if option != table.reading(name).ours)
     return next(others, "")
@@ -84,8 +84,9 @@ def _other_answer(measured: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How a fault was judged. edits: the digest of what it changes; keys: of each scenario that it was judged by, or
-    that does not reach what it changes. outcomes: of those that did not pass.
+    """How a fault was judged. edits: the digest of its edits. outcomes: of the scenarios that did not pass.
+
+    keys: of each scenario that judged it, or does not reach what it changes.
     """
 
     fault: str
@@ -96,7 +97,7 @@ class Judged:
 
 @dataclass(slots=True)
 class JudgedFile:
-    """What is known of scenarios and faults, kept in a file if there is one. keys: of the scenarios as they are now."""
+    """What is known of scenarios and faults, kept in a file if there is one. keys: the scenarios' present keys."""
 
     path: Path | None
     keys: Mapping[str, str]
@@ -104,7 +105,7 @@ class JudgedFile:
     judged: dict[str, Judged] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Read what the file has, if it exists, and write the keys of now. JudgedFileError, OutputError."""
+        """Read the file, if it exists, and write the present keys to it. JudgedFileError, OutputError."""
         if self.path is None:
             return
         keys: Mapping[str, str] = {}
@@ -133,7 +134,7 @@ class JudgedFile:
         self._add({"survey": found.scenario, **known, "reached": _masks(found.reached), "examples": examples})
 
     def note_fault(self, judged: Judged) -> None:
-        """Keep how a fault was judged with the keys of now. OutputError."""
+        """Keep how a fault was judged with the present keys. OutputError."""
         self.judged[judged.fault] = judged
         self._add({"fault": judged.fault, "edits": judged.edits, "outcomes": [_plain(one) for one in judged.outcomes]})
 
@@ -155,7 +156,7 @@ class JudgedFile:
 
 
 def _whole_lines(path: Path) -> list[str]:
-    """The lines of a file, none if it does not exist. A last one that is not whole is taken off. JudgedFileError."""
+    """The complete lines of a file, [] if it does not exist. An incomplete last one is cut off. JudgedFileError."""
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         whole = text[: text.rfind("\n") + 1]
@@ -180,7 +181,7 @@ def _plain(one: Outcome) -> list[Any]:
 
 
 def _masks(lines: Iterable[Line]) -> dict[str, str]:
-    """Lines of files as one number for each file, whose bits are the lines."""
+    """For each file, one hexadecimal number, whose bits are its lines."""
     by_file = groupby(sorted(lines), key=lambda line: line[0])
     return {file: f"{sum(1 << number for _, number in some):x}" for file, some in by_file}
 

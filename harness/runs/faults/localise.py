@@ -1,10 +1,10 @@
-"""Whether what is told of a fault names the requirement that it breaks: guess-the-bug, played by the report itself.
+"""Whether the report about a fault names the requirement that it breaks: guess-the-bug, played by the report itself.
 
-Every fault is judged as a third party is, by its messages and events alone and by every scenario that such a target
-meets, and its failures are put together by their causes as a report does it. A fault is named first if the first cause
-tells the requirement that its entry in the catalogue has. A scenario in which a fault changes no answer is not run,
-since it passes: it does not reach the lines of the fault, or the faulty engine answers all that was asked of the
-genuine one as that did (otterproof.harness.runs.faults.recorded).
+Every fault is judged as a third party is: by its messages and events alone, and by every scenario that such a target
+meets. Its failures are grouped by cause, as reports do it. A fault is located if the first cause names the
+requirement in its catalogue entry. A scenario is not run if it must pass: it does not reach the lines of the fault, or
+the faulty engine gives the genuine engine's answers to everything that the genuine one was asked
+(otterproof.harness.runs.faults.recorded).
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _GENUINE = "genuine_third_party"
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """What was told of a fault. rank: of the first cause that tells its requirement, None if no cause does.
+    """What was reported about a fault. rank: of the first cause that names its requirement, None if no cause does.
 
-    check, scenario, told: of the first cause, "" and () where nothing failed. failures, causes: how many there were.
-    reading: where nothing failed, the answer that was measured and is not the project's, as in TLV-AFTER-END:process.
+    check, scenario, told: of the first cause, "" and () if nothing failed. failures, causes: how many there were.
+    reading: if nothing failed, the measured answer that is not the project's, as in TLV-AFTER-END:process.
     """
 
     fault: str
@@ -60,10 +60,10 @@ class Located:
 
 @dataclass(slots=True)
 class Localisation:
-    """How well faults are located, as far as it has come.
+    """How well faults are located, as far as the measurement has got.
 
-    catalogue, seed: how many faults these were chosen from, and the seed by which, "" if they are all of them. lost:
-    scenarios and faults of which nothing is known, because workers died.
+    catalogue: how many faults these were chosen from. seed: of the choice, "" if these are all of them. lost: scenarios
+    and faults whose workers died.
     """
 
     scenarios: Mapping[str, Scenario]
@@ -75,14 +75,14 @@ class Localisation:
 
     @property
     def sample(self) -> str:
-        """What the figures are of, in words."""
+        """What the figures are about, in words."""
         if not self.seed:
             return f"all {self.catalogue} faults"
         return f"a sample of {len(self.faults)} of {self.catalogue} faults, seed {self.seed}"
 
     @property
     def noticed(self) -> list[Located]:
-        """The faults of which something is told, in their order."""
+        """The faults with reported failures, in their order."""
         return [one for name in self.faults if (one := self.located.get(name)) is not None and one.failures]
 
     @property
@@ -92,26 +92,26 @@ class Localisation:
 
     @property
     def answers(self) -> dict[str, str]:
-        """The faults that are no more than another answer to a question that the texts leave open, and the answer."""
+        """The faults that only answer an open question of the texts differently, with that answer."""
         return {name: one.reading for name, one in self.located.items() if one.reading}
 
     @property
     def share(self) -> float:
-        """The share of the faults that are noticed whose requirement the first cause tells; 0 where none is noticed."""
+        """The share of the noticed faults whose requirement the first cause names; 0 if no fault is noticed."""
         return 1 - len(self.missed) / len(self.noticed) if self.noticed else 0.0
 
     @property
     def median_rank(self) -> float:
-        """Of the causes that tell the requirement; infinite if most faults have no such cause, or none is noticed."""
+        """The median rank of the causes that name the requirement; infinite if most faults have no such cause."""
         return median([inf if one.rank is None else one.rank for one in self.noticed] or [inf])
 
     @property
     def missed(self) -> list[Located]:
-        """The faults that are noticed and whose requirement the first cause does not tell."""
+        """The noticed faults whose requirement the first cause does not name."""
         return [one for one in self.noticed if one.rank != 1]
 
     def as_json(self) -> dict[str, Any]:
-        """The figures, and what was told of each fault, as plain values. median_rank: null where it is infinite."""
+        """The figures, and what was reported about each fault, as plain values. median_rank: null if it is infinite."""
         return {
             "sample": self.sample,
             "judged": len(self.located),
@@ -132,10 +132,10 @@ class Localisation:
 
 
 def choose(chosen: Mapping[str, Fault], sample: int | None = None, seed: str = "1") -> Localisation:
-    """An empty record for some faults, or for so many of them, drawn evenly from all areas of the catalogue.
+    """An empty record for some faults, or for a sample drawn evenly from all areas of the catalogue.
 
-    What is drawn follows from the seed, and a larger sample begins with all faults of a smaller one. So a measure that
-    is interrupted is one of a smaller sample.
+    The sample follows from the seed, and a larger one begins with all faults of a smaller one. So an interrupted
+    measurement is one of a smaller sample.
     """
     load()
     names, drawn = list(chosen), ""
@@ -146,7 +146,7 @@ def choose(chosen: Mapping[str, Fault], sample: int | None = None, seed: str = "
 
 
 def _drawn(chosen: Mapping[str, Fault], seed: str) -> list[str]:
-    """Some faults in an order by chance, in which each area takes its share from the beginning on."""
+    """The faults in a random order, in which each area has its share from the beginning on."""
     by_area: dict[str, list[str]] = defaultdict(list)
     for name in sorted(chosen, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
         by_area[chosen[name].area].append(name)
@@ -156,9 +156,9 @@ def _drawn(chosen: Mapping[str, Fault], seed: str) -> list[str]:
 
 
 class Localiser:
-    """Fills a record with the processes of a pool. Each method gives a stream of what has been done, item by item.
+    """Fills a record, using a pool of processes. Each method yields what has been done, item by item.
 
-    kept: what is known already, which is not done again, and where what is found out is noted.
+    kept: what is known already, and is not done again; new results are noted there.
     """
 
     def __init__(self, record: Localisation, pool: Pool, kept: JudgedFile) -> None:
@@ -168,12 +168,12 @@ class Localiser:
 
     @property
     def unsurveyed(self) -> list[str]:
-        """The scenarios of which it is not known what they do with the genuine engine."""
+        """The scenarios that have not been surveyed with the genuine engine."""
         return [name for name in self.record.scenarios if name not in self.kept.surveys]
 
     @property
     def unjudged(self) -> list[str]:
-        """The faults that some scenarios have still to judge."""
+        """The faults that some scenarios still have to judge."""
         return [name for name in self.record.faults if self.stale(name)]
 
     def survey(self) -> Iterator[str]:
@@ -207,7 +207,7 @@ class Localiser:
         return (task for task in able if task is not None)
 
     def stale(self, fault: str) -> set[str]:
-        """The scenarios by which a fault has not been judged as they and the fault are now."""
+        """The scenarios that have not judged a fault in the present version of both."""
         known, every = self.kept.judged.get(fault), self.record.scenarios
         if known is None or known.edits != edits_key(self.record.faults[fault]):
             return {*every}
@@ -224,7 +224,7 @@ class Localiser:
 
 
 def located(name: str, found: Sequence[Cause], reading: str = "") -> Located:
-    """What the causes of a fault's failures tell of it. reading: another answer than the project's, if there is one."""
+    """What the causes of a fault's failures tell about it. reading: an answer that is not the project's, if any."""
     right = broken(faults()[name])
     rank = next((number for number, cause in enumerate(found, start=1) if right & {*cause.told}), None)
     if not found:
@@ -234,7 +234,7 @@ def located(name: str, found: Sequence[Cause], reading: str = "") -> Located:
 
 
 def broken(fault: Fault) -> frozenset[str]:
-    """What a fault breaks: the requirements of its entry, and what the table has as restatements of these."""
+    """What a fault breaks: the requirements of its entry, and their restatements in the table."""
     table = requirements.load()
     return frozenset(fault.breaks).union(*map(table.restatements, fault.breaks))
 
@@ -253,7 +253,7 @@ def _survey(_: WorkerContext, task: tuple[str]) -> Reach:
 
 @cache
 def _recorded(scenario: str) -> tuple[Reach, Recording]:
-    """What a scenario does with the genuine engine, as it is judged as a third party's."""
+    """What a scenario does with the genuine engine when it is judged as a third party's, and a recording of that."""
     recorder = Recorder(PREFIX + _GENUINE)
     found = reach(scenario, LeanTarget(_GENUINE, recorder.engines(genuine_engine(_GENUINE))), recorder)
     return found, recorder.recording

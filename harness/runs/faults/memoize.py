@@ -1,8 +1,8 @@
-"""Remembering powers in a process that runs the same scenarios with many engines.
+"""Remembers powers in a process that runs the same scenarios with many engines.
 
-Seeds are the same, so nearly all exponentiations come again with every engine. Each engine has one place that
-exponentiates, and copies of an engine share it unless they are wrong just there. For processes that do nothing else: an
-engine that never forgets its exponents can't be judged for what it forgets, but it serves for speed.
+The seeds are the same, so nearly all exponentiations recur with every engine. Each engine has one place that
+exponentiates, and copies of an engine share it unless their fault is right there. This is for processes that do nothing
+else: an engine that never forgets its exponents can't be judged for what it forgets, but it is fast.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _KEPT = 1 << 17
 
 @cache
 def remember_powers() -> None:
-    """From now on the genuine engines of this process compute no power twice."""
+    """From now on, the genuine engines of this process compute no power twice."""
     _remember()
 
 
 @contextmanager
 def powers_remembered() -> Iterator[None]:
-    """Inside, the genuine engines of this process compute no power twice, nor one of an earlier time inside."""
+    """Inside, the genuine engines of this process compute no power twice; earlier results from inside are reused."""
     applied_to, before = numbers.Exponent.applied_to, vars(primitives).get("pow", pow)
     _remember()
     try:
@@ -43,13 +43,13 @@ def _remember() -> None:
         return _power(self.number, base)
 
     setattr(numbers.Exponent, "applied_to", remembered)  # noqa: B010
-    # A name of the module comes before the builtin one, in this module alone.
+    # A name of the module hides the builtin one, in that module alone.
     setattr(  # noqa: B010
         primitives, "pow", lambda base, exponent, modulus: _integer_power(int(base), exponent, modulus)
     )
 
 
-#: The way that the reference engine exponentiates.
+#: How the reference engine exponentiates.
 _applied_to = numbers.Exponent.applied_to
 
 

@@ -1,8 +1,8 @@
-"""Mutants: engines with one small change made by cosmic-ray's operators, drawn at random from all that there are.
+"""Mutants: engines with one small change made by one of cosmic-ray's operators, drawn at random from all such changes.
 
 The catalogue has the faults that somebody thought of; mutants are those that nobody did. The scenarios judge them as
-they judge faults. A mutant that survives is either equivalent, which a file in `equivalent/` says with a reason,
-or a scenario is missing. (Needs the extra "mutation".)
+they judge faults. If a mutant survives, either it is equivalent, which a file in `equivalent/` says with a reason, or a
+scenario is missing. (Needs the extra "mutation".)
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from otterproof.harness.targets.faults.loader import INDEPENDENT, REFERENCE, Ori
 #: The engines that mutants are made of.
 ORIGINALS: Mapping[str, Original] = {"reference": REFERENCE, "independent": INDEPENDENT}
 
-#: The folder with the survivors that can't be told from the genuine engine, each with the reason: one file an engine.
+#: The folder with the survivors that can't be told from the genuine engine, each with the reason; one file per engine.
 EQUIVALENT = Path(__file__).parent / "equivalent"
 
-#: Operators that are left out. Powers of numbers as long as ours never end; and for None and the members of enums,
-#: which is all that the engines apply "is" to, it is the same as "==".
+#: Operators that are left out. Powers of numbers as long as ours never end; and "is" is the same as "==" for None and
+#: the members of enums, which is all that the engines apply it to.
 _LEFT_OUT = ("_Pow", "_Is_Eq", "_IsNot_NotEq")
 
 
@@ -39,10 +39,9 @@ class MutationMissing(OtterproofError, RuntimeError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """What tells a mutant from all others, as long as the source around it stays as it is.
+    """What identifies a mutant, as long as the source around it stays as it is.
 
-    function: the qualified name of the innermost function or class. before, after: the changed lines, without the
-    blanks around them.
+    function: the qualified name of the innermost function or class. before, after: the changed lines, stripped.
     """
 
     engine: str
@@ -59,7 +58,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A mutant. text: the whole file as it is then. lines: as in reach.about."""
+    """A mutant. text: its whole file. lines: as in reach.about."""
 
     key: Key
     text: str
@@ -72,7 +71,7 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A mutation that can be made: which occurrence of an operator in a top-level statement, which begins at a line."""
+    """A possible mutation: an occurrence of an operator in a top-level statement, which begins at `line`."""
 
     file: str
     line: int
@@ -96,7 +95,7 @@ def mutants(engine: str, number: int, seed: str) -> list[Mutant]:
 
 
 def _places(original: Original) -> Iterator[_Place]:
-    """Every mutation that could be made."""
+    """Every possible mutation."""
     try:
         from cosmic_ray.ast import ast_nodes, get_ast
         from cosmic_ray.plugins import get_operator, operator_names
@@ -118,7 +117,7 @@ def _places(original: Original) -> Iterator[_Place]:
 
 
 def _mutant(engine: str, place: _Place) -> Mutant | None:
-    """A mutant; None if it is the same program, or none at all."""
+    """A mutant; None if it is the same program, or not a program at all."""
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
@@ -138,7 +137,7 @@ def _mutant(engine: str, place: _Place) -> Mutant | None:
 
 
 def _common(left: list[str], right: list[str]) -> int:
-    """How many lines two texts begin with alike."""
+    """How many lines two texts share at the beginning."""
     return next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
@@ -151,10 +150,10 @@ def _is_another_program(genuine: str, text: str) -> bool:
 
 @cache
 def _executed(text: str) -> str:
-    """What of a program makes a difference to what it does when it is called as its authors call it.
+    """The parts of a program that matter for what it does when it is called as its authors call it.
 
-    That is not the annotations, which nobody evaluates, nor how arguments are to be passed, nor how data classes are to
-    be made, which is for the type checker and for people.
+    Annotations, which nobody evaluates, do not matter, nor how arguments are to be passed, nor how data classes are to
+    be made: these are for the type checker and for people.
     """
     with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # a mutant may well be odd
         tree = ast.parse(text)
@@ -171,12 +170,12 @@ def _executed(text: str) -> str:
     return ast.dump(tree)
 
 
-#: Options of data classes that are not about their values.
+#: Options of data classes that do not affect their values.
 _MAKING = ("frozen", "slots", "repr")
 
 
 def _pass_as_may_be(arguments: ast.arguments) -> None:
-    """Let arguments be passed by position or name."""
+    """Let all arguments be passed by position or by name."""
     by_name = arguments.kwonlyargs, arguments.kw_defaults
     arguments.args = [*arguments.posonlyargs, *arguments.args, *by_name[0]]
     arguments.defaults = [*arguments.defaults, *(one or ast.Constant(...) for one in by_name[1])]
@@ -195,7 +194,7 @@ def _function(source: str, line: int) -> str:
 
 
 def equivalent() -> Mapping[Key, str]:
-    """The mutants that are known to be equivalent, each with the reason. FaultError for an entry that does not fit."""
+    """The mutants known to be equivalent, each with the reason. FaultError for an invalid entry."""
     fields = tuple(Key.__dataclass_fields__)
     found: dict[Key, str] = {}
     for where, entry in _equivalent_entries():
@@ -215,7 +214,7 @@ def equivalent() -> Mapping[Key, str]:
 
 
 def _equivalent_entries() -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The entries of all files, with where each stands."""
+    """The entries of all files, each with where it stands."""
     for path in sorted(EQUIVALENT.glob("*.toml")):
         for number, entry in enumerate(tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", []), start=1):
             yield f"{EQUIVALENT.name}/{path.name}, entry {number}", entry

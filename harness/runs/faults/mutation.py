@@ -1,7 +1,7 @@
 """The score of mutants: how many of a random sample the scenarios notice, and which survive.
 
-Scenarios that compare with the genuine engine come first, since hardly anything gets past them, then the others from
-the cheapest on, for so long.
+Scenarios that compare with the genuine engine come first, because hardly anything gets past them. Then the others
+follow, the cheapest first, up to a limit in time.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from otterproof.harness.targets.faults.entries import FaultError
 from otterproof.harness.targets.faults.loader import copy_engine
 from otterproof.harness.testkit.scenario import Scenario
 
-#: How many seconds' worth of scenarios a mutant meets besides those that compare.
+#: How many seconds' worth of scenarios a mutant meets, besides those that compare.
 BUDGET = 30.0
 
-#: What becomes of a mutant that can't be imported: it is no engine, and does not count.
+#: Stands for a scenario if a mutant can't be imported: it is no engine, and does not count.
 STILLBORN = ""
 
 
 @dataclass(slots=True)
 class MutationScore:
-    """What has become of the mutants so far. killed: by which scenario; equivalent: those known to be, with reasons.
+    """What has become of the mutants so far. killed: by which scenario. equivalent: the known ones, with reasons.
 
-    lost: scenarios and mutants of which nothing is known, because workers died. Survivors may come from that.
+    lost: scenarios and mutants whose workers died. Survivors may come from that.
     """
 
     mutants: Sequence[Mutant]
@@ -50,23 +50,23 @@ class MutationScore:
     lost: list[Lost] = field(default_factory=list)
 
     def survivors(self, engine: str) -> list[Key]:
-        """Those that are not known to be equivalent."""
+        """The survivors that are not known to be equivalent."""
         return sorted(key for key in self.survived if key.engine == engine and key not in self.equivalent)
 
     def equivalents(self, engine: str) -> list[Key]:
-        """Survivors that are known to be equivalent."""
+        """The survivors that are known to be equivalent."""
         return sorted(key for key in self.survived if key.engine == engine and key in self.equivalent)
 
     @property
     def mistaken(self) -> dict[Key, str]:
-        """Mutants that are listed as equivalent and noticed all the same."""
+        """Mutants that are listed as equivalent, but noticed all the same."""
         return {key: by for key, by in self.killed.items() if key in self.equivalent and by != STILLBORN}
 
     def kills(self, engine: str) -> int:
         return sum(key.engine == engine and by != STILLBORN for key, by in self.killed.items())
 
     def share(self, engine: str) -> float:
-        """Killed, of those that are not equivalent."""
+        """The share that is killed, of those not known to be equivalent."""
         killed = self.kills(engine)
         total = killed + len(self.survivors(engine))
         return killed / total if total else 1.0
@@ -84,7 +84,7 @@ class MutationScore:
 
 
 class Mutation:
-    """Judges mutants with the processes of a pool, as `Scorer` does faults."""
+    """Judges mutants in a pool of processes, as `Scorer` does faults."""
 
     def __init__(self, score: MutationScore, scenarios: Mapping[str, Scenario], pool: Pool) -> None:
         self.score = score
@@ -132,5 +132,5 @@ def _judge(_worker: WorkerContext, task: tuple[str, int, Mutant, list[ScenarioTa
     except FaultError:
         return number, STILLBORN
     found = until_noticed(tasks, target)
-    noticed = detections(found) or found  # an engine with which a scenario can't even be set up is no good either
+    noticed = detections(found) or found  # a mutant with which a scenario can't even be set up is noticed as well
     return number, noticed[0].scenario if noticed else None

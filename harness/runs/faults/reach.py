@@ -1,8 +1,8 @@
 """Which lines of an engine a run reaches, and which lines a change of its source is about.
 
 A change can only matter in a run that reaches it. What a scenario reaches is found out once, with the genuine engine,
-and most of the catalogue is then out of the question for it. When in doubt a change counts as reached: what is executed
-on import (constants, signatures, classes) could matter anywhere.
+and that rules out most of the catalogue for it. In doubt, a change counts as reached: what is executed on import
+(constants, signatures, classes) could matter anywhere.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from otterproof.harness.targets.faults.loader import REFERENCE, Original
 #: A line of an engine: file and number.
 Line = tuple[str, int]
 
-#: What a change is about: alternatives, of which one must be reached; None if it could matter in any run.
+#: The lines that a change is about, one of which must be reached for it to matter; None if it could in any run.
 Lines = frozenset[Line] | None
 
 
 class Trace:
-    """The lines that are executed of an engine that was imported as `package`, while this is entered as a context."""
+    """Inside, collects the lines that are executed of an engine that was imported as `package`."""
 
     def __init__(self, package: str) -> None:
         self._package = package
@@ -33,7 +33,7 @@ class Trace:
         self._before: Any = None
 
     def take(self) -> frozenset[Line]:
-        """The lines since the last time."""
+        """The lines since the last call."""
         found = frozenset((file, number) for file, lines, _ in self._by_code.values() for number in lines)
         for _, lines, _ in self._by_code.values():
             lines.clear()
@@ -81,7 +81,7 @@ def about(edits: Iterable[Edit], original: Original = REFERENCE) -> Lines:
 
 
 def around(original: Original, file: str, first: int, last: int) -> Lines:
-    """The lines of the statements that some lines belong to: of a compound statement the head, if that is enough."""
+    """The lines of the statements that some lines belong to; of a compound statement the head, if that is enough."""
     found: set[Line] = set()
     for number in range(first, last + 1):
         lines = _statement(original, file, number)
@@ -97,7 +97,7 @@ def _tree(original: Original, file: str) -> ast.Module:
 
 
 def _statement(original: Original, file: str, number: int) -> Iterable[int] | None:
-    """The lines of the innermost statement at a line; none for a line between two; None if it is run on import."""
+    """The lines of the innermost statement at a line; () for a line between two; None if it is run on import."""
     text = original.sources[file].splitlines()[number - 1].strip()
     if not text or text.startswith("#"):
         return ()
@@ -117,7 +117,7 @@ def _statement(original: Original, file: str, number: int) -> Iterable[int] | No
 
 
 def first_line(statement: ast.stmt) -> int:
-    """Where a statement begins, its decorators included."""
+    """The first line of a statement, including its decorators."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(one.lineno for one in decorators)])
 

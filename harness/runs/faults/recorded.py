@@ -1,9 +1,8 @@
-"""What the genuine engine is asked in a scenario and answers, so that most engines that are wrong need no scenario.
+"""What the genuine engine is asked in a scenario, and answers, so that most faulty engines need no scenario.
 
-A scenario, and all that it faces the target with, follows from its seed and from what the target answers. So a faulty
-engine that gives the recorded answers to the recorded calls passes as the genuine one does, and to find that out takes
-nothing but the engine. Where an answer differs, the scenario has to be run. Parties that don't reach what is wrong
-answer as recorded, and are not asked.
+A scenario follows from its seed and from what the target answers. So a faulty engine that gives the recorded answers to
+the recorded calls passes as the genuine one does, and finding that out takes nothing but the engine. If an answer
+differs, the scenario has to be run. Parties that don't reach what is wrong answer as recorded, and are not asked.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call of a party, by its number, and a digest of the answer."""
+    """A call of a party, which is given by its number, and a digest of the answer."""
 
     party: int
     method: str
@@ -36,7 +35,7 @@ class _Call:
 
 @dataclass(slots=True)
 class _Made:
-    """How a party was made, the lines that it reaches, and a digest of what it is known by."""
+    """How a party was made, the lines that it reaches, and a digest of its instance tag and fingerprint."""
 
     config: PartyConfig
     entropy: Entropy
@@ -46,14 +45,14 @@ class _Made:
 
 @dataclass(slots=True)
 class Recording:
-    """A run with the genuine engine. complete: whether everything that was asked is in `calls`."""
+    """A run with the genuine engine. complete: whether `calls` has everything that was asked."""
 
     parties: list[_Made] = field(default_factory=list)
     calls: list[_Call] = field(default_factory=list)
     complete: bool = True
 
     def answered_alike(self, name: str, make: EngineFactory, lines: Lines) -> bool:
-        """Whether engines of another make, which is wrong in some lines, give all the answers that were recorded."""
+        """Whether engines from `make`, which are wrong in some lines, give all the recorded answers."""
         if not self.complete:
             return False
         able = {
@@ -80,12 +79,12 @@ class Recording:
 
 @cache
 def genuine_engine(name: str) -> EngineFactory:
-    """A copy of the genuine engine, for the peer is one as well and its lines are not to be counted."""
+    """A copy of the genuine engine; the peer is a genuine engine too, and its lines must not count."""
     return copy_engine(name, {})
 
 
 class Recorder(Trace):
-    """The lines that are executed of an engine imported as `package`, and what engines made from it are asked."""
+    """Collects the executed lines of an engine imported as `package`, and records the calls of engines made from it."""
 
     def __init__(self, package: str) -> None:
         super().__init__(package)
@@ -94,7 +93,7 @@ class Recorder(Trace):
         self._since: set[Line] = set()
 
     def take(self) -> frozenset[Line]:
-        """The lines since the last time."""
+        """The lines since the last call."""
         self._note()
         found = frozenset(self._since)
         self._since.clear()
@@ -117,7 +116,7 @@ class Recorder(Trace):
         return recorded
 
     def ask(self, party: int, method: str, args: Mapping[str, object], call: Callable[[], T]) -> T:
-        """Ask something of an engine, and write it down with the answer."""
+        """Make a call to an engine, and record it with the answer."""
         self._note()
         answer: T | None = None
         raised: OtrError | None = None
@@ -132,7 +131,7 @@ class Recorder(Trace):
         return answer
 
     def look_into_memory(self) -> None:
-        """Ask every engine for its state and its secrets, as a last call."""
+        """As a last call, ask every engine for its state and its secrets."""
         for engine in self._engines:
             engine.look_into_memory()
 
@@ -144,9 +143,9 @@ class Recorder(Trace):
 
 
 class _Recorded(ActionDispatcher):
-    """An engine whose calls are recorded. What can't be repeated makes the recording incomplete.
+    """An engine whose calls are recorded. A call that can't be repeated makes the recording incomplete.
 
-    What is in memory is not compared in between, where judges look at it after every step.
+    What is in memory is compared only at the end, though judges look at it after every step.
     """
 
     def __init__(self, recorder: Recorder, number: int, engine: Engine) -> None:
@@ -179,7 +178,7 @@ class _Recorded(ActionDispatcher):
         return self._engine.secrets()
 
     def look_into_memory(self) -> None:
-        """Ask for the state and the secrets, to be compared."""
+        """Record the state and the secrets, so that they are compared."""
         self._recorder.ask(self._number, "inspect", {}, self._engine.inspect)
         self._recorder.ask(self._number, "secrets", {}, self._engine.secrets)
 
@@ -203,7 +202,7 @@ def _answer(engine: GuardedEngine, method: str, args: Mapping[str, object]) -> i
 
 
 def _digest(answer: object, raised: OtrError | None) -> int:
-    """Of events, of what is in memory, or of nothing."""
+    """A digest of events, of what is in memory, or of nothing, and of the error."""
     if isinstance(answer, Mapping):
         answer = tuple(sorted(answer.items()))
     elif isinstance(answer, Sequence):

@@ -1,9 +1,9 @@
 """The score: which scenarios notice which faults.
 
-Every scenario is run once with the genuine engine, to see which lines of it are reached; a fault in other lines needs
+Every scenario is run once with the genuine engine, to see which of its lines are reached; a fault in other lines needs
 no run. Every fault is then judged by all scenarios that claim its requirement, and by the others of each kind until one
-notices. Scenarios that nothing has tripped so far meet one fault after the other until something does. All that does
-not come out as it must is a gap.
+notices. Scenarios that nothing has tripped so far meet one fault after the other until one does. Whatever falls short
+of that is a gap.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from otterproof.harness.testkit.scenario import Scenario, load, scenario_of, sce
 #: The kinds of scenarios, in the order in which they are shown.
 KINDS = ("conformance", "properties", "differential", "attacks", "deniability", "clients")
 
-#: How many seconds' worth of scenarios of one kind are tried on a fault that other scenarios notice, as long as surveys
-#: take, which is some three times as long as judging. For properties it is about 30 random runs.
+#: How many seconds' worth of scenarios of one kind are tried if scenarios of other kinds notice a fault. The seconds
+#: are those of surveys, which take some three times as long as judging. For properties it is about 30 random runs.
 BUDGET = 1.0
 RANDOM_BUDGET = 5.0
 
 
 @dataclass(slots=True)
 class ScoreCard:
-    """The whole score, as far as it has come.
+    """The whole score, as far as it has got.
 
-    sightings: in which view each fault is noticed. lost: scenarios and faults of which nothing is known, because
-    workers died. Gaps may come from that.
+    sightings: in which view each fault is noticed. lost: scenarios and faults whose workers died. Gaps may come from
+    that.
     """
 
     scenarios: Mapping[str, Scenario]
@@ -64,20 +64,20 @@ class ScoreCard:
         self.sightings = Sightings(self.faults, list(self.scenarios), lost=self.lost)
 
     def by(self, fault: str) -> list[Detection]:
-        """Who noticed a fault; claimants first."""
+        """Who noticed a fault; scenarios that claim its requirement come first."""
         found = [one for one in self.notices if one.fault == fault and not one.error]
         return sorted(found, key=lambda one: (not self.claims(one.scenario, fault), one.scenario))
 
     def claims(self, scenario: str, fault: str) -> bool:
         """Whether a scenario claims the requirement that a fault breaks, and is more than a comparison."""
-        return claims(self.scenarios[scenario], faults()[fault])  # what trips a scenario may be none of self.faults
+        return claims(self.scenarios[scenario], faults()[fault])  # a fault that trips it may not be in self.faults
 
     def kinds(self, fault: str) -> set[str]:
         """The kinds of scenarios that noticed a fault."""
         return {self.scenarios[one.scenario].kind for one in self.by(fault)}
 
     def examples(self, fault: str) -> int | None:
-        """How many random runs it took until a fault was noticed, where that is known."""
+        """How many random runs it took until a fault was noticed; None if that is not known."""
         return min((one.examples for one in self.by(fault) if one.examples), default=None)
 
     @property
@@ -87,12 +87,12 @@ class ScoreCard:
 
     @property
     def uncaught(self) -> list[str]:
-        """Faults that nothing notices."""
+        """Faults that no scenario notices."""
         return [name for name in self.faults if not self.by(name)]
 
     @property
     def unclaimed(self) -> list[str]:
-        """Faults that are noticed, but by no scenario that claims their requirement."""
+        """Faults that are noticed, but not by a scenario that claims their requirement."""
         return [
             name
             for name in self.faults
@@ -143,7 +143,7 @@ class ScoreCard:
         }
 
     def gaps(self) -> dict[str, list[str]]:
-        """What does not come out as it must, by kind of gap."""
+        """What falls short, by kind of gap."""
         return {
             "fails without a fault": [f"{survey.scenario}: {survey.detail}" for survey in self.wrong],
             "not caught": [self._told(name) for name in self.uncaught],
@@ -167,10 +167,10 @@ def claims(scenario: Scenario, fault: Fault) -> bool:
 
 
 def choose(only: str = "") -> ScoreCard:
-    """An empty card for what `only` is about.
+    """An empty card for a part of the score.
 
-    Scenarios whose id contains it; faults whose name or area contains it, or whose requirement one of those scenarios
-    claims. Without it: everything.
+    Scenarios whose id contains `only`; faults whose name or area contains it, or whose requirement one of those
+    scenarios claims. Without `only`: everything.
     """
     load()
     chosen = {one.id: one for one in scenarios(only)}
@@ -183,14 +183,14 @@ def choose(only: str = "") -> ScoreCard:
 
 
 class Scorer:
-    """Fills a card with the processes of a pool. Each method gives a stream of what has been done, item by item."""
+    """Fills a card, using a pool of processes. Each method yields what has been done, item by item."""
 
     def __init__(self, card: ScoreCard, pool: Pool) -> None:
         self.card = card
         self._pool = pool
 
     def watch(self) -> Iterator[str]:
-        """Judge every fault as a third party's."""
+        """Judge every fault as if it were a third party's."""
         return (one.fault for one in watch(self.card.sightings, self._pool))
 
     def survey(self) -> Iterator[str]:
@@ -208,7 +208,7 @@ class Scorer:
             yield name
 
     def trip(self) -> Iterator[str]:
-        """Look for a fault that trips each of the scenarios which nothing has tripped so far."""
+        """For each scenario that nothing has tripped so far, look for a fault that trips it."""
         surveys = self.card.surveys
         able = {
             name: {task.scenario: task for survey in surveys.values() if (task := survey.task(_about(fault)))}
@@ -227,7 +227,7 @@ class Scorer:
             yield scenario
 
     def _plan(self, fault: Fault) -> tuple[list[ScenarioTask], list[list[ScenarioTask]]]:
-        """What judges a fault: scenarios that do in any case, and of each kind those that do until one notices."""
+        """What judges a fault: scenarios that always do, and for each kind those that do until one notices."""
         tasks = [task for survey in self.card.surveys.values() if (task := survey.task(_about(fault)))]
         tasks.sort(key=lambda task: task.seconds)
         first = [task for task in tasks if claims(self.card.scenarios[task.scenario], fault)]

@@ -1,9 +1,9 @@
 """How much a judge has to see to notice a fault: messages and events, what is in memory as well, or a second engine.
 
-A fault counts as caught when it is caught in the first of these views, as a third party's mistake would be. The
-catalogue names the scenario that does that, which is tried first; others are tried only when it notices nothing. A
-target that answers a question of the protocol texts otherwise than the project's engines do is not wrong, and reports
-tell its answer: a fault that is no more than that is caught by the probe of the question.
+A fault counts as caught if it is caught in the first of these views, as a third party's mistake would be. The catalogue
+names the scenario that does that. It is tried first, and others only if it notices nothing. A target that answers an
+open question of the protocol texts otherwise than the project's engines is not wrong; reports just state its answer. A
+fault that is no more than that is caught by the probe of the question.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class View(Enum):
     LOCKSTEP = "in lockstep"
 
     def target(self, fault: str) -> Target:
-        """The engine with a fault, as it is judged in this view."""
+        """The engine with a fault, as this view sees it."""
         if self is View.LOCKSTEP:
             return FaultTarget(fault)
         return LeanTarget(PREFIX + fault, engine(fault), SHOWS if self is View.DUMP else frozenset())
 
     def adds(self, scenario: Scenario) -> bool:
-        """Whether a scenario may notice something in this view that it does not in those before.
+        """Whether a scenario may notice something in this view that it can't in those before.
 
-        With a second engine any scenario may: some demand more of the project's engines.
+        With a second engine any scenario may, because some demand more of the project's engines.
         """
         match self:
             case View.THIRD_PARTY:
@@ -62,7 +62,7 @@ class View(Enum):
 class Sighting:
     """In which view a fault was noticed in a version, and by which check of which scenario; None, "" and "" if in none.
 
-    reading: the answer that was measured, as in TLV-AFTER-END:process, where that is all there is to notice.
+    reading: the answer that was measured, as in TLV-AFTER-END:process, if that is all there is to notice.
     """
 
     fault: str
@@ -75,9 +75,9 @@ class Sighting:
 
 @dataclass(slots=True)
 class Sightings:
-    """What was seen of some faults so far.
+    """What has been seen of some faults so far.
 
-    scenarios: those that may be tried. lost: faults of which nothing is known, because workers died.
+    scenarios: those that may be tried. lost: faults whose workers died.
     """
 
     faults: Mapping[str, Fault]
@@ -87,7 +87,7 @@ class Sightings:
 
     @property
     def wanted(self) -> list[tuple[str, int]]:
-        """The faults with their versions, those that are still to be judged."""
+        """The faults, each with a version, that are still to be judged."""
         pairs = ((name, version) for name, fault in self.faults.items() for version in fault.versions)
         return [pair for pair in pairs if pair not in self.found]
 
@@ -104,12 +104,12 @@ class Sightings:
         return max(seen, key=list(View).index) if seen and len(seen) == len(views) else None
 
     def caught(self, view: View) -> list[str]:
-        """The faults that are noticed by a judge who sees so much."""
+        """The faults that a judge with this view notices."""
         order = list(View)
         return [name for name in self.faults if (own := self.view(name)) and order.index(own) <= order.index(view)]
 
     def readings(self) -> list[str]:
-        """The faults that are no more than another answer to a question."""
+        """The faults that only answer an open question differently."""
         return [name for name in self.caught(View.THIRD_PARTY) if any(one.reading for one in self.of(name))]
 
     def as_json(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Sightings:
         }
 
     def gaps(self) -> dict[str, list[str]]:
-        """Faults that a third party's judge does not notice without a reason in UNSEEN, and reasons that are wrong."""
+        """Faults that a third party's judge misses without a reason in UNSEEN, and reasons that are wrong."""
         judged = {name for name, fault in self.faults.items() if len(self.of(name)) == len(fault.versions)}
         caught = set(self.caught(View.THIRD_PARTY))
         missed = [name for name in self.faults if name in judged - caught - unseen().keys()]
@@ -148,7 +148,7 @@ def unseen() -> Mapping[str, str]:
 
 
 def watch(record: Sightings, pool: Pool) -> Iterator[Sighting]:
-    """Judge the faults that are still to be judged; each sighting as it comes."""
+    """Judge the faults that are still to be judged; yields each sighting as it comes."""
     tasks = [(name, version, record.scenarios) for name, version in record.wanted]
     for one in results(pool, _look, tasks, record.lost):
         record.found[one.fault, one.version] = one
@@ -158,7 +158,7 @@ def watch(record: Sightings, pool: Pool) -> Iterator[Sighting]:
 def look(fault: Fault, version: int, names: Iterable[str]) -> Sighting:
     """Judge an engine with a fault until it is noticed: by the scenario that the catalogue names, then by others.
 
-    What nothing can notice in the first view is not looked for there by all scenarios.
+    If nothing can notice it in the first view, only the first scenario is tried there.
     """
     first = f"{fault.hint}[v{version}]"
     others = sorted((scenario_of(name) for name in names if name != first), key=lambda one: _order(one, fault))
@@ -173,14 +173,14 @@ def look(fault: Fault, version: int, names: Iterable[str]) -> Sighting:
 
 
 def _order(scenario: Scenario, fault: Fault) -> tuple[bool, bool, bool, str]:
-    """Those that claim the requirement come first; probes come after those, and random runs, which take long, last."""
+    """Scenarios that claim the requirement come first, then others, then probes, then random runs, which take long."""
     claimed = {Claim.parse(text).requirement for text in scenario.requirements}
     late = scenario.kind in ("properties", "differential")
     return late, scenario.kind == "readings", fault.requirement not in claimed, scenario.id
 
 
 def _seen(scenario: Scenario, target: Target, view: View, fault: str) -> Sighting | None:
-    """What a scenario notices of a fault."""
+    """What a scenario notices of a fault; None if nothing."""
     if scenario.needs - target.capabilities:
         return None
     judged, context = judge(ScenarioTask(scenario.id), target)

@@ -1,7 +1,7 @@
-"""A file with what has been found out about the faults so far, so that it can be interrupted and go on later.
+"""A file with what has been found out about faults so far, so that the work can be interrupted and resumed.
 
-It says what the results depend on: a digest of all sources. A file of other sources is not gone on with, for nothing in
-it need still be true. Sightings are kept in such files, and what explorations have found (explored.py).
+It has a digest of all sources. A file from other sources is not resumed, because its results may no longer hold.
+Sightings are kept in such files, and what explorations have found (explored.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SUFFIXES = (".py", ".toml")
 
 
 class SightingsFileError(CommandError, ValueError):
-    """A file can't be gone on with. The message says why, and what to do."""
+    """A file can't be resumed. The message says why, and what to do."""
 
 
 @cache
@@ -43,7 +43,7 @@ def sources() -> str:
 
 
 def read_entries(path: Path, what: str, made: Callable[[dict[str, Any]], T]) -> list[T]:
-    """What a file has, each entry made from its plain values; nothing if it does not exist. SightingsFileError."""
+    """The entries of a file, each made from its plain values; [] if it does not exist. SightingsFileError."""
     if not path.exists():
         return []
     try:
@@ -57,23 +57,23 @@ def read_entries(path: Path, what: str, made: Callable[[dict[str, Any]], T]) -> 
 
 
 def write_entries(path: Path, what: str, entries: Iterable[dict[str, Any]]) -> None:
-    """Write all entries there are, as plain values. OutputError."""
+    """Write all entries, as plain values. OutputError."""
     content = {"sources": sources(), what: list(entries)}
     write_whole(path, json.dumps(content, indent=0) + "\n", durable=False)
 
 
 def read(path: Path) -> list[Sighting]:
-    """The sightings that a file has; none if it does not exist. SightingsFileError."""
+    """The sightings in a file; [] if it does not exist. SightingsFileError."""
     return read_entries(path, "sightings", _sighting)
 
 
 def write(path: Path, sightings: Iterable[Sighting]) -> None:
-    """Write all sightings there are. OutputError."""
+    """Write all sightings. OutputError."""
     write_entries(path, "sightings", map(_as_json, sightings))
 
 
 def kept(path: Path, sightings: dict[tuple[str, int], Sighting], stream: Iterable[Sighting]) -> Iterator[Sighting]:
-    """A stream of sightings, all of which are written to a file whenever one more is there. OutputError."""
+    """The same stream; after each item, all sightings are written to a file. OutputError."""
     for one in stream:
         write(path, sightings.values())
         yield one

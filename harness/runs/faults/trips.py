@@ -1,7 +1,7 @@
 """Which fault trips which scenario and which check: what a score has found, kept so that tests need not search again.
 
 A fault names the scenario that notices it (`hint` in the catalogue). The files in `tripping/` have a fault for each
-scenario that no fault names; a scenario's file is that of its kind, such as tripping/attacks.toml. The files in
+scenario that no fault names, in one file for each kind of scenario, such as tripping/attacks.toml. The files in
 `tripping/checks/` have a fault and a scenario for each check, by its area; UNTRIPPED says why some checks have none.
 `otterproof faults --score --write` brings all of them up to date.
 """
@@ -54,7 +54,7 @@ def tripped_checks() -> Mapping[str, tuple[str, str]]:
 
 
 def _written(folder: Path) -> dict[str, str]:
-    """What the files of a folder have: an id -> a fault, with a scenario after it where the id is a check's."""
+    """The entries of a folder's files: id -> a fault, followed by a scenario if the id is a check's."""
     return {name: text for path in sorted(folder.glob("*.toml")) for name, text in _content(path).items()}
 
 
@@ -107,7 +107,7 @@ def write(card: ScoreCard) -> None:
 
 
 def _write(folder: Path, head: str, found: Mapping[str, str]) -> None:
-    """Write what belongs into a folder: the file of an id is named after its first word, a kind or an area."""
+    """Write entries to the files of a folder. The file is named after the first word of the entry's id."""
     stems = {path.stem for path in folder.glob("*.toml")} | {name.partition(".")[0] for name in found}
     for stem in sorted(stems):
         own = sorted((name, text) for name, text in found.items() if name.partition(".")[0] == stem)
@@ -115,9 +115,9 @@ def _write(folder: Path, head: str, found: Mapping[str, str]) -> None:
 
 
 def write_checks(notices: Iterable[Detection]) -> None:
-    """Write which checks a score has seen to fail. Other pairs stay while their fault and scenario exist. OutputError.
+    """Write which checks a score has seen fail. Other pairs stay while their fault and scenario exist. OutputError.
 
-    Of several pairs for one check the first in the order of scenarios is kept, so that a second score changes nothing.
+    Among new pairs for one check, the first in the order of scenarios is kept, so that a second score changes nothing.
     """
     known = {one.id for one in scenarios()}
     found = {}
@@ -132,10 +132,10 @@ def write_checks(notices: Iterable[Detection]) -> None:
 
 
 def _better(card: ScoreCard, fault: Fault) -> str | None:
-    """A scenario that claims the fault's requirement and notices it in all its versions, unless it names one already.
+    """A scenario that claims the fault's requirement and notices it in all versions; None if it names one already.
 
-    The one that catches it as a third party's; without such a one, that which is about the fewest requirements, and of
-    those the quickest.
+    The one that catches it as a third party's is preferred; otherwise the one that is about the fewest requirements,
+    then the quickest.
     """
     if card.sightings.view(fault.name) is View.THIRD_PARTY:
         by = {one.scenario for one in card.sightings.of(fault.name)}

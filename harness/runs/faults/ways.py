@@ -1,4 +1,4 @@
-"""The ways in which the programs of a campaign are drawn, which are compared with each other."""
+"""The ways of drawing the programs of a campaign, which are compared with each other."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Way(StrEnum):
 
     #: As `fuzz` does: what programs show decides what comes next.
     FEEDBACK = "feedback"
-    #: Each program by itself, with all acts that there are.
+    #: Each program by itself, with all acts.
     AFRESH = "afresh"
-    #: Each program by itself, from single acts: no stories, no insiders. It is what `fuzz` began with.
+    #: Each program by itself, from single acts: no stories, no insiders. This is what `fuzz` began with.
     SINGLE_ACTS = "single-acts"
 
 

@@ -1,1 +1,1 @@
-"""Fuzzing: random programs of moves, judged by the oracles; what fails is made small and can be had again."""
+"""Fuzzing: run random programs of moves, judge them with the oracles, shrink what fails, and keep it reproducible."""

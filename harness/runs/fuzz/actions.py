@@ -1,8 +1,9 @@
-"""The table of what users and the adversary can do in a random run, and with what arguments.
+"""The acts that a random run is made of: what users do, what the adversary does, and with which arguments.
 
-Each row is one kind of act: how often it is drawn, where its arguments come from, and the moves it is made of. The
-campaign of `otterproof fuzz` draws from it with a generator of its own (programs.py), the machines under pytest with
-Hypothesis (scenarios/properties/machines.py). In each domain the first value is the simplest.
+Each row of the table is one kind of act. It says how often the act is drawn, which values its arguments can take, and
+which moves it makes. `otterproof fuzz` draws from the table with its own generator (generate.py); the state machines
+under pytest draw from it with Hypothesis (scenarios/properties/machines.py). The first value of each domain is the
+simplest.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ from otterproof.implementations.contract import MAX_PADDING, Policy
 
 
 class Domain(Protocol):
-    """Where an argument comes from."""
+    """The values that an argument can take."""
 
     def draw(self, source: random.Random) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of some values; a value that is listed twice is drawn twice as often."""
+    """One of several values; a value that is listed twice is drawn twice as often."""
 
     values: tuple[Any, ...]
 
@@ -53,7 +54,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A number from 0 to `last`; with `mostly`, 0 half of the time."""
+    """A number from 0 to `last`. mostly: 0 half of the time."""
 
     last: int
     mostly: bool = False
@@ -66,7 +67,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Some bytes, at most so many."""
+    """Random bytes, at most `size` of them."""
 
     size: int
 
@@ -105,13 +106,13 @@ class Either:
         return source.choice(self.of).draw(source)
 
 
-#: Who, of the parties by name; wraps around.
+#: A party, by its index among the names; the index wraps around.
 WHO = Numbers(2)
 POSITION = Numbers(5, mostly=True)
 NUMBER = Numbers(99_999)
 SECRET = Choice((b"open sesame", b"open sesame", b"Open Sesame"))
 
-#: Values for single fields: the borders of their types and of what the protocol text allows.
+#: Values for single fields: the limits of their types, and of what the protocol text allows.
 FIELDS: Mapping[tuple[str, ...], Choice | Blob] = {
     ("sender_tag", "receiver_tag"): Choice((0, 1, 0xFF, 0x1A1A, 0x2B2B, 1 << 31)),
     ("sender_keyid", "recipient_keyid"): Choice((0, 1, 2, 3, 0xFFFFFFFF)),
@@ -123,7 +124,7 @@ FIELDS: Mapping[tuple[str, ...], Choice | Blob] = {
     ("ctr",): Choice((bytes(8), b"\xff" * 8)),
 }
 
-#: Messages of the adversary's own making.
+#: Messages that the adversary makes up.
 INJECTED = Choice(
     (
         b"?OTRv2?",
@@ -148,13 +149,13 @@ PLAIN = tuple(name for name in POLICIES if name != "tagging")
 
 FLAGS = Choice((*(POLICIES[name] for name in PLAIN), Policy.NONE, BOTH | Policy.ERROR_START_AKE))
 
-#: Makes the moves of an act from its arguments; `who` and `to` are names by then, and `other` is whom `who` talks to.
+#: Makes the moves of an act from its arguments. `who` and `to` are names by then; `other` is whom `who` talks to.
 Maker: TypeAlias = Callable[..., Sequence[Move]]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind of act. who: the argument that is a party, if one is."""
+    """One kind of act. draws: the domain of each argument; the arguments `who` and `to` are parties."""
 
     name: str
     weight: int
@@ -162,15 +163,15 @@ class Row:
     draws: Mapping[str, Domain] = field(default_factory=dict)
 
     def drawn(self, source: random.Random) -> dict[str, Any]:
-        """Arguments for the moves."""
+        """Random arguments for the moves."""
         return {name: domain.draw(source) for name, domain in self.draws.items()}
 
     def example(self) -> Sequence[Move]:
-        """The moves for some arguments, always the same, between two parties."""
+        """The moves for fixed arguments, between two parties."""
         return self.moves(["alice", "bob"], **self.drawn(random.Random(0)))
 
     def moves(self, parties: Sequence[str], **arguments: Any) -> Sequence[Move]:
-        """The moves, among parties of these names."""
+        """The moves between parties of these names."""
         named = dict(arguments)
         for name in {"who", "to"} & named.keys():
             named[name] = parties[arguments[name] % len(parties)]
@@ -184,7 +185,7 @@ def _text(number: int, long: bool = False) -> bytes:
 
 
 def _act(action: str) -> Maker:
-    """A single action of a user, with all arguments as they are drawn."""
+    """A single action of a user, with its arguments as drawn."""
     return lambda who, other, **args: [User(who, action, args)]
 
 
@@ -193,13 +194,13 @@ def _send(who: str, other: str, number: int, padding: int | None, long: bool) ->
 
 
 def talk(who: str, other: str, number: int, there: bool) -> Sequence[Move]:
-    """A text that arrives, and perhaps an answer: what makes keys change."""
+    """A text that arrives, and perhaps an answer; the round trip makes keys change."""
     moves: list[Move] = [User(who, "send", {"text": _text(number)}), Settle()]
     return [*moves, User(other, "send", {"text": _text(number + 1)}), Settle()] if there else moves
 
 
 def _smp_run(who: str, other: str, secret: bytes, answer: bytes, deliveries: int) -> Sequence[Move]:
-    """A run in which everybody does as asked, up to some message."""
+    """A run of SMP in which both users cooperate, up to a given message."""
     begun: list[Move] = [User(who, "smp_start", {"secret": secret, "question": None}), Settle()]
     return [*begun, User(other, "smp_answer", {"secret": answer}), *[Deliver(who), Deliver(other)] * deliveries]
 
@@ -208,7 +209,7 @@ def _change(to: str, position: int, change: tuple[str, int | bytes]) -> Sequence
     return [ChangeField(to, position, *change)]
 
 
-#: What is under way, by where it goes.
+#: The receiver of a message under way, and its position in the queue.
 _THERE: Mapping[str, Domain] = {"to": WHO, "position": POSITION}
 
 TABLE: tuple[Row, ...] = (

@@ -1,7 +1,7 @@
-"""Acts in which altered copies of a message arrive ahead of it: if they are ignored, the right one comes after them.
+"""Acts in which altered copies of a message arrive just before the genuine one.
 
-A network without keys alters messages of a handshake, of each kind, or a text on its way. What it alters is the header,
-single fields, the length, and bytes at any place.
+The adversary has no keys. It alters the header, single fields, the length, or bytes anywhere, in each kind of handshake
+message and in texts. A receiver that ignores the altered copies still gets the genuine message.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from otterproof.harness.simulation.moves import (
 from otterproof.harness.wire.dictionary import WORDS
 from otterproof.harness.wire.layouts import TYPES
 
-#: The most copies that are altered.
+#: The most altered copies of one message.
 _MOST = 8
 
-#: Data fields of messages of the handshake, and what they may hold: nothing, less, and more than they should.
+#: Data fields of messages, and sizes for their content: empty, too short, right, and too long.
 _DATA = ("encrypted_gx", "hashed_gx", "revealed_key", "encrypted_signature", "mac", "encrypted_message", "old_mac_keys")
 _SIZES = (0, 1, 15, 16, 17, 19, 20, 21, 24, 31, 32, 33, 40)
 
-#: Types that there are, and others.
+#: Known message types, and unknown ones.
 _TYPES = (*TYPES, 0, 1, 4, 0x13, 0xFF)
 
-#: The lengths of headers, whole and cut; behind them, any.
+#: Lengths that cut a message within its header or next to the header's end.
 _SHORT = (0, 1, 2, 3, 4, 7, 8, 11, 12)
 
 #: An alteration of the copy that arrives next.
@@ -46,7 +46,7 @@ Alteration: TypeAlias = ChangeField | Truncate | FlipBit | Splice
 
 @dataclass(frozen=True, slots=True)
 class Alterations:
-    """Some alterations of a message under way; whom it goes to is filled in later."""
+    """One to _MOST alterations of a message under way. Its receiver is filled in later."""
 
     def draw(self, source: random.Random) -> tuple[Alteration, ...]:
         return tuple(_altered(source) for _ in range(source.randint(1, _MOST)))
@@ -65,7 +65,7 @@ def _altered(source: random.Random) -> Alteration:
     if kind == "data":
         return ChangeField("", 0, source.choice(_DATA), source.randbytes(source.choice(_SIZES)))
     if kind == "cut":
-        # A length below 0 counts from the end: one byte, the old MAC keys, what comes before them, any.
+        # A negative length counts from the end. It cuts one byte, empty old MAC keys, the MAC as well, or any number.
         ended = -source.choice((2, 5, 25, source.randrange(2, 80)))
         return Truncate("", 0, source.choice((source.choice(_SHORT), ended, source.randrange(600))))
     if kind == "bit":
@@ -76,7 +76,7 @@ def _altered(source: random.Random) -> Alteration:
 
 
 def ahead(to: str, alterations: Iterable[Alteration | Craft]) -> list[Move]:
-    """Altered copies of the message that arrives next, each handed over. What an insider makes of it is one as well."""
+    """Altered copies of the message that arrives next, each of them delivered. Crafts of an insider count as well."""
     return [move for one in alterations for move in (Duplicate(to, 0), replace(one, to=to), Deliver(to))]
 
 
@@ -104,7 +104,7 @@ ALTERED: tuple[Row, ...] = (
         {
             "who": WHO,
             "number": NUMBER,
-            # The query, the commit, the D-H Key, the Reveal Signature and the Signature.
+            # In this order: the query, the commit, the D-H Key, the Reveal Signature and the Signature.
             "deliveries": Numbers(4),
             "alterations": Alterations(),
             "talked": Choice((False, True)),

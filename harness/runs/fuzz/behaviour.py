@@ -1,10 +1,10 @@
-"""What runs have shown of a target, seen from outside: in which states it was given what, and what it did then.
+"""What runs reveal of a target, seen from outside: in which states it received which inputs, and how it reacted.
 
-The state of the party under test is followed by its events and by the messages that it sends, as the protocol texts
-define it, so that a third party's library is followed as an engine is. A cell is a state with an input; a transition is
-a cell with what followed; a pair is a cell with the one before it, and a count says how often, in powers of two, a run
-came to a cell. Cells are those of the state tables [harness/spec/states], versions and settings of the
-policy taken together, and a few more for what the tables do not speak of.
+The state of the party under test is inferred from its events and from the messages that it sends, as the protocol texts
+define it, so a third party's library can be followed as an engine is. A cell is a state and an input. Cells are those
+of the state tables [harness/spec/states], with versions and policies merged, and a few more for what the tables do not
+cover. A transition is a cell and the reaction, a pair is a cell and the one before it, and a count says how often a run
+came to a cell, in powers of two.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from otterproof.implementations.jsonform import event_name
 
 
 class Area(StrEnum):
-    """What is counted."""
+    """The kinds of behaviour that are counted."""
 
     CELL = "cell"
     TRANSITION = "transition"
@@ -40,30 +40,30 @@ class Area(StrEnum):
     MOVE = "move"
     PAIR = "pair"
     COUNT = "count"
-    #: Of the target's code, where it tells what was reached of that. [edges.py]
+    #: An edge of the target's code, if the target reports which it reached. [edges.py]
     EDGE = "edge"
 
 
-#: Something that a run has shown: where it counts, and its name there.
+#: Something that a run has shown: its area, and its name there.
 Behaviour = tuple[Area, str]
 
-#: The state of the handshake that a message shows which a party sends.
+#: The authentication state that a party enters by sending a message.
 _AWAITS = {
     Kind.DH_COMMIT: AuthState.AWAITING_DHKEY,
     Kind.DH_KEY: AuthState.AWAITING_REVEALSIG,
     Kind.REVEAL_SIGNATURE: AuthState.AWAITING_SIG,
 }
 
-#: From so many times on it is behaviour of its own that a run comes to a cell again.
+#: From this many visits on, the number of visits to a cell is behaviour of its own.
 _MANY = 4
 
-#: The most characters of a transition's name; a party can do ten thousand things in a step.
+#: The most characters in a transition's name; a party can do ten thousand things in a step.
 _LONGEST = 300
 
-#: What the inputs of the state tables are called here, where it is not their own name up to the first underscore.
+#: Names for the inputs of the state tables that are not simply their first word; "" leaves the input out.
 _INPUTS = {"tagged": "tagged_plaintext", "dh": "dh_key", "key": ""}
 
-#: What the kinds of messages are called here, and what is said of a party that receives one.
+#: Short names for kinds of messages; and for each kind, its name here and the phrase for a party that receives it.
 _SHORTER = {Kind.DH_COMMIT: "commit", Kind.REVEAL_SIGNATURE: "reveal"}
 _KINDS = {kind: (_SHORTER.get(kind, kind.value), f"receives {kind}") for kind in Kind}
 
@@ -81,16 +81,16 @@ def cells() -> frozenset[str]:
 
 @cache
 def kinds() -> frozenset[str]:
-    """The kinds of messages that a target can be given, and those that it can send."""
+    """The kinds of messages that a target can receive, and those that it can send."""
     unsendable = (Kind.UNKNOWN_ENCODED, Kind.BAD_ARMOUR)
     return frozenset({f"receives {one}" for one in Kind} | {f"sends {one}" for one in Kind if one not in unsendable})
 
 
 class Tracker:
-    """Watches the steps of a run. role: the party that is followed; established: the run starts in a session.
+    """Follows one party through the steps of a run. role: that party. established: the run starts in a session.
 
-    cell: the one of the last step of that party, "" before the first. made: how many moves have been made, which the
-    run tells. seen: what was shown, and after how many moves first.
+    cell: of the party's last step, "" before the first. made: how many moves have been made; the run sets it. seen:
+    what was shown, and after how many moves first.
     """
 
     def __init__(self, role: str, *, established: bool) -> None:
@@ -104,7 +104,7 @@ class Tracker:
         self.seen: dict[Behaviour, int] = {}
 
     def __call__(self, step: Step) -> None:
-        """A step was made."""
+        """Take in a step of the run."""
         if step.party != self._role or step.action == "set_policy":
             return
         given = step.action
@@ -134,14 +134,14 @@ class Tracker:
 
     @property
     def established(self) -> bool:
-        """Whether the party is in a session, and in no handshake."""
+        """Whether the party is in a session and in no handshake."""
         return (self._message, self._auth) == (MessageState.ENCRYPTED, AuthState.NONE)
 
     def _note(self, area: Area, name: str) -> None:
         self.seen.setdefault((area, name), self.made)
 
     def _in_words(self) -> str:
-        """The state of the party."""
+        """The state of the party, as MESSAGE/AUTHENTICATION."""
         return f"{self._message.value}/{self._auth.value}"
 
     def _follow(self, event: Event) -> None:
@@ -159,5 +159,5 @@ class Tracker:
 
 
 def moves_of(moves: Iterable[Move]) -> set[Behaviour]:
-    """The kinds of moves among some."""
+    """The kinds of these moves, as behaviour."""
     return {(Area.MOVE, move.action if isinstance(move, User) else event_name(type(move))) for move in moves}

@@ -1,12 +1,14 @@
-"""Buckets: by what findings are taken to have one cause, whatever program, seed or version of the target led to them.
+"""Buckets group failures that are taken to have one cause, whatever program, seed or target version led to them.
 
-A bucket is made from the record of a failure and from the state in which it happened, not from sentences, so that other
-words, keys and texts make no other bucket. Failures of one check have one cause if they are about the same kind of
-message, as far as that is known: a fragment may be of any, and what is wrong with fragments is wrong for all kinds.
-Where the target breaks down, which the check says little about, the input counts instead, with the half of the state
-that it depends on, unless a sanitizer has told the stack: for messages of a handshake that is how far the handshake is,
-for all else whether there is a session. What happens at the end of a run, where a whole conversation is tried again,
-says little about the place of the mistake: there the check is all that counts.
+A bucket is made from the record of a failure and the state in which it happened, not from sentences, so different
+wording, keys and texts do not make different buckets. Failures of one check have one cause if they are about the same
+kind of message, as far as that is known: a fragment may belong to any kind, and a mistake with fragments affects all
+kinds.
+
+If the target breaks down, the check says little. Then a sanitizer's stack counts, if there is one; otherwise the input
+counts, with the half of the state that matters for it: the authentication state for handshake messages, the message
+state for everything else. At the end of a run a whole conversation is tried again, which says little about where the
+mistake is; there only the check counts.
 """
 
 from __future__ import annotations
@@ -22,20 +24,20 @@ from otterproof.harness.targets.driver.sanitizer import is_report
 MOST, LONGEST = 100, 200
 
 
-#: The areas of checks on fragments, which are the same for messages of all kinds.
+#: The areas of checks on fragments, which are the same for all kinds of messages.
 _ABOUT_FRAGMENTS = ("fragment.", "fragments.")
 
-#: The inputs that the state of the handshake decides about, and those that may be any message.
+#: Inputs whose effect depends on the authentication state, and inputs that may carry any message.
 _OF_HANDSHAKE = frozenset({"commit", "dh_key", "reveal", "signature"})
 _OF_ANY = frozenset({"fragment_v2", "fragment_v3"})
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Where a failure belongs.
+    """Which failures a failure belongs with.
 
     check: its id. requirement: the most binding one behind it, "" if there is none. cell: the state of the party under
-    test, and what it was given. kind: of the message that the failure is about. observed: what the party did.
+    test, and its input. kind: of the message that the failure is about. observed: what the party did.
     """
 
     check: str
@@ -46,27 +48,27 @@ class Bucket:
 
     @property
     def cause(self) -> tuple[str, str]:
-        """What failures of one cause have in common: the check, and what it was about as far as that is known."""
+        """What failures with one cause share: the check, and what it was about as far as that is known."""
         if is_report(self.check):
-            return self.check, ""  # the check has the stack
+            return self.check, ""  # the id of the check has the stack
         if self.check not in checks():
             return self.check, _part_that_counts(self.cell)
         says_nothing = self.kind.startswith("fragment") or self.check.startswith(_ABOUT_FRAGMENTS)
         return self.check, "" if says_nothing else self.kind
 
     def fits(self, other: Bucket) -> bool:
-        """Whether a failure of this bucket can be taken for one more of the other, without looking closer."""
+        """Whether a failure of this bucket counts as one more of the other, without a closer look."""
         (check, about), (other_check, other_about) = self.cause, other.cause
         return check == other_check and (about == other_about or not (about and other_about))
 
     @property
     def level(self) -> Level:
-        """How binding what is broken is. A target that breaks down breaks what is binding."""
+        """How binding the broken requirement is. A target that breaks down breaks a binding one."""
         return level_of(self.check)
 
     @property
     def case(self) -> str:
-        """All but the check and its requirement, for people and for files of known deviations; "" at a run's end."""
+        """Cell and reaction, for people and for files of known deviations; "" at a run's end."""
         return f"{self.cell}: {self.observed or 'nothing'}" if self.cell else ""
 
     def __str__(self) -> str:
@@ -74,7 +76,7 @@ class Bucket:
 
 
 def _part_that_counts(cell: str) -> str:
-    """A cell, with `*` for the half of the state that what happens to its input does not depend on."""
+    """A cell, with `*` for the half of the state that does not affect how its input is handled."""
     state, _, given = cell.partition(": ")
     message, _, handshake = state.partition("/")
     if not given or given in _OF_ANY:
@@ -83,7 +85,7 @@ def _part_that_counts(cell: str) -> str:
 
 
 def bucket_of(record: Failure, cell: str, *, at_end: bool) -> Bucket:
-    """The bucket of a failure. cell: of the last step before it. at_end: it failed after the moves."""
+    """The bucket of a failure. cell: of the last step before it. at_end: it failed after the program's moves."""
     check, requirement = record.check[:MOST], record.requirements[0] if record.requirements else ""
     if at_end or record.place is None:
         return Bucket(check, requirement)

@@ -1,12 +1,13 @@
-"""A campaign: many random programs against one target; each new failure is shrunk, confirmed and written down.
+"""A campaign: run many random programs against one target; shrink, confirm and write down each new failure.
 
-Processes run the programs, whose results come in the order of their numbers, so that a campaign is the same whatever
-their count. This process makes the programs from what has been shown so far [schedule.py], and it shrinks and writes.
+Worker processes run the programs. Their results are taken in the order of the programs' numbers, so a campaign does not
+depend on the number of processes. The main process draws the programs from what has been shown so far [schedule.py],
+shrinks failures and writes files.
 
-A campaign can be interrupted or killed at any moment, and a later run goes on with the same results. For that, what is
-known is one immutable `State`, replaced as a whole. The files of a finding are written before the state names them,
-and removed after it has stopped naming them; what is done between two saved states gives the same result again, since
-it follows from the first of them.
+A campaign can be interrupted or killed at any moment, and a later run resumes it with the same results. To allow that,
+everything known is one immutable `State`, which is replaced as a whole. A finding's files are written before the state
+names them, and removed once it no longer does. Work between two saved states can be repeated with the same result,
+because it depends only on the first of them.
 """
 
 from __future__ import annotations
@@ -49,36 +50,36 @@ from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title
 
-#: How often a shrunk failure is run again before it is called confirmed; and one that does not come again each time.
+#: Repetitions before a shrunk failure counts as confirmed; and repetitions of a failure that does not always recur.
 CONFIRM, RATE = 3, 10
 
-#: How often a failure that comes only sometimes is run again before it is called fixed.
+#: Repetitions without a failure before an intermittent failure counts as fixed.
 GONE = 30
 
-#: Findings that are kept: of one check, and in all. A target that breaks down in ever new ways would fill the disk.
+#: The most findings of one check, and in all. A target that breaks down in ever new ways would fill the disk.
 MOST_ALIKE, MOST = 3, 200
 
-#: A number that no campaign gets to.
+#: More programs than any campaign runs.
 LAST = 1 << 53
 
-#: Seconds after which progress is saved, at the latest with the next program that ends.
+#: Progress is saved after this many seconds, as soon as the next program ends.
 SAVE_EVERY = 2.0
 
-#: Everything that a campaign tells.
+#: The events of a campaign.
 Events: TypeAlias = Generator[FuzzEvent, None, None]
 
 
 @dataclass(slots=True)
 class Campaign:
-    """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
+    """All that is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
-    excused: checks that are known to fail, or to fail so [Excuse]; programs go on beyond them. corpus: programs that
-    come first. page: makes the page of a finding, if there is to be one. attempts, hangs, seconds: what may be spent on
-    shrinking one failure (shrink.Budget). clock: in seconds. limits: how long the target is waited for. time_up,
-    enough: whether the last run ended because of its max_time, or of its max_failures. version: of the target; earlier:
-    what it was when the campaign was last run, "" if it was not. scheduler: of the workers that run the programs, if
-    this machine does not. edges: whether edges of the target's code count as behaviour; of a campaign that goes on it
-    must be what it was.
+    excused: checks that are known to fail, perhaps only in some buckets [Excuse]; programs go on past them. corpus:
+    programs that come first. page: makes the page of a finding, if wanted. attempts, hangs, seconds: the budget for
+    shrinking one failure (shrink.Budget). clock: in seconds. limits: how long to wait for the target. time_up, enough:
+    whether the last run ended because of its max_time or max_failures. version: of the target; earlier: its version
+    when the campaign last ran, "" before the first run. scheduler: the address of a Dask scheduler whose workers run
+    the programs, "" for local processes. edges: whether edges of the target's code count as behaviour; a resumed
+    campaign must keep it.
     """
 
     target: str
@@ -115,12 +116,12 @@ class Campaign:
     def run(
         self, examples: int | None, processes: int, max_time: float | None = None, max_failures: int | None = None
     ) -> Events:
-        """Run the findings of an earlier run again, finish what it has left unfinished, and run so many more programs.
+        """Run the earlier findings again, finish what was left unfinished, and run more programs.
 
-        examples: None for as many as there is time for. max_time: seconds after which no further program begins; at
-        least one is run. max_failures: findings after which none begins. TargetError when the target can't be run at
-        all, UsageError or EdgesFailed when edges count and it does not tell them, OutputError when something can't be
-        written. Whatever ends the run, what was found is stored. Close the generator if it is not used up.
+        examples: how many programs; None for as many as time allows. max_time: seconds after which no further program
+        begins; at least one runs. max_failures: findings after which none begins. TargetError when the target can't be
+        run at all; UsageError or EdgesFailed when edges count and the target does not report them; OutputError when a
+        file can't be written. Whatever ends the run, findings are stored. Close the generator unless it is exhausted.
         """
         began, found = self.clock(), 0
         self.time_up = self.enough = False
@@ -154,7 +155,7 @@ class Campaign:
                 target.close()
 
     def _opened_target(self) -> Target:
-        """The target. UsageError if edges are to count, and it does not tell them; TargetError."""
+        """The target. UsageError if edges are to count and it does not report them; TargetError."""
         target = open_target(self.target, self.limits)
         if self.edges and telling(target) is None:
             target.close()
@@ -167,16 +168,16 @@ class Campaign:
         return target
 
     def _drawing(self) -> Drawing:
-        """What draws the programs of this run."""
+        """The object that draws the programs of this run."""
         return Drawing(self.seed, self._programs, lambda: self.state.schedule, self._passed_over)
 
     @property
     def _passed_over(self) -> Collection[str]:
-        """The checks that oracles pass over; how a target breaks down can't be passed over, and is counted."""
+        """The checks that oracles skip. The ways in which a target breaks down can't be skipped; they are counted."""
         return sorted(one for one in self.excused if (name := check_in(one)) in checks() and checks()[name].of_oracle)
 
     def _with_missing_unfinished(self) -> State:
-        """The state in which a finding is unfinished if one of its files is missing, so that it is written again."""
+        """The state with a finding unfinished if one of its files is missing, so that the files are written again."""
         findings = []
         for one in self.findings:
             files = [self.folder / name for name in one.files]
@@ -191,28 +192,28 @@ class Campaign:
         self._saved = self.clock()
 
     def _note(self, state: State) -> None:
-        """Go on to a state that names the same files. It is saved now and then."""
+        """Go on to a state that names the same files, and save it now and then."""
         self.state = state
         if self.clock() - self._saved >= SAVE_EVERY:
             self._save()
 
     def _keep(self, finding: Finding) -> None:
-        """Note how far a finding has got. Its files are there already."""
+        """Store how far a finding has got. Its files must exist already."""
         self.state = self.state.with_finding(finding)
         self._save()
 
     def _drop(self, finding: Finding, known: Finding) -> None:
-        """Take a finding for one more example of a known one."""
+        """Count a finding as one more example of a known one."""
         self.state = self.state.without(finding, known)
         self._save()
         remove_finding(self.folder, finding.name)
 
     def _known(self, bucket: Bucket) -> str:
-        """The excuse by which failures of a bucket are known; "" if they are not."""
+        """The excuse that covers failures of a bucket, "" without one."""
         return known_by(bucket, sorted(self.excused))
 
     def _drop_known(self, finding: Finding, excuse: str) -> None:
-        """Take a finding for one more failure that is known."""
+        """Count a finding as one more known failure."""
         left = tuple(one for one in self.findings if one.name != finding.name)
         self.state = replace(self.state.counted_as_known(excuse), findings=left)
         self._save()
@@ -221,7 +222,7 @@ class Campaign:
     # ---- findings of an earlier run
 
     def _again(self, target: Target) -> Events:
-        """Run the findings of an earlier run again: what does not fail any more is fixed, what does again is not."""
+        """Run the earlier findings again: one that no longer fails is fixed, and a fixed one that fails is not."""
         for finding in [one for one in self.findings if one.finished]:
             fails = self._still_fails(finding, target)
             if fails is None:
@@ -237,7 +238,7 @@ class Campaign:
                 yield RunAgain(finding)
 
     def _still_fails(self, finding: Finding, target: Target) -> bool | None:
-        """Whether a finding still happens; None if runs can't tell, with the version of the target that it was."""
+        """Whether a finding still fails; None if runs can't tell and the target's version is the same as before."""
         changed = bool(self.earlier) and self.earlier != self.version
         if finding.verdict is Verdict.INFRA or (finding.flaky and not finding.confirmed):
             return False if changed else None
@@ -251,7 +252,7 @@ class Campaign:
     # ---- new findings
 
     def _settle(self, target: Target) -> Events:
-        """Finish all findings, and take the failure that waits."""
+        """Finish all findings, then handle the waiting failure."""
         for finding in [one for one in self.findings if not one.finished]:
             yield from self._finish(finding, target)
         if self.state.waiting is not None:
@@ -260,7 +261,7 @@ class Campaign:
     def _take(self, failure: Failure, target: Target) -> Events:
         """Make a finding of a failure, or count it as one more example of a finding.
 
-        A failure that did not come again the first time gets another chance, and so does one that was fixed.
+        A failure that did not recur at first gets another chance, and so does one that was fixed.
         """
         if excuse := self._known(failure.bucket):
             self._note(replace(self.state.counted_as_known(excuse), waiting=None))
@@ -295,11 +296,11 @@ class Campaign:
             number,
             _played(program, None),
         )
-        self._save()  # that the failure waits, so that files of the finding are known to be its own [folder.clean]
+        self._save()  # with the failure still waiting: from that, folder.clean knows the finding's files as ours
         yield from self._finish(finding, target)
 
     def _finish(self, finding: Finding, target: Target) -> Events:
-        """Take a finding to the stage in which nothing is left to do, from the one in which it is."""
+        """Take a finding from its present stage to one in which nothing is left to do."""
         yield Examined(finding)
         small = self._shrunk(finding, target) if finding.stage is FindingStage.FOUND else finding
         if small is not None and not small.finished:
@@ -308,7 +309,7 @@ class Campaign:
             yield Finished(small)
 
     def _shrunk(self, finding: Finding, target: Target) -> Finding | None:
-        """A finding whose program has been shrunk, or that can't be; None if it is one more example of a known one."""
+        """A finding whose program was shrunk, or can't be; None if it was one more example of a known finding."""
         found = _played(finding.program, target)
         path = finding_folder(self.folder, finding.name) / finding.transcript.name
         if finding.check == DIED:
@@ -339,7 +340,7 @@ class Campaign:
         return result
 
     def _without_known(self, small: Program, check: str) -> tuple[Program, Failure | None]:
-        """A small program that passes over nothing, or else no more than it meets; and its failure."""
+        """A small program without excuses, or else with only those that it meets; and its failure."""
         bare = replace(small, setup=replace(small.setup, excused=()))
         failure = attempt(bare)
         same = failure is not None and failure.check == check and not self._known(failure.bucket)
@@ -350,7 +351,7 @@ class Campaign:
         return replace(small, setup=replace(small.setup, excused=tuple(sorted(watched.passed_over)))), failure
 
     def _seen_once(self, finding: Finding, program: Program, seen: Failure | None) -> Finding | None:
-        """A finding that did not fail again, with its rate; None if another one of its check did not either."""
+        """A finding that did not fail again, with its failure rate; None if its check already has such a finding."""
         alike = [one for one in self.findings if one.check == finding.check and one.name != finding.name]
         known = next((one for one in alike if one.stage is FindingStage.ONCE), None)
         if known is not None:
@@ -391,14 +392,14 @@ class Campaign:
         return finding
 
     def _evidence(self, finding: Finding, failure: Failure | None) -> Evidence:
-        """What is known of a finding. failure: of the run in its transcript, if that failed."""
+        """What is known of a finding. failure: of the run in its transcript, if that run failed."""
         record = failure.record if failure is not None and failure.record is not None else None
         if record is None:
             record = Record(finding.check, finding.detail.partition("\n")[0], level=finding.level)
         return Evidence(finding, self.target, self.version, self.seed, record)
 
     def _write(self, evidence: Evidence, files: Mapping[str, str]) -> None:
-        """Write files of a finding, its record and its page among them."""
+        """Write a finding's files, its record and its page included."""
         folder = finding_folder(self.folder, evidence.finding.name)
         content = {RECORD: record_text(evidence), **files}
         for name, text in written_files(evidence, content, self.page, self.folder).items():
@@ -406,15 +407,15 @@ class Campaign:
 
 
 def _played(given: Program, target: Target | None) -> Program:
-    """A program with a target for its role; without one it can be compared and kept."""
+    """A program whose role a target plays; without a target it can be compared and stored."""
     return replace(given, setup=replace(given.setup, target=target))
 
 
 @contextmanager
 def opened(target: str, seed: str, folder: Path) -> Iterator[Campaign]:
-    """The campaign of a folder, which is nobody else's meanwhile; the one that is there goes on.
+    """Open the campaign in a folder, or begin one. Nobody else can use the folder meanwhile.
 
-    CampaignError when another campaign runs there, or the folder's campaign is another one or can't be read.
+    CampaignError when another campaign runs there, or the folder has a different campaign or one that can't be read.
     InputError, OutputError.
     """
     with locked(folder):

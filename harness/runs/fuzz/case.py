@@ -1,9 +1,9 @@
-"""A case: a world with oracles, from a setup, in which a program of moves is made; every step is judged.
+"""A case: a simulated world with oracles, in which a program of moves runs and every step is judged.
 
-The same program on the same setup gives the same run, so a case that fails is a test: printed, it is a Python program
-that can be pasted into a file and fails again. One party is played by a target, which need not be an engine, and the
-others by the reference engine; or all are engines. Where all of them have snapshots, a case starts in a session that
-was brought about once, and pays for no handshake. [prepared.py; kept.py for drivers that keep copies of themselves]
+The same setup and program always give the same run, so a case that fails is a test: printed, it is a Python program
+that can be pasted into a file and fails again. Either a target, which need not be an engine, plays one party and the
+reference engine the others, or all parties are engines. If all of them have snapshots, a case starts in a session that
+was established once, and pays for no handshake. [prepared.py; kept.py for drivers that keep copies of themselves]
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from otterproof.implementations.contract import MAX_PADDING, Entropy, Event, Par
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy, Tape
 from otterproof.implementations.reference import ReferenceEngine
 
-#: Both versions, and nothing else.
+#: Both versions of the protocol, and no other flag.
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 
-#: What a party must understand the whitespace tag for.
+#: The flags for which a party must understand the whitespace tag.
 TAGS = Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE
 
-#: What all randomness of parties follows from, with the number of the setup.
+#: The seed of all randomness of parties, together with the entropy number of the setup.
 SEED = b"machine"
 
-#: The two engines of the project in lockstep, so that every case also asks whether they agree.
+#: The project's two engines in lockstep, so that every case also tests whether they agree.
 both_engines = EngineTarget("reference").engine
 
 #: The policies that cases are made with; every flag is in one of them.
@@ -64,11 +64,11 @@ CLIENTS: dict[str, dict[str, tuple[str, int]]] = {
 #: The published key that none of these clients has.
 STRANGER = "mallory"
 
-#: Whom an action asks too much of: the capability that it needs of a target.
+#: The capability that a target needs for an action.
 _NEEDS = {"smp_start": "smp", "smp_answer": "smp", "smp_abort": "smp_abort", "extra_key": "extra_key"}
 
 
-#: The largest numbers that fields of TLVs hold, by the argument that goes there.
+#: The largest numbers that TLV fields hold, by the argument that goes there.
 _LARGEST = {"padding": MAX_PADDING, "use": 0xFFFFFFFF}
 
 
@@ -80,11 +80,11 @@ def _number(argument: object) -> int:
 class Setup:
     """What a case starts from, and who judges it.
 
-    start: "scratch", or the protocol version in which the sessions are encrypted. size: alice's maximum message size.
-    oracles: ids, all if there are none. target: who plays the party `role`; None: all parties are made by `engine`.
-    excused: the checks that the run goes on beyond, since it is known that they fail, or that they fail so. [Excuse]
-    entropy: the same number gives the parties the same randomness. Between engines, it is what they draw once a case
-    has started, so that sessions need not be brought about for each number.
+    start: "scratch", or the protocol version of the sessions in which it starts. size: alice's maximum message size.
+    oracles: ids, () for all. target: plays the party `role`; None: `engine` makes all parties. excused: the checks that
+    are known to fail, perhaps only in some buckets; the run goes on past them. [Excuse] entropy: selects the parties'
+    randomness. Between engines it applies only once the case has started, so that sessions need not be established for
+    each number.
     """
 
     network: str = "pair"
@@ -104,7 +104,7 @@ class Setup:
         return Case(**own, fresh=fresh, cleared=cleared, session=session)
 
     def configs(self) -> dict[str, PartyConfig]:
-        """What the parties are made from; of the target nothing is asked that it does not claim."""
+        """The configurations of the parties. The target is asked for nothing that it does not claim to support."""
         made = {}
         for name, (key, tag) in CLIENTS[self.network].items():
             policy, size = self.allowed(name, POLICIES[self.policy]), self.size if name == "alice" else None
@@ -115,7 +115,7 @@ class Setup:
 
     @property
     def judging(self) -> Collection[str]:
-        """The oracles that judge: those that were chosen, else all that can judge the target."""
+        """The oracles that judge: the chosen ones, else all that can judge the target."""
         if self.oracles or self.target is None:
             return self.oracles or ORACLES
         foreign = not self.in_process
@@ -124,34 +124,34 @@ class Setup:
 
     @property
     def seed(self) -> bytes:
-        """What the randomness of the parties follows from."""
+        """The seed of the parties' randomness."""
         return SEED + b" %d" % self.entropy if self.entropy else SEED
 
     @property
     def part(self) -> str:
-        """Whom the target plays, and how the conversation begins, in words."""
+        """Which party the target plays, and how the conversation begins, in words."""
         begins = "without a session" if self.start == "scratch" else f"in a session of version {self.start}"
         return f"{self.role}, beginning {begins}"
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Those of the target; none without one."""
+        """The capabilities of the target; empty without one."""
         return self.target.capabilities if self.target is not None else frozenset()
 
     @property
     def in_process(self) -> bool:
-        """Whether all parties are engines in this process, which can be taken back to an earlier state."""
+        """Whether all parties are engines in this process, whose state can be restored."""
         return isinstance(self.target, InProcess | None)
 
     def _plays(self, name: str) -> bool:
         return self.target is not None and name == self.role
 
     def sets_policy(self, name: str) -> bool:
-        """Whether a party's policy can be changed; where one can't, the other side sees to the version."""
+        """Whether a party's policy can be changed; if not, the other side determines the version."""
         return not (self._plays(name) and self.target is not None and self.target.fixed_policy is not None)
 
     def allowed(self, name: str, policy: Policy) -> Policy:
-        """A policy as far as a party can have it: the versions that it speaks, and other flags if it obeys them."""
+        """The part of a policy that a party supports: its versions, and other flags only if it obeys them."""
         if self._plays(name):
             if self.target is not None and self.target.fixed_policy is not None:
                 return self.target.fixed_policy
@@ -165,7 +165,7 @@ class Setup:
         return policy
 
     def fitted(self, move: Move) -> Move | None:
-        """A move as it can be made here: None for an action that the target does not claim to know."""
+        """A move as it can be made here; None for one that the target does not claim to support."""
         if not isinstance(move, User) or not self._plays(move.party):
             return move
         asks_question = move.args.get("question") is not None
@@ -174,7 +174,7 @@ class Setup:
         if asks_question and "smp_question" not in self.capabilities:
             return None
         if not self.in_process and any(_number(move.args.get(name)) > most for name, most in _LARGEST.items()):
-            return None  # there is no way to say it in the protocol, and engines alone have to refuse it
+            return None  # the protocol can't express it, and only engines have to refuse it
         fixed, longest = (None, None) if self.target is None else (self.target.fixed_policy, self.target.longest_text)
         text = move.args.get("text")
         if longest is not None and isinstance(text, bytes) and len(text) > longest:
@@ -184,7 +184,7 @@ class Setup:
         if isinstance(policy := move.args.get("policy"), Policy):
             policy = self.allowed(move.party, policy)
             if "policy" not in self.capabilities and not policy:
-                return None  # whether it then switches OTR off is not known
+                return None  # it is not known whether that switches OTR off
             return User(move.party, move.action, {"policy": policy})
         return move
 
@@ -192,9 +192,9 @@ class Setup:
 class Case:
     """A world with oracles, from a setup: `Case(start="2").run([Deliver("bob"), ...])`, then `finish()`.
 
-    target: a target, or the name of one, which the case then starts, and ends when it is left as a context manager.
-    fresh: begin with parties that have done nothing yet, also where a snapshot would do, to have the whole run.
-    cleared: the target has no parties already. session: one of this setup that its driver has kept, to begin in.
+    target: a target, or the name of one; a named one is started, and ended on leaving the context manager. fresh: begin
+    with parties that have done nothing yet, even if a snapshot would do, to have the whole run. cleared: the target has
+    no parties already. session: one of this setup that its driver has kept, to begin in.
     """
 
     def __init__(
@@ -222,10 +222,10 @@ class Case:
         prepared = session.prepared if session is not None else None
         if self.setup.in_process and not fresh:
             prepared = _prepared(replace(self.setup, entropy=0))
-        #: Whether it begins in a session that is there already.
+        #: Whether it begins in an established session.
         self.established = prepared is not None and start != "scratch"
         self._excuses = Excusing(excused, role, established=self.established)
-        #: What each party of ours drew until the case started; {} before that, and where all follows from one seed.
+        #: What each of our parties drew until the case started; {} before that, and if one seed determines everything.
         self.tapes: dict[str, Tape] = {}
         self._opening: list[Move] = []
         self._started = False
@@ -249,7 +249,7 @@ class Case:
             self._owned.close()
 
     def begin(self) -> None:
-        """Bring about the sessions in which the case starts, unless that has been done. `run` and `finish` do so."""
+        """Establish the sessions in which the case starts, unless that has been done. `run` and `finish` do so."""
         if self._started:
             return
         while self._opening:
@@ -261,7 +261,7 @@ class Case:
                 source.go_on(SeededEntropy(self.setup.seed).child(name))
 
     def run(self, moves: Iterable[Move]) -> list[Event]:
-        """Make moves, each judged; all events. What the target says that it can't do is passed over."""
+        """Make moves, each judged; returns all events. What the target says that it can't do is skipped."""
         self.begin()
         events: list[Event] = []
         for move in moves:
@@ -278,13 +278,13 @@ class Case:
         if fitted is None:
             return ()
         if isinstance(fitted, Craft):
-            _unfollow(self.world)  # what an insider encrypts, the model does not know
+            _unfollow(self.world)  # the model does not know what an insider encrypts
         with self._excusing(), suppress(TargetUnsupported):
             return self.world.apply(fitted)
         return ()
 
     def _excusing(self) -> AbstractContextManager[None]:
-        """Inside, the excused checks are passed over."""
+        """Inside, failures of the excused checks are skipped."""
         return self._passing_over() if self.setup.excused else nullcontext()
 
     @contextmanager
@@ -298,11 +298,11 @@ class Case:
 
     @property
     def passed_over(self) -> set[str]:
-        """The excuses for what would have failed."""
+        """The excuses that covered a failure."""
         return self._excuses.met
 
     def finish(self) -> None:
-        """The end of the run: all policies are as they were at first, and the parties can talk again."""
+        """End the run: restore the policies of the start, then require that the parties can talk again."""
         self.begin()
         self._excuses.at_end = True
         for name, config in self.setup.configs().items():
@@ -315,16 +315,16 @@ class Case:
                 self.oracles.check_healing()
 
     def forget(self) -> None:
-        """The case is over: the target forgets its party. TargetError when it breaks down over that."""
+        """End the target's party, as the case is over. TargetError when the target breaks down over that."""
         if self._session is not None:
             self._session.end()
         elif self.setup.target is not None:
             self.setup.target.finish()
 
     def __str__(self) -> str:
-        """The run as a program, with all that it needs to be pasted into a file and run."""
+        """The run as a program that can be pasted into a file and run."""
         setup = self.setup
-        # In a file, a target is opened by its name; an engine of the reader's own must be there under its name.
+        # In a file, a target is opened by its name; an engine of the reader's own must exist under its name.
         maker = getattr(setup.engine, "__self__", None)
         opened = ""
         if setup.target is not None:
@@ -347,7 +347,7 @@ def case_source(setup: Setup, chosen: str) -> str:
 
 
 def opening(setup: Setup) -> list[Move]:
-    """The moves that bring the sessions about in which a case starts."""
+    """The moves that establish the sessions in which a case starts."""
     if setup.start == "scratch":
         return []
     only = Policy.ALLOW_V2 if setup.start == "2" else Policy.ALLOW_V3
@@ -380,21 +380,20 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
     foreign = {} if setup.in_process else {setup.role: setup.capabilities}
     drawn = {name: tape_of(source) for name, source in entropy.items() if name not in foreign}
     under_test = None if setup.target is None else {setup.role}
-    # Searching memory takes long, and there is none to be seen but that of the target's correspondents, which are ours.
     oracles = Oracles(world, *setup.judging, configs=configs, drawn=drawn, foreign=foreign, under_test=under_test)
     world.watchers.append(oracles)
     return world, oracles, entropy
 
 
 def _unfollow(world: World) -> None:
-    """Have the model follow nobody any more in this case."""
+    """Stop the model from following any party in this case."""
     for party in world.parties.values():
         if isinstance(party, LockstepParty):
             party.follower = None
 
 
 def party_of(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> Party:
-    """Who plays a party in a setup."""
+    """Make a party of a setup: the target plays its role, engines the others."""
     if setup.target is None:
         return setup.engine(config, entropy)
     if name != setup.role:
@@ -405,11 +404,11 @@ def party_of(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> 
 
 
 def tape_of(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], bytes]]:
-    """What a source has given so far, for the oracles."""
+    """A function that returns what a source has given so far, for the oracles."""
     return lambda: source.drawn
 
 
-@lru_cache(maxsize=128)  # no more, for one process may judge many targets
+@lru_cache(maxsize=128)  # bounded, for one process may judge many targets
 def _prepared(setup: Setup) -> Prepared:
     world, oracles, entropy = _world(setup)
     world.run(opening(setup))
@@ -417,5 +416,5 @@ def _prepared(setup: Setup) -> Prepared:
 
 
 def forget_worlds() -> None:
-    """Let the next case of each setup establish its sessions again."""
+    """Make the next case of each setup establish its sessions again."""
     _prepared.cache_clear()

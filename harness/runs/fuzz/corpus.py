@@ -1,8 +1,8 @@
-"""A corpus of a campaign: programs from transcripts of any targets.
+"""The corpus of a campaign: programs taken from transcripts of any targets.
 
-A transcript of a random run has its program in the header. Of any other transcript a program is made that does the same
-with other parties: users' actions, and the fate of each message, whether it was delivered, late, lost, changed or
-sent again. Keys and random numbers stay behind, so that what one engine went through, every target can go through.
+The transcript of a random run has its program in the header. From any other transcript, a program is reconstructed that
+does the same with other parties: the users' actions, and the fate of each message, whether it was delivered, late,
+lost, changed or sent again. Keys and random numbers are left behind, so any target can repeat what an engine did.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.engines import Target
 from otterproof.implementations.contract import OutgoingMessage, Policy
 
-#: The most programs of a corpus, and the most moves of one that is made of steps.
+#: The most programs of a corpus, and the most moves of a program reconstructed from steps.
 MOST, MOST_MOVES = 5000, 200
 
-#: The arguments of actions that name something of the run in which they were made.
+#: Arguments of actions that only mean something in their own run.
 _OF_THE_RUN = frozenset({"instance"})
 
-#: What a target must claim for what a program begins with.
+#: The capabilities that a target needs for each way in which a program begins.
 _NEEDS = {"2": {"v2"}, "3": {"v3"}, "scratch": set[str]()}
 
 
@@ -41,7 +41,7 @@ class CorpusError(UsageError):
 
 
 def transcripts(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files given, and all transcripts in the folders given, in order. CorpusError if there is nothing."""
+    """The files given, and all transcripts in the folders given, in order. CorpusError if a path does not exist."""
     for path in paths:
         if path.is_dir():
             yield from sorted(one for one in path.rglob("*.jsonl") if not one.name.startswith("repro."))
@@ -52,7 +52,7 @@ def transcripts(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def read(paths: Iterable[Path]) -> tuple[tuple[Program, ...], int]:
-    """The programs of some transcripts, each once, in the order of their digests; and how many files have none.
+    """The distinct programs of some transcripts, in the order of their digests; and how many files have none.
 
     InputError, TranscriptError, CorpusError.
     """
@@ -70,13 +70,13 @@ def read(paths: Iterable[Path]) -> tuple[tuple[Program, ...], int]:
 
 
 def digest_of(programs: Sequence[Program]) -> str:
-    """A short name for some programs, the same for the same programs."""
+    """A short digest of some programs."""
     written = [program_to_json(replace(one, setup=replace(one.setup, target=None))) for one in programs]
     return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def fitted(program: Program, target: Target) -> Program | None:
-    """A program of a corpus for a target; None if it is for targets that can more."""
+    """A program of a corpus, adapted to a target; None if it needs more than the target supports."""
     setup = with_target(replace(program.setup, oracles=(), excused=()), target)
     crowd = {"v3", "instance_tags"} if setup.network != "pair" else set()
     if not _NEEDS[setup.start] | crowd <= target.capabilities:
@@ -86,7 +86,7 @@ def fitted(program: Program, target: Target) -> Program | None:
 
 
 def program_of(transcript: Transcript) -> Program | None:
-    """What can be run again of a transcript; None if nothing can. TranscriptError if its program is not one."""
+    """The program that repeats a transcript; None if nothing can be repeated. TranscriptError if it is invalid."""
     header = transcript.header
     if header.program is not None:
         return program_from_json(header.program, None)
@@ -113,7 +113,7 @@ def program_of(transcript: Transcript) -> Program | None:
 
 @dataclass(slots=True)
 class _Run:
-    """Follows the network of a transcript. names: of its parties, in a program. alone: the other side is no party."""
+    """Follows the network of a transcript. names: of its parties, in the program. alone: the other side is no party."""
 
     names: Mapping[str, str]
     alone: bool
@@ -122,7 +122,7 @@ class _Run:
     history: list[bytes] = field(default_factory=list)
 
     def moves(self, step: Step) -> Iterator[Move]:
-        """The moves that do what a step did."""
+        """The moves that repeat a step."""
         if step.time > self.time:
             yield Tick(step.time - self.time)
             self.time = step.time
@@ -160,7 +160,7 @@ class _Run:
                 yield Deliver(party, like)
 
     def _scripted(self, message: bytes) -> Iterator[Move]:
-        """Of a peer that a scenario plays there are no actions: what it says is said by a client."""
+        """A scripted peer has no actions to repeat, so a client says something of the same kind in its place."""
         kind = wire.parse(message).kind
         if kind is wire.Kind.DATA:
             yield User("bob", "send", {"text": b"text", "padding": None})
@@ -173,7 +173,7 @@ class _Run:
 
 
 def _changes(party: str, at: int, sent: bytes, received: bytes) -> Iterator[Move]:
-    """The changes of single fields between a message as it was sent and as it arrived; lost if there are many."""
+    """The moves that change the fields in which the received message differs; if there are many, it is dropped."""
     before, after = wire.parse(sent), wire.parse(received)
     differing = [
         one
@@ -187,7 +187,7 @@ def _changes(party: str, at: int, sent: bytes, received: bytes) -> Iterator[Move
 
 
 def messages_of(paths: Iterable[Path]) -> Mapping[str, bytes]:
-    """Every message that a party received or sent in some transcripts, by its digest. InputError, TranscriptError."""
+    """Every message that a party received or sent in some transcripts, by digest. InputError, TranscriptError."""
     found: dict[str, bytes] = {}
     for path in transcripts(paths):
         for step in read_transcript(path).steps():

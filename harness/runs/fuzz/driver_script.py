@@ -1,8 +1,8 @@
-"""A failure as lines of the driver protocol, which the maintainer of an implementation can repeat without Otterproof.
+"""A failure as lines of the driver protocol, which a maintainer can replay without Otterproof.
 
-The lines are those that went to the driver in a run of the small program, from `hello` on, in a process of its own.
-They are given to another process at once to see whether it answers the same; where it does not, because the
-implementation draws random numbers of its own, the lines would show nothing, and there is no script.
+The lines are the requests to the driver in a run of the small program, from `hello` on, in a process of its own. They
+are given to a second process at once, to see whether it answers the same. If it does not, because the implementation
+draws its own random numbers, the lines would show nothing, and no script is written.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import DriverTarget, TargetError
 
-#: The parts of a record that the script tells.
+#: The parts of a record that the script prints.
 _TOLD = ("case", "expected", "got", "where")
 
 
 @dataclass(frozen=True, slots=True)
 class DriverRun:
-    """What was said in a run. requests, answers: the lines, without their ends. repeats: another process said the same.
+    """A recorded run. requests, answers: the lines, without their ends. repeats: a second process answered the same.
 
     stderr: the end of what the driver wrote to standard error.
     """
@@ -38,7 +38,7 @@ class DriverRun:
 
 
 def driver_run(program: Program, target: DriverTarget) -> DriverRun | None:
-    """Run a program in a new process of a driver; what was said. None when the process can't be started any more."""
+    """Run a program in a new process of a driver, and record it. None when the process can't be started."""
     try:
         with target.recorded() as lines:
             attempt(program, fresh=True)
@@ -62,9 +62,9 @@ def _said(lines: Sequence[tuple[str, bytes]], direction: str) -> tuple[str, ...]
 
 
 def script(record: Failure, target: str, command: Sequence[str]) -> str:
-    """The shell script. command: the user's own that the driver was run by; () if the reader has to name one.
+    """The shell script. command: the user's own command that runs the driver; () if the reader has to give one.
 
-    Whatever a target or a file said stands in single quotes. The script runs the command and nothing that is in a file.
+    Anything that a target or a file said is in single quotes. The script runs the command, and nothing from a file.
     """
     title = f"{target}: {record.check}"
     told = [
@@ -102,5 +102,5 @@ def script(record: Failure, target: str, command: Sequence[str]) -> str:
 
 
 def _say(text: str, to: str = "") -> str:
-    """A command that prints a line."""
+    """A shell command that prints a line."""
     return f"printf {to}'%s\\n' {shlex.quote(printable(text))}"

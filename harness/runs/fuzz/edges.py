@@ -1,8 +1,8 @@
-"""What a run reaches of the target's code, where the target tells: edges, which count as behaviour that it has shown.
+"""Code coverage of a target that reports it: edges of its code, which count as behaviour that a run has shown.
 
-Edges say nothing about whether a target is right, and no judgement depends on them. A driver whose answer to `coverage`
-is no answer therefore makes no finding: the program is run again without being asked, and if nothing is wrong then, the
-campaign ends with an error about the driver.
+Edges say nothing about whether a target is right, and no judgement depends on them. So a driver whose answer to
+`coverage` is invalid causes no finding. The program is run again without asking, and if that run passes, the campaign
+ends with an error about the driver.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from otterproof.harness.support.errors import CommandError
 from otterproof.harness.targets.driver import TargetError
 from otterproof.harness.targets.engines import Target, TellsEdges
 
-#: After so many moves a target is asked. It takes 15 % more processor time of a program against potr; after each, 23 %.
+#: A target is asked after this many moves. That costs a program against potr 15 % more processor time; asking after
+#: every move would cost 23 %.
 _EVERY = 5
 
-#: Edges that are remembered, of a program as of a campaign; a target that tells ever new ones would fill memory.
+#: The most edges remembered, of a program or of a campaign; a target that reports ever new ones would fill memory.
 MOST = 20_000
 
 
 class EdgesFailed(CommandError):
-    """The target does not tell what was reached of its code, or what it tells can't be that."""
+    """The target does not report what was reached of its code, or its report is invalid."""
 
 
 def telling(target: object) -> TellsEdges | None:
-    """A target that tells its edges; None for any other."""
+    """The target if it reports edges, else None."""
     if isinstance(target, TellsEdges) and target.coverage:
         return target
     return None
 
 
 class Edges:
-    """Asks a target every few moves what was reached. EdgesFailed when it does not tell.
+    """Asks a target every few moves which edges were reached. EdgesFailed when it does not answer.
 
-    role: the party that it plays. asked: whether it is asked at all. seen: all that was reached since `begin`, and
-    after how many moves that was known.
+    role: the party that the target plays. asked: whether it is asked at all. seen: the edges reached since `begin`,
+    each with the number of moves after which that was known.
     """
 
     def __init__(self, target: Target | None, role: str, *, asked: bool = True) -> None:
@@ -47,15 +48,15 @@ class Edges:
         self.seen: dict[Behaviour, int] = {}
 
     def __call__(self, step: Step) -> None:
-        """A step was made."""
+        """Take in a step of the run."""
         self._stepped = self._stepped or step.party == self._role
 
     def begin(self) -> None:
-        """A run begins: what was reached so far, when parties were made, is left out."""
+        """Begin a run. What was reached before, while parties were made, is left out."""
         self._asked(begin=True)
 
     def note(self, made: int, *, now: bool = False) -> None:
-        """Note what was reached, when it is time for that, or now. made: how many moves have been made."""
+        """Note what was reached, if it is time to ask, or now. made: how many moves have been made."""
         if not self._stepped or (made - self._noted < _EVERY and not now):
             return
         self._stepped, self._noted = False, made

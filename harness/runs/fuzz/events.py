@@ -1,4 +1,4 @@
-"""What a campaign tells while it runs; how it is shown is decided elsewhere."""
+"""The events of a running campaign. How they are shown is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otterproof.harness.runs.fuzz.state import Finding
 
 @dataclass(frozen=True, slots=True)
 class ProgramRun:
-    """One more program has been run. new: how much of the target's behaviour it was the first to show."""
+    """Another program has been run. new: how much of the target's behaviour it was the first to show."""
 
     number: int
     new: int
@@ -32,7 +32,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class RunAgain:
-    """A finding of an earlier run was run again; its stage says with what result."""
+    """A finding of an earlier run was run again; its stage shows the result."""
 
     finding: Finding
 

@@ -1,7 +1,8 @@
-"""What is written down of a finding: everything that somebody needs who was not there, in one folder.
+"""The evidence for a finding: one folder with everything that a reader who was not there needs.
 
-It is made from a run of the small program from its very beginning, and from what further runs show: whether the failure
-comes again, and for each move whether the run passes without it. The page is made by a function of the user interface.
+It is made from a run of the small program from its very beginning, and from further runs, which show whether the
+failure recurs and, for each move, whether the run passes without it. The page is made by a function of the user
+interface.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.registry import EXEC, command_of, title
 
-#: The form of the file with the record.
+#: The format of the record file.
 FORMAT, VERSION = "otterproof-finding", 1
 
-#: The most moves of which it is found out what happens without them.
+#: The most moves of a program for which it is tried what happens without each of them.
 MOST_MOVES = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """A move of a small program. without: what happens without it."""
+    """A move of a small program. without: the outcome if it is left out."""
 
     move: Move
     without: str
@@ -46,8 +47,8 @@ class Needed:
 class Evidence:
     """What is known of a finding when it is written down. target, version, seed: of the campaign.
 
-    record: of the run in the transcript. needed: for each move whether the run passes without it; () if that was not
-    found out. script: why there is no script for the driver, "" if there is one.
+    record: of the run in the transcript. needed: the outcome without each move; () if that was not tried. script: why
+    there is no script for the driver, "" if there is one.
     """
 
     finding: Finding
@@ -59,7 +60,7 @@ class Evidence:
     script: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The content of the file with the record."""
+        """The content of the record file."""
         one = self.finding
         written: dict[str, Any] = {"format": FORMAT, "version": VERSION, "name": one.name}
         written |= {"target": title(self.target), "target_version": self.version, "seed": self.seed}
@@ -70,14 +71,14 @@ class Evidence:
         return written | {"script": self.script or f"sh {SCRIPT}"}
 
 
-#: Makes the page of a finding. The path is that of its transcript.
+#: Makes the page of a finding, given its evidence and the path of its transcript.
 Page: TypeAlias = Callable[[Evidence, Path], str]
 
 
 def files_of(evidence: Evidence, program: Program, failure: Failure) -> tuple[Evidence, Mapping[str, str]]:
-    """The files of a finding that failed again, by their names, but for its transcript and its page.
+    """The files of a finding that failed again, by name, except for its transcript and its page.
 
-    program: the small one, with a target. failure: what failed in the run of the transcript.
+    program: the small one, with a target. failure: of the run in the transcript.
     """
     finding, target = evidence.finding, program.setup.target
     files = {}
@@ -95,7 +96,7 @@ def files_of(evidence: Evidence, program: Program, failure: Failure) -> tuple[Ev
 
 
 def record_text(evidence: Evidence) -> str:
-    """The text of the file with the record."""
+    """The text of the record file."""
     return json.dumps(evidence.as_json(), indent=1) + "\n"
 
 
@@ -108,13 +109,13 @@ def _why_not(run: DriverRun | None, target: object) -> str:
 
 
 def _command(target: str) -> Sequence[str]:
-    """The words of the user's own command; () for other targets, whose commands are of this machine alone."""
+    """The words of the user's own command; () for other targets, whose commands exist on this machine only."""
     command = command_of(target)
     return shlex.split(command.removeprefix(EXEC)) if command is not None else ()
 
 
 def needed(program: Program, failure: Failure) -> tuple[Needed, ...]:
-    """For each move of a program, what happens without it. () where that would take too long."""
+    """For each move of a program, the outcome without it. () if that would take too long."""
     if failure.verdict is Verdict.HANG or len(program.moves) > MOST_MOVES:
         return ()
     found = []
@@ -131,7 +132,7 @@ def _outcome(seen: Failure | None, failure: Failure) -> str:
 
 
 def written_files(evidence: Evidence, files: Mapping[str, str], page: Page | None, folder: Path) -> Mapping[str, str]:
-    """All files of a finding but its transcript, which is in the folder already."""
+    """All files of a finding except its transcript, which is in the folder already."""
     if page is None:
         return files
     return {**files, REPORT: page(evidence, folder / evidence.finding.name / TRANSCRIPT)}

@@ -1,10 +1,10 @@
-"""What programs go on beyond: a check whose failures are known, or only those of them that are in some buckets.
+"""Excuses: known failures that programs go on past, either all failures of a check or only those in some buckets.
 
-An excuse is kept as a line of text, in setups, transcripts and generated tests: the id of a check, and behind it in
-parentheses what it is limited to, as in `rejection.wrong-answer (kind: data | dh_key)`. What an excuse leaves out fits
-anything, and what is not known of a failure fits any excuse: a fragment may be of any kind of message, and the end of a
-run says little about the place of a mistake. [otterproof.harness.runs.fuzz.bucket] In a value, `*` stands for anything:
-`encrypted/*: fragment_v*` is a fragment of either version in ENCRYPTED, whatever the state of the handshake.
+An excuse is kept as a line of text, in setups, transcripts and generated tests. It is the id of a check, and after it
+in parentheses what it is limited to, as in `rejection.wrong-answer (kind: data | dh_key)`. A part that is not limited
+fits anything, and an unknown part of a failure fits any excuse: a fragment may belong to any kind of message, and the
+end of a run says little about the place of a mistake. [otterproof.harness.runs.fuzz.bucket] In a value, `*` stands for
+anything: `encrypted/*: fragment_v*` is a fragment of either version in ENCRYPTED, in any authentication state.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from otterproof.harness.spec.checks import checks
 #: The parts of a bucket that an excuse can be limited to.
 PARTS = ("kind", "cell", "observed")
 
-#: The most values of a part, and the characters of one.
+#: The most values of a part, and the most characters of a value.
 MOST_VALUES, LONGEST_VALUE = 20, 200
 
 _LIMITED = re.compile(r"(?P<check>\S+) \((?P<parts>[^()]+)\)")
@@ -41,13 +41,13 @@ def _pattern(known: str) -> re.Pattern[str]:
 
 
 def _is_among(value: str, known: Iterable[str]) -> bool:
-    """Whether a value is one of some, in which `*` stands for anything."""
+    """Whether a value matches one of several, in which `*` stands for anything."""
     return any(_pattern(one).fullmatch(value) for one in known)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Excuse:
-    """A check, and the buckets of its failures that are known. kind, cell, observed: as in Bucket; () for any."""
+    """A check, and the buckets in which its failures are known. kind, cell, observed: as in Bucket; () for any."""
 
     check: str
     kind: tuple[str, ...] = ()
@@ -56,18 +56,18 @@ class Excuse:
 
     @property
     def is_limited(self) -> bool:
-        """Whether it speaks of some failures of its check alone."""
+        """Whether it covers only some failures of its check."""
         return any(getattr(self, name) for name in PARTS)
 
     def covers(self, bucket: Bucket) -> bool:
-        """Whether failures of a bucket are known by it, as far as is known of them."""
+        """Whether it covers failures of a bucket, as far as the bucket is known."""
         kind = "" if bucket.kind.startswith("fragment") else bucket.kind
         did = bucket.observed or ("nothing" if bucket.cell else "")
         parts = ((self.kind, kind), (self.cell, bucket.cell), (self.observed, did))
         return self.check == bucket.check and all(not known or not one or _is_among(one, known) for known, one in parts)
 
     def includes(self, other: Excuse) -> bool:
-        """Whether all that the other one speaks of is known by this one."""
+        """Whether it covers everything that the other one covers."""
         pairs = ((getattr(self, name), getattr(other, name)) for name in PARTS)
         return self.check == other.check and all(
             not own or (its and all(_is_among(one, own) for one in its)) for own, its in pairs
@@ -95,17 +95,17 @@ def excuse_of(text: str) -> Excuse:
 
 
 def check_in(text: str) -> str:
-    """The check of an excuse that is a line of text."""
+    """The id of the check in the text of an excuse."""
     return text.partition(" ")[0]
 
 
 def known_by(bucket: Bucket, texts: Iterable[str]) -> str:
-    """The first of some excuses by which failures of a bucket are known; "" if they are not."""
+    """The first of some excuses that covers failures of a bucket; "" if no excuse does."""
     return next((one for one in texts if check_in(one) == bucket.check and excuse_of(one).covers(bucket)), "")
 
 
 def baseline_of(bucket: Bucket, aliases: Collection[str] = ()) -> Excuse:
-    """What makes the failures of a finding known: the kinds of messages or the cells of its cause.
+    """The excuse that covers a finding: its check, with the kinds of messages or the cells of its cause.
 
     aliases: causes of failures that turned out to be the same. [otterproof.harness.runs.fuzz.state.Finding]
     """
@@ -118,7 +118,7 @@ def baseline_of(bucket: Bucket, aliases: Collection[str] = ()) -> Excuse:
 
 
 def widest(excuses: Iterable[Excuse]) -> Sequence[Excuse]:
-    """Some excuses without those that others include, in their order."""
+    """The excuses, sorted, without those that others include."""
     kept: list[Excuse] = []
     for one in sorted(set(excuses)):
         if not any(other.includes(one) for other in kept):
@@ -127,10 +127,10 @@ def widest(excuses: Iterable[Excuse]) -> Sequence[Excuse]:
 
 
 class Excusing:
-    """Tells of each failure in a run whether it is known. texts: the excuses. established: as for a Tracker.
+    """Decides for each failure in a run whether it is known. texts: the excuses. established: as for a Tracker.
 
-    It is a watcher, and must see each step before those who judge it. met: the excuses of the failures so far.
-    at_end: the moves are over.
+    It is a watcher, and must see each step before the judges do. met: the excuses that covered failures so far. at_end:
+    whether the moves are over.
     """
 
     def __init__(self, texts: Sequence[str], role: str, *, established: bool) -> None:
@@ -145,17 +145,17 @@ class Excusing:
 
     @property
     def checks(self) -> Collection[str]:
-        """The checks that are known to fail, in some buckets at least."""
+        """The checks that are known to fail, at least in some buckets."""
         return self._texts.keys()
 
     def __call__(self, step: Step) -> None:
-        """A step was made."""
+        """Take in a step of the run."""
         if self._limited:
             self._tracker(step)
             self._last.append(step)
 
     def fits(self, check: str) -> bool:
-        """Whether a check that fails in the last step is known to fail so."""
+        """Whether an excuse covers the failure of a check in the last step."""
         texts = self._texts[check]
         text = check if check in texts else known_by(self._bucket(check), texts)
         if text:

@@ -1,4 +1,4 @@
-"""One attempt: a program is run, and a failure is known by its bucket, which tells it from failures of other causes."""
+"""One attempt: run a program, and turn what ends it early into a failure, whose bucket tells its cause from others."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from otterproof.implementations.entropy import Tape
 #: The most characters of a failure's detail: it is kept in several files, and a target can say megabytes.
 DETAIL = 4000
 
-#: Two engines, or an engine and the model, differ.
+#: Stands for an oracle where two engines differ, or an engine and the model.
 AGREE = "engines-agree"
 
-#: The oracle that is about programs that break down.
+#: The oracle that objects when the target breaks down.
 ANSWERS = "bounds"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What did not hold.
+    """What failed.
 
-    oracle: the id of the oracle that objected. bucket: what it has in common with other failures of the same cause.
-    at_end: it failed after the moves, when the conversation is restored. made: how many moves had been made, the
-    failing one included. record: all that is known of it; None if it was read from a file.
+    oracle: the id of the oracle that objected. bucket: what it shares with other failures of the same cause. at_end: it
+    failed after the moves, when the conversation is restored. made: how many moves had been made, including the failing
+    one. record: all that is known of it; None if it was read from a file.
     """
 
     oracle: str
@@ -62,9 +62,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended before its end. error: what ended it. steps: the last ones. at_end, made: as in Failure.
+    """A run that ended early. error: what ended it. steps: the last ones. at_end, made: as in Failure.
 
-    cell: the state of the party under test and what it was given, in its last step.
+    cell: the state of the party under test and its input, in its last step.
     """
 
     error: Exception
@@ -75,7 +75,7 @@ class Ended:
 
     @property
     def cause(self) -> Exception:
-        """The error that counts: where an oracle speaks because a step came to nothing, what made it so."""
+        """The error that counts: if an oracle objects because a step failed, the error that made the step fail."""
         causes = (TargetError, Divergence, ModelDivergence)
         return next((one for one in chain(self.error) if isinstance(one, causes)), self.error)
 
@@ -87,11 +87,11 @@ class Ended:
 
 @dataclass(slots=True)
 class Watched:
-    """What is known of a run besides how it ended: what it has shown, and which excused checks would have failed.
+    """What is known of a run besides how it ended: what it has shown, and which excuses covered a failure.
 
-    edges: whether the target is asked what was reached of its code, which is then among what was seen. tapes: what
-    parties drew that does not follow from the program's seed [Case]. sent: how many messages had been sent before each
-    move.
+    edges: whether to ask the target which edges it reached, which are then among what was seen. tapes: what parties
+    drew that does not follow from the program's seed [Case]. sent: for each move, how many messages had been sent
+    before it.
     """
 
     edges: bool = False
@@ -108,7 +108,7 @@ def attempt(
     watch: Callable[[Step], None] | None = None,
     watched: Watched | None = None,
 ) -> Failure | None:
-    """Run a program from its setup to the end; what failed. Arguments and error as for `play`."""
+    """Run a program from its setup to the end; returns what failed. Arguments and error as for `play`."""
     ended = play(program, fresh=fresh, watch=watch, watched=watched)
     return None if ended is None else named(ended)
 
@@ -120,11 +120,11 @@ def play(
     watch: Callable[[Step], None] | None = None,
     watched: Watched | None = None,
 ) -> Ended | None:
-    """Run a program from its setup to the end; how it ended if it did not get there.
+    """Run a program from its setup to the end; returns how it ended if it did not get there.
 
-    fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. watched: is told what
-    the run shows. A target that says that it can't have a value, such as a maximum size or a text, ends the run there,
-    and that is no failure. EdgesFailed.
+    fresh: start with parties that have done nothing yet. watch: sees every step, before the oracles do. watched:
+    receives what the run shows. If the target says that it can't take a value, such as a maximum size or a text, the
+    run ends there without a failure. EdgesFailed.
     """
     alone = watch is None and not (watched is not None and watched.edges)
     sessions = sessions_of(program.setup.target) if alone and not fresh else None
@@ -190,7 +190,7 @@ def _play(
 
 
 def prepare(program: Program) -> None:
-    """Bring about the session in which a program begins, if it can be kept and is not there yet."""
+    """Establish the session in which a program begins, if it can be kept and has not been established yet."""
     if program.setup.in_process:
         program.setup.case()
     elif (sessions := sessions_of(program.setup.target)) is not None:
@@ -198,7 +198,7 @@ def prepare(program: Program) -> None:
 
 
 def _forget(program: Program, case: Case | None) -> None:
-    """Have the target forget its party. TargetError when it breaks down over that, which this program has led to."""
+    """End the target's party. TargetError when the target breaks down over that, which this program has caused."""
     if case is not None:
         case.forget()
     elif program.setup.target is not None:
@@ -208,8 +208,8 @@ def _forget(program: Program, case: Case | None) -> None:
 def checks_failing(program: Program) -> Iterator[str]:
     """The checks that fail in the run of a program, the first one first.
 
-    After an oracle has objected, the program is run again without it. Where the target breaks down, or two engines
-    differ, nothing can be found out beyond.
+    After an oracle has objected, the program is run again without it. If the target breaks down or two engines differ,
+    nothing beyond that can be found out.
     """
     left = list(program.setup.oracles or ORACLES)
     while left:
@@ -223,7 +223,7 @@ def checks_failing(program: Program) -> Iterator[str]:
 
 
 def named(ended: Ended) -> Failure:
-    """What failed in a run."""
+    """The failure that ended a run."""
     error, record = ended.cause, ended.record()
     verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
     if isinstance(error, OracleFailure):
@@ -237,7 +237,7 @@ def named(ended: Ended) -> Failure:
 
 
 def chain(error: BaseException | None) -> Iterator[Exception]:
-    """An exception, and those that caused it."""
+    """An exception and its causes."""
     while isinstance(error, Exception):
         yield error
         error = error.__cause__ or error.__context__

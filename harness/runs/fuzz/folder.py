@@ -1,4 +1,4 @@
-"""A campaign's folder: used by one campaign at a time, and rid of what a killed one has left behind."""
+"""A campaign's folder: used by one campaign at a time, and cleaned of what a killed one has left behind."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from otterproof.harness.runs.fuzz.state import RECORD, REPORT, TRANSCRIPT, Campa
 from otterproof.harness.support.outputs import BEING_WRITTEN, OutputError, make_folder, write_whole
 from otterproof.harness.support.printable import printable
 
-#: The file that is locked while a campaign runs. It is removed afterwards, and being there means nothing.
+#: Locked while a campaign runs, and removed afterwards. That it exists means nothing.
 LOCK = "campaign.lock"
 
-#: The files in the folder of a finding, but for its test.
+#: The files in the folder of a finding, except its test.
 REQUESTS, ANSWERS_FILE, SCRIPT, STDERR = "repro.jsonl", "repro.answers.jsonl", "repro.sh", "stderr.txt"
 FILES = (TRANSCRIPT, RECORD, REPORT, REQUESTS, ANSWERS_FILE, SCRIPT, STDERR)
 
-#: What the ids of checks begin with that findings can be of.
+#: The first words of the ids of checks that findings can be of.
 AREAS = (
     *ORACLES,
     AGREE,
@@ -40,7 +40,7 @@ AREAS = (
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make a folder, and keep other campaigns out of it. CampaignError while another one runs there, or it can't be.
+    """Make and lock a folder. CampaignError while another campaign runs there, or if nothing can be written there.
 
     The operating system releases the lock when the process ends, however it ends.
     """
@@ -54,23 +54,23 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # before it is released, so that it is nobody else's; if it stays, that does no harm
+        with suppress(OSError):  # while it is still locked, so that it is ours; if it stays, that does no harm
             (folder / LOCK).unlink()
-        with suppress(OSError):  # it has files in it, as it should
+        with suppress(OSError):  # the folder has files in it, as it should
             for made in missing:
                 made.rmdir()
         os.close(handle)
 
 
 def _lock(folder: Path) -> int:
-    """The descriptor of the locked file."""
+    """Lock the file in a folder; returns its descriptor."""
     path = folder / LOCK
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
         except FileNotFoundError:
-            continue  # another campaign has just removed the folder, in which it left nothing
+            continue  # another campaign has just removed the folder, which it left empty
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
@@ -88,22 +88,22 @@ def _lock(folder: Path) -> int:
 
 
 def clean(folder: Path, state: State) -> None:
-    """Remove what a campaign that was killed has left in its folder. The folder must be locked. OutputError.
+    """Remove what a killed campaign has left in its folder, which must be locked. OutputError.
 
-    These are files that were being written, and folders of findings that the campaign does not list yet or any more.
+    These are files that were being written, and folders of findings that the state does not list yet, or no longer.
     """
     for path in [*folder.glob(BEING_WRITTEN), *folder.glob(f"*/{BEING_WRITTEN}")]:
         if not path.parent.is_symlink():
             remove(path)
-    # Before a finding's first file is written, the failure that it is made of is saved as the one that waits. A finding
-    # that was dropped is of a check that another finding is of.
+    # Before a finding's first file is written, the state is saved with its failure waiting; and a dropped finding has
+    # the check of another one. So one more name for each of these checks is all that can be left.
     checks = {one.check for one in state.findings} | ({state.waiting.check} if state.waiting is not None else set())
     for name in sorted({state.next_name(check) for check in checks}):
         remove_finding(folder, name)
 
 
 def check_unused(folder: Path) -> None:
-    """CampaignError when something in a folder without a campaign has a name that a finding can have."""
+    """CampaignError if a folder without a campaign contains a name that a finding can have."""
     for path in sorted(folder.iterdir()):
         if "." not in path.name and path.name.startswith(tuple(f"{area}-" for area in AREAS)):
             raise CampaignError(
@@ -113,7 +113,7 @@ def check_unused(folder: Path) -> None:
 
 
 def finding_folder(folder: Path, name: str) -> Path:
-    """The folder of a finding, made if need be. What has its name and is no folder, such as a link, goes first.
+    """The folder of a finding, made if need be. Anything else of its name, such as a link, is removed first.
 
     OutputError.
     """
@@ -125,7 +125,7 @@ def finding_folder(folder: Path, name: str) -> Path:
 
 
 def remove_finding(folder: Path, name: str) -> None:
-    """Remove the folder of a finding with the files that a campaign has put there. OutputError."""
+    """Remove the folder of a finding with the files that a campaign puts there. OutputError."""
     path = folder / name
     if path.is_symlink() or not path.is_dir():
         remove(path)
@@ -137,7 +137,7 @@ def remove_finding(folder: Path, name: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there. OutputError."""
+    """Remove a file if it exists. OutputError."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -147,8 +147,8 @@ def remove(path: Path) -> None:
 def write_here(path: Path, content: str, *, executable: bool = False) -> None:
     """Write a file of the campaign, whole or not at all. OutputError.
 
-    What has its name and is not a regular file, such as a link to a file elsewhere or a pipe, is removed first: the
-    folder may come from somebody else, and nothing outside of it is written.
+    If its name is taken by something other than a regular file, such as a link or a pipe, that is removed first: the
+    folder may come from somebody else, and nothing outside of it may be written.
     """
     if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
         remove(path)

@@ -1,7 +1,7 @@
-"""Random programs: from a seed and a number, what a case starts from and the moves that are made in it.
+"""Random programs: a seed and a number give the setup of a case, and the moves that are made in it.
 
-The generator is our own, so that the same seed, number and target give the same program in every checkout and on every
-machine. It knows nothing of the run: what it draws does not depend on the outcome.
+The generator is our own, so the same seed, number and target give the same program in every checkout and on every
+machine. It runs nothing, so what it draws does not depend on outcomes.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from otterproof.harness.simulation.moves import Move, Settle
 from otterproof.harness.targets.engines import Target
 from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 
-#: How a case starts, as often as it is there, and what a target must claim for it.
+#: How a case can start, repeated by weight, and the capability that a target needs for it.
 STARTS = (("3", "v3"), ("3", "v3"), ("2", "v2"), ("scratch", ""))
 
-#: Most acts of a program; one act is one or several moves.
+#: The most acts of a program, and of a plain one; an act is one or several moves.
 LONGEST, _LONGEST_PLAIN = 25, 40
 
-#: One program in so many has a correspondent, or is one, with two clients of one account.
+#: In one program out of this many, one account has two clients.
 _CROWDS = 4
 
 
 #: The most moves of a program, and the most messages that it delivers by `Settle`.
 MOST_MOVES, MOST_SETTLED = 200, 8000
 
-#: Parties have so many kinds of randomness: numbers that begin with a zero byte are one in 256. Where a session is
-#: brought about by each case, through a driver, it is always the same one.
+#: How many streams of randomness the parties can have, so that rare numbers come up: one in 256 begins with a zero
+#: byte. If each case has to establish its session, through a driver, the stream is always the same.
 _ENTROPIES = 1 << 16
 
 
-#: Characters that a D-H Key Message of version 3 has nearly always: a limit that it just meets.
+#: The length of nearly every D-H Key Message of version 3, in characters: a maximum size that it just meets.
 _WHOLE = 282
 
 
 @dataclass(frozen=True)
 class Program:
-    """What a case is made from and the moves that are made in it; the fields of `setup` say the rest."""
+    """A setup, and the moves that are made in it."""
 
     setup: Setup
     moves: tuple[Move, ...]
 
 
 def program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
-    """The program of that number, for a campaign. network: "pair" or "three", drawn unless given."""
+    """The program of a number, for a campaign. network: "pair" or "three", drawn unless given."""
     source, setup = _beginning(seed, number, target, network, sorted(POLICIES))
     setup = _with_entropy(setup, source.randrange(1, _ENTROPIES))
     if setup.size is not None and source.randrange(4) == 0:
@@ -57,7 +57,7 @@ def program(seed: str, number: int, target: Target, network: str | None = None) 
 
 
 def _with_entropy(setup: Setup, entropy: int) -> Setup:
-    """A setup of that randomness; through a driver, sessions begin with the same one always."""
+    """A setup with that randomness; sessions through a driver always begin with the same one."""
     return replace(setup, entropy=entropy if setup.start == "scratch" or setup.in_process else 0)
 
 
@@ -67,10 +67,10 @@ def with_target(setup: Setup, target: Target) -> Setup:
 
 
 def plain_program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
-    """The program of that number, of single acts without stories. network: as for `program`.
+    """The plain program of a number: single acts, no stories. network: as for `program`.
 
-    It is for scenarios, which judge the same programs for long, so that what a target is known to do otherwise stays
-    known; and campaigns are compared with it.
+    Scenarios use it. It stays the same over the years, so that the known deviations of a target stay known; and
+    campaigns are compared with it.
     """
     source, setup = _beginning(seed, number, target, network, sorted(PLAIN))
     return Program(setup, tuple(_moves(source, setup, TABLE, _LONGEST_PLAIN)))
@@ -79,7 +79,7 @@ def plain_program(seed: str, number: int, target: Target, network: str | None = 
 def _beginning(
     seed: str, number: int, target: Target, network: str | None, policies: Sequence[str]
 ) -> tuple[random.Random, Setup]:
-    """The setup of a program, and what the rest of it is drawn from."""
+    """The setup of a program, and the source that the rest of it is drawn from."""
     source = random.Random(f"{seed}/{number}".encode(errors="surrogatepass"))
     able = target.capabilities
     crowds = {"v3", "instance_tags"} <= able
@@ -95,7 +95,7 @@ def _beginning(
 
 
 def _moves(source: random.Random, setup: Setup, table: Sequence[Row], longest: int) -> list[Move]:
-    """The moves of so many acts at most, drawn from a table."""
+    """The moves of at most `longest` acts, drawn from a table."""
     parties = sorted(CLIENTS[setup.network])
     moves: list[Move] = []
     for row in source.choices(table, [row.weight for row in table], k=source.randint(1, longest)):
@@ -104,7 +104,7 @@ def _moves(source: random.Random, setup: Setup, table: Sequence[Row], longest: i
 
 
 def bounded(moves: Iterable[Move]) -> tuple[Move, ...]:
-    """The first of some moves, as many as a program may have."""
+    """As many of the moves as a program may have, from the first one on."""
     kept: list[Move] = []
     settled = 0
     for move in moves:

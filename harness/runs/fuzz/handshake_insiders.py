@@ -1,8 +1,8 @@
-"""What insiders do in the handshakes of a random run: they lie in a message of theirs, or in several, one by one.
+"""What insiders do in the handshakes of a random run: they tell lies in messages that are otherwise right.
 
-A handshake goes on until the message that is lied in is under way. Of a signed message, a lie goes ahead of it, often
-several: an implementation that ignores what is wrong then gets the genuine one. A commit, a D-H value and what follows
-from them are another one for the whole of a handshake. [harness.wire.craft_handshake]
+A handshake goes on until the message in question is under way. Signed messages with lies go ahead of the genuine one,
+often several, so an implementation that ignores them gets the genuine one after all. A commit or a D-H value with a lie
+takes the place of the genuine one for the whole handshake. [harness.wire.craft_handshake]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from otterproof.harness.wire import DH_PRIME
 from otterproof.harness.wire.craft_handshake import FOR_COMMIT, OWN_KEY, TOLD
 from otterproof.harness.wire.dictionary import WORDS
 
-#: D-H values: of small order, out of the group, at its borders, and right ones.
+#: D-H values: of small order, outside the group, at its limits, and right ones.
 _DH = Choice(
     (
         0,
@@ -40,7 +40,7 @@ _AES_KEY = Choice((bytes(16), bytes(range(24)), bytes(range(32)), bytes(15) + b"
 _REVEALED = Choice((b"", b"\x17", bytes(15), bytes(16), bytes(17), bytes(32)))
 _NOTHING = Choice((0,))
 
-#: What is lied in a signed message: numbers and values for it, and how often.
+#: The parts of a signed message that can be a lie: how often each is drawn, its numbers and its values.
 _SIGNED: Mapping[str, tuple[int, Choice | Numbers, Choice]] = {
     "keyid": (3, _NOTHING, _KEYID),
     "key_type": (2, Numbers(1), _KEY_TYPE),
@@ -57,15 +57,15 @@ _SIGNED: Mapping[str, tuple[int, Choice | Numbers, Choice]] = {
     "block_mac": (3, Numbers(len(TOLD["block_mac"]) - 1), _NOTHING),
 }
 
-#: The most lies that go ahead of a signed message.
+#: The most lies ahead of one signed message.
 _LIES = 16
 
-#: What a text is that shows which keys are in use.
+#: A text that shows which keys are in use.
 _TEXT = {"text": b"under which keys?"}
 
 
 def lying_commit(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A handshake in which the correspondent commits to something else, and reveals that."""
+    """A handshake in which the correspondent commits to something else, and then reveals that."""
     part = source.choice(("gx", "gx", "gx", "gx_encoding", "gx_encoding", "gx_hash", "gx_hash", "gx_key"))
     lies = len(TOLD.get(part, "x"))
     number = source.choice((source.randrange(lies), lies - 1)) if part == "gx_hash" else source.randrange(lies)
@@ -76,7 +76,7 @@ def lying_commit(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def known_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A handshake within a session, to which the correspondent brings a key that it has there, by its id or another."""
+    """A handshake within a session, in which the correspondent uses a key of that session, with its id or another."""
     texts: list[Move] = [User(to, "send", _TEXT), Settle(), User(other, "send", _TEXT), Settle()]
     which, number = source.randrange(2), source.randrange(2)
     begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), Craft(to, -1, OWN_KEY, which, 0)]
@@ -85,13 +85,13 @@ def known_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def lying_dh_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A handshake in which the correspondent answers a commit with another value."""
+    """A handshake in which the correspondent answers a commit with another D-H value."""
     begun: list[Move] = [Settle(), User(other, "start", {}), Deliver(to), Deliver(other)]
     return [*begun, Craft(to, -1, "gy", 0, _DH.draw(source)), *_talk(source, to, other)]
 
 
 def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A handshake in which lies go ahead of the correspondent's signed message, or are told in its place."""
+    """A handshake with lies ahead of the correspondent's signed message; one that is accepted takes its place."""
     begins = source.choice((to, other))
     reached = [other, to, other] if begins == to else [to, other, to, other]
     begun: list[Move] = [Settle(), User(begins, "start", {}), *(Deliver(name) for name in reached)]
@@ -105,7 +105,7 @@ def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move
 
 
 def _as_told(to: str, other: str, right: Sequence[Craft]) -> list[Move]:
-    """Texts under the key id that the correspondent has told, and under the next one, which may not exist."""
+    """Texts under the key id that the correspondent claimed, and under the next one, which may not exist."""
     moves: list[Move] = [Settle()]
     for lie in right:
         if isinstance(lie.value, int) and lie.part == "keyid":
@@ -115,11 +115,11 @@ def _as_told(to: str, other: str, right: Sequence[Craft]) -> list[Move]:
 
 
 def _may_be_right(lie: Craft) -> bool:
-    """Whether a message with this part may be accepted."""
+    """Whether a message with this lie may be accepted."""
     return lie.part in ("public_key", "signature") or (lie.part == "keyid" and lie.value != 0)
 
 
 def _talk(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """What is left of the handshake; and perhaps texts, which show what keys there are now and what come after them."""
+    """The rest of the handshake, and perhaps texts, which show the present keys and those that follow them."""
     texts: list[Move] = [User(to, "send", _TEXT), Settle(), User(other, "send", _TEXT), Settle()]
     return [Settle(), *texts * source.choice((0, 1, 3))]

@@ -1,7 +1,7 @@
-"""The table of what insiders and byte mutations do in a random run, beside what users and the adversary do.
+"""The table of what insiders and byte mutations do in a random run, besides what users and the adversary do.
 
 An insider changes what the correspondent of the party under test sends, with the right keys. [moves.Craft] Acts of this
-table are put into a program that has been drawn from actions.TABLE, so that a program without them is the same as ever.
+table are inserted into programs that are drawn without it, so a program that has none of them does not depend on it.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.dictionary import WORDS
 from otterproof.harness.wire.layers import build_smp
 
-#: One program in so many has acts of this table, and how many at most.
+#: One program out of this many has acts of this table; and how many at most.
 SHARE, ACTS = 2, 4
 
-#: The most runs of SMP in a row that an insider lies in.
+#: The most runs of SMP in a row that have lies in them.
 _RUNS = 6
 
-#: The most copies of a text with other headers, and texts with other content; and the most copies with wrong MACs.
+#: The most copies of a text with other headers, texts with other content, and copies with wrong MACs.
 _COPIES, _TEXTS, _LIES = 12, 8, 12
 
-#: Counters at the borders of what some kinds of numbers hold, and one above them.
+#: Counters at the limits of several number types, and just above.
 _COUNTERS = (
     *(0, 2, 3, 0xFFFF, 0x10002, 0x7FFFFFFF, 0xFFFFFFFF, 0x100000003),
     *(1 << 53, (1 << 53) + 1, 1 << 63, (1 << 64) - 1),
 )
 
-#: Numbers of SMP: of small order, out of the group, at its borders, and right ones.
+#: SMP numbers: of small order, outside the group, at its limits, and right ones.
 _NUMBER = Choice((0, 0, 1, 2, DH_PRIME - 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, SMP_ORDER, SMP_ORDER, 1 << 1536))
 
-#: Places of numbers in a message of SMP; at some of them a D value is, which not everybody checks.
+#: Places of numbers in an SMP message. Some of them hold a D value, which not every implementation checks.
 _PLACE = Choice((*range(11), 2, 5, 8, 10, 10))
 
-#: Values of TLVs: none, some bytes, and messages of SMP with small numbers.
+#: Values of TLVs: empty, some bytes, and SMP messages with small numbers.
 _VALUE = Choice(
     (
         b"",
@@ -57,31 +57,31 @@ _VALUE = Choice(
     )
 )
 
-#: A text with more TLVs than a byte can count, the last of which ends the session.
+#: A text with more TLVs than a byte can count; the last one ends the session.
 _MANY = b"many\0" + bytes(4) * 300 + b"\0\1\0\0"
 
-#: Texts with a request for the extra key behind the end of the session, and behind an SMP abort.
+#: Texts with a request for the extra key after the end of the session, and after an SMP abort.
 _BEHIND = tuple(b"behind\0" + before + b"\0\0" + b"\0\x08\0\4\0\0\0\0" for before in (b"\0\1", b"\0\6"))
 
-#: Questions with a NUL, which ends them early, with a mark, and with what is no UTF-8.
+#: Questions with a NUL, which ends them early, with the mark of an error, and with invalid UTF-8.
 _QUESTION = Choice((b"", b"what\0now", b"what\0now", b"?OTR Error: what?", b"\xff?", b"q" * 5000))
 
 _WORD = Choice(tuple(WORDS.values()))
 _TYPE = Choice((*range(9), *range(9), 9, 0x0101, 0x0106, 0xFFFF))
 _LENGTH = Choice((0, 1, 3, 4, 5, 0x7FFF, 0xFFFF))
 
-#: Fields of the header, with their borders.
+#: Fields of the header, with values at their limits.
 _HEADERS: Sequence[tuple[str, Domain]] = [
     *((name, values) for names, values in FIELDS.items() for name in names if name in HEADER_PARTS),
     ("old_mac_keys", Choice(tuple(map(bytes, (19, 20, 21, 1020, 5120))))),
-    # Of these, some bits are those of the first key ids, in either order of bytes.
+    # Cut to fewer bits or read in the other byte order, some of these are the first key ids.
     *(
         (name, Choice((0x101, 0x102, 0x10001, 0x10002, 1 << 24, 2 << 24)))
         for name in ("sender_keyid", "recipient_keyid")
     ),
 ]
 
-#: What can be changed: numbers and values for it.
+#: The parts that can be changed: numbers and values for each.
 _Parts = Mapping[str, tuple[Choice | Numbers, Domain]]
 
 #: What an insider changes in any data message.
@@ -100,7 +100,7 @@ _TEXT_PARTS: _Parts = {
     "plaintext_bytes": (Numbers(600), _WORD),
 }
 
-#: What an insider changes in a message of SMP.
+#: What an insider changes in an SMP message.
 _SMP_PARTS: _Parts = {
     "smp_number": (_PLACE, _NUMBER),
     "smp_proved": (Numbers(1), _NUMBER),
@@ -117,7 +117,7 @@ _SMP_PARTS: _Parts = {
 }
 
 
-#: How often a part is changed, as against others.
+#: How often a part is changed, compared with others.
 _OFTEN = {
     "text": 3,
     "smp_number": 12,
@@ -130,33 +130,33 @@ _OFTEN = {
     "tlv_added": 4,
 }
 
-#: Draws the moves of an act: the party under test, one of its correspondents.
+#: Draws the moves of an act, given the party under test and one of its correspondents.
 _Maker = Callable[[random.Random, str, str], Sequence[Move]]
 
 
 def _craft(source: random.Random, to: str, parts: _Parts) -> Craft:
-    """A change of the message that was sent last; numbers of SMP are changed more often than others."""
+    """A change of the message that was sent last; SMP numbers are changed more often than other parts."""
     part = source.choices(list(parts), [_OFTEN.get(name, 1) for name in parts])[0]
     number, value = parts[part]
     return Craft(to, -1, part, number.draw(source), value.draw(source))
 
 
 def _header(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text, ahead of which copies with another field in their header arrive."""
+    """A text, and ahead of it copies with one field of the header changed."""
     headers = source.choices(_HEADERS, k=source.randint(1, _COPIES))
     copies = ahead(to, [Craft(to, 0, name, 0, value.draw(source)) for name, value in headers])
     return [Settle(), User(other, "send", {"text": _text(source)}), *copies, Settle()]
 
 
 def _lying_mac(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text, ahead of which copies with wrong MACs arrive."""
+    """A text, and ahead of it copies with wrong MACs."""
     lies = source.sample(range(len(LIES)), source.randint(1, _LIES))
     copies = ahead(to, [Craft(to, 0, MAC, lie, 0) for lie in lies])
     return [Settle(), User(other, "send", {"text": _text(source)}), *copies, Settle()]
 
 
 def _counters(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """Texts without answers whose counters go up to where somebody may lose bits of them."""
+    """Texts without answers, whose counters go up to where an implementation may lose bits of them."""
     moves: list[Move] = [Settle()]
     for counter in sorted(source.sample(_COUNTERS, source.randint(2, 6)), reverse=source.randrange(6) == 0):
         sent = User(other, "send", {"text": _text(source)})
@@ -165,7 +165,7 @@ def _counters(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def _next_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text under the correspondent's next key, which need not be accepted, and then texts that drop keys."""
+    """A text under the correspondent's next key, which need not be accepted, and then texts that make keys obsolete."""
     sent = User(other, "send", {"text": _text(source)})
     said = User(to, "send", {"text": _text(source)})
     counter = source.choice((0, 0, 1))
@@ -179,20 +179,20 @@ def _next_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def _another_takes_over(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text that waits for one correspondent; and then a session with somebody who has another long-term key."""
+    """A text that waits for one correspondent, and then a session with a peer that has another long-term key."""
     waits: list[Move] = [Settle(), User(other, "end", {}), Settle(), User(to, "send", {"text": _text(source)})]
     begun: list[Move] = [User(other, "start", {}), *(Deliver(name) for name in (to, other, to, other))]
     return [*waits, *begun, Craft(to, 0, "public_key", 0, 0), Settle()]
 
 
 def _header_bytes(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text with other bytes in its header."""
+    """A text with changed bytes in its header."""
     made = Craft(to, -1, "header_bytes", source.randrange(260), _WORD.draw(source))
     return [User(other, "send", {"text": _text(source)}), made, Settle()]
 
 
 def _plaintext(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """Texts with other text or TLVs."""
+    """Texts with changed text or TLVs."""
     moves: list[Move] = []
     for _ in range(source.randint(1, _TEXTS)):
         crafts = [_craft(source, to, _TEXT_PARTS) for _ in range(source.randint(1, 2))]
@@ -202,7 +202,7 @@ def _plaintext(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def _smp(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """Runs of SMP with a lie in each; what one has led to is over before the next begins."""
+    """Runs of SMP with a lie in each. Before the next one begins, both sides abort the last."""
     moves: list[Move] = []
     for _ in range(source.randint(1, _RUNS)):
         moves += [User(to, "smp_abort", {}), User(other, "smp_abort", {}), Settle(), *_smp_run(source, to, other)]
@@ -210,7 +210,7 @@ def _smp(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def _smp_run(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A run of SMP, by the one side or the other, in which the correspondent's first or second message is another."""
+    """A run of SMP, begun by either side, in which the correspondent's first or second message is changed."""
     secret, answer = SECRET.draw(source), SECRET.draw(source)
     starts, answers = source.choice([(to, other), (other, to)])
     question = source.choice([None, b"", b"who goes there?"])
@@ -226,7 +226,7 @@ def _smp_run(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def _splice(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A message under way with words of the protocol in it."""
+    """A message under way, with words of the protocol spliced into it."""
     text = source.choice([False, True])
     cut = source.choice([0, 0, 1, 4, 20])
     return [Splice(to, source.choice([0, 0, -1]), text, source.randrange(600), cut, _WORD.draw(source)), Deliver(to)]
@@ -236,7 +236,7 @@ def _text(source: random.Random) -> bytes:
     return b"text number %d" % source.randrange(100_000)
 
 
-#: The acts, as often as they are drawn.
+#: The acts, and how often each is drawn.
 _MAKERS: Mapping[_Maker, int] = {
     _header: 5,
     _header_bytes: 1,
@@ -255,7 +255,7 @@ _MAKERS: Mapping[_Maker, int] = {
 
 
 def with_insiders(program: Program, seed: str, number: int) -> Program:
-    """The program of that number, with acts of this table at some places in it, if it is one that has them."""
+    """The program, with acts of this table at some places if it is one that has them."""
     source = random.Random(f"{seed}/{number}/insiders".encode(errors="surrogatepass"))
     if source.randrange(SHARE):
         return program

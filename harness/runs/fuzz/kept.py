@@ -1,9 +1,9 @@
-"""Cases through a driver that keeps copies of itself begin in sessions, as those of the engines in this process do.
+"""Kept sessions: a driver that can copy itself lets its cases begin in a session, as engines in this process do.
 
-A driver that claims `snapshot` keeps one copy without parties, and one of each session in which a case has begun. They
-are in a process of their own (`DriverTarget.companion`), so that nothing else that is asked of the target forgets them.
-That copies are complete is not just believed: the first failures in cases that begin in one are told only if the
-program fails from the very beginning as well, and so is whatever breaks the driver down.
+A driver that claims `snapshot` keeps one copy without parties, and one for each session in which cases begin. The
+copies are in a process of their own (`DriverTarget.companion`), so nothing else that is asked of the target makes it
+forget them. Copies are not trusted to be complete: the first failures of cases that begin in one are reported only if
+the program also fails from the very beginning. For whatever breaks the driver down, that is always so.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from otterproof.harness.targets.driver import DriverParty, DriverTarget, TargetE
 from otterproof.harness.targets.driver.target import CASES_PER_PROCESS
 from otterproof.harness.targets.engines import Target
 
-#: The handle of the copy without parties, and the number of copies of sessions: all handles that there are but that.
+#: The handle of the copy without parties; and how many copies of sessions there can be, one for each other handle.
 #: [docs/reference/driver-protocol.md, Snapshots]
 _EMPTY, MOST = 0, 63
 
-#: So many setups are remembered; a campaign may have ever new ones, with other excuses.
+#: The most setups remembered; a campaign may have ever new ones, with other excuses.
 _REMEMBERED = 1000
 
-#: So many failures must have been the same without a copy before one with a copy is believed.
+#: How many failures must have been the same without a copy before one in a copy is believed.
 _PROOFS = 8
 
-#: So often a driver may fail at its copies, or in cases that begin in one and not in others; then it is left alone.
+#: How often a driver may fail at its copies, or only in cases that begin in one, before copies are given up.
 _PATIENCE = 3
 
 
 class DriverSessions:
-    """The sessions that the driver of a target keeps."""
+    """The sessions that the driver of a target keeps copies of."""
 
     def __init__(self, target: DriverTarget) -> None:
         self._target = target
-        # The one that was wanted last is at the end.
+        # The least recently used one is first.
         self._kept: dict[Setup, KeptSession] = {}
-        # The setups for which one is kept when they come again, and those for which none can be.
+        # The setups for which a session is kept when they recur, and those for which that is impossible.
         self._known: set[Setup] = set()
         self._hopeless: set[Setup] = set()
         self._driver: DriverTarget | None = None
@@ -51,9 +51,9 @@ class DriverSessions:
         self._failures, self._to_prove = 0, _PROOFS
 
     def session(self, setup: Setup, *, now: bool = False) -> KeptSession | None:
-        """The session of a setup, in which the driver is then; None if there is none to begin in.
+        """The session of a setup, to which the driver has just been restored; None if a case can't begin in one.
 
-        It is brought about when a setup comes for the second time, or now.
+        It is established when the setup comes for the second time, or at once with `now`.
         """
         if self._failures >= _PATIENCE or setup in self._hopeless or setup.start == "scratch":
             return None
@@ -68,7 +68,7 @@ class DriverSessions:
                 kept = self._made(setup, driver)
             else:
                 kept.go_back()
-        except DemandFailed:  # a run from the beginning will tell
+        except DemandFailed:  # a run from the beginning will show it
             kept = None
         except TargetError:
             self._failed()
@@ -80,18 +80,18 @@ class DriverSessions:
         return kept
 
     def trusted(self, error: Exception) -> bool:
-        """Whether what has ended a case that began in a session is believed."""
+        """Whether the error that ended a case in a kept session is believed."""
         return not self._to_prove and not isinstance(error, TargetError)
 
     def compare(self, error: Exception, again: Exception | None) -> None:
-        """What has ended a case that began in a session, and what the same case from the beginning; None: nothing."""
+        """Compare what ended a case in a kept session with what ended the same case from the beginning, if anything."""
         if again is None:
             self._failed()
         elif not isinstance(again, TargetError) and check_of(error) == check_of(again):
             self._to_prove = max(0, self._to_prove - 1)
 
     def _failed(self) -> None:
-        """The driver has failed at a copy, or only because it was one."""
+        """The driver has failed at a copy, or only because the case began in one."""
         self._failures += 1
         self._kept.clear()
         self._driver = None
@@ -112,7 +112,7 @@ class DriverSessions:
         return driver
 
     def _made(self, setup: Setup, driver: DriverTarget) -> KeptSession | None:
-        """A new session; None if it is not established, or something else is under way. TargetError, DemandFailed."""
+        """A new session; None if it was not established, or messages are still under way. TargetError, DemandFailed."""
         if len(self._kept) == MOST:
             oldest = self._kept.pop(next(iter(self._kept)))
             oldest.discard()
@@ -136,7 +136,7 @@ def _remember(known: set[Setup], setup: Setup) -> None:
 
 
 class KeptSession:
-    """A session that a driver keeps a copy of. handle: the copy's. Otherwise as a Session."""
+    """A session that a driver keeps a copy of. handle: of the copy. For the rest see Session."""
 
     def __init__(self, driver: DriverTarget, handle: int, case: Case) -> None:
         self._driver, self.handle = driver, handle
@@ -146,21 +146,21 @@ class KeptSession:
         self.met: Collection[str] = frozenset(case.passed_over)
 
     def go_back(self) -> None:
-        """Have the driver be where the session begins. TargetError."""
+        """Restore the driver to where the session begins. TargetError."""
         self._driver.restore(self.handle)
         self._party.late, self._party.shown = list(self._late), self._shown
 
     def end(self) -> None:
-        """The case is over: the driver forgets its party. TargetError when it breaks down over that.
+        """End the driver's party, as the case is over. TargetError when the driver breaks down over that.
 
-        A process that dies or says more after it has answered is found out by the second call.
+        The second call notices a process that dies, or says more, after it has answered.
         """
         if not self._driver.closed:
             self._party.close()
             self.go_back()
 
     def discard(self) -> None:
-        """Have the driver forget the copy. TargetError."""
+        """Make the driver forget the copy. TargetError."""
         self._driver.discard(self.handle)
 
 
@@ -171,13 +171,13 @@ def _party_of(world: World, role: str) -> DriverParty:
     return party
 
 
-@lru_cache(maxsize=8)  # no more, for one process may judge many targets
+@lru_cache(maxsize=8)  # bounded, for one process may judge many targets
 def _of_driver(target: DriverTarget) -> DriverSessions:
     return DriverSessions(target)
 
 
 def sessions_of(target: Target | None) -> DriverSessions | None:
-    """The sessions that the driver of a target keeps; None for a target that keeps none."""
+    """The sessions that the driver of a target keeps copies of; None if it can't keep any."""
     if isinstance(target, DriverTarget) and "snapshot" in target.capabilities:
         return _of_driver(target)
     return None

@@ -1,9 +1,8 @@
-"""Texts that look like messages of the protocol, drawn from its grammar: right ones, and ones that are nearly right.
+"""Texts that look like messages of the protocol, drawn from its grammar: valid ones, and ones that are nearly valid.
 
-They are injected by the adversary, typed by users, and put into messages by insiders. Each is a query, a whitespace
-tag, an Error Message, a fragment, or an encoded message, with words before and after it or none. Numbers, versions and
-types are those at the borders of what their fields hold. [OTR Query Messages, Tagged plaintext messages, OTR Error
-Messages, Fragmentation, Encoding]
+The adversary injects them, users type them, and insiders put them into messages. Each is a query, a whitespace tag, an
+Error Message, a fragment or an encoded message, with or without words around it. Numbers, versions and types are at the
+limits of their fields. [OTR Query Messages, Tagged plaintext messages, OTR Error Messages, Fragmentation, Encoding]
 """
 
 from __future__ import annotations
@@ -16,25 +15,25 @@ from dataclasses import dataclass, replace
 from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS
 from otterproof.harness.wire.layouts import TYPES
 
-#: What stands before and after; most often nothing.
+#: What comes before and after; most often nothing.
 _BEFORE = (b"", b"", b"", b"words ", b"? ", b"\n", b"?OTR", b"w" * 1100)
 _AFTER = (b"", b"", b"", b" words", b" 3 words?", b"2?", b"\n", b" ?OTRv23?")
 
-#: Eight blanks and tabs that stand for no version, and a group that is cut.
+#: Eight blanks and tabs that stand for no version, and a group that is cut short.
 _UNKNOWN_GROUP, _CUT_GROUP = b" \t \t\t\t\t ", b" \t "
 
-#: The texts of errors: plain, with format characters, with what a terminal obeys, long, none.
+#: The texts of errors: plain, with format characters, with terminal escapes, in UTF-8 and not, long, and empty.
 _ERRORS = (b" no such thing", b" 100%s%n%d", b" \x1b[31mred", " caf\u00e9".encode(), b" \xff", b" e" * 1000, b"")
 
-#: Numbers of fragments, at the borders of what several kinds of numbers hold, and in odd forms.
+#: Numbers of fragments: at the limits of several number types, and in odd notations.
 _NUMBERS = ("0", "1", "2", "3", "00002", "255", "256", "257", "32768", "65535", "65536", "65537", "-1", "+1", " 1", "")
 
-#: Instance tags, those of the parties among them.
+#: Instance tags, including those of the parties.
 _TAGS = (0, 1, 0xFF, 0x100, 0x1A1A, 0x2B2B, 0x2B01, 0xFFFFFFFF)
 
 _VERSIONS = (0, 1, 2, 3, 4, 0x0203, 0xFFFF)
 
-#: What a piece of a fragment may hold.
+#: The contents of fragments.
 _PIECES = (b"", b"=", b"?OTR:AAMD", b"?OTR:AAMDAAAAAQAAAAE.", b"plain words", b"?OTRv23?", b"?OTR,1,1,x,", b"x" * 5000)
 
 
@@ -75,7 +74,7 @@ def _fragment(source: random.Random) -> bytes:
 
 
 def _encoded(source: random.Random) -> bytes:
-    """An encoded message with a header, whole or cut, and perhaps something behind it."""
+    """An encoded message with a header, whole or cut, and perhaps something after it."""
     content = source.choice(_VERSIONS).to_bytes(2) + bytes([source.choice((*TYPES, *TYPES, 0, 0x13, 0xFF))])
     content += source.choice(_TAGS).to_bytes(4) + source.choice(_TAGS).to_bytes(4)
     content += source.choice((b"", b"\0", bytes(4), b"\0\0\0\1\2", b"\x7f\xff\xff\xff", bytes(60)))
@@ -85,11 +84,11 @@ def _encoded(source: random.Random) -> bytes:
 
 
 def _with_tlvs(source: random.Random) -> bytes:
-    """A text in the clear with what would be TLVs in a data message."""
+    """A text in the clear, with what would be TLVs in a data message."""
     return b"in the clear\0" + source.randrange(9).to_bytes(2) + source.choice((b"\0\0", b"\0\1\0", b"\0\4"))
 
 
-#: Messages that come in pieces; one is a piece itself.
+#: Messages that come in pieces; some are fragments themselves.
 _WHOLE = (
     b"?OTRv23?",
     b"?OTR Error: in pieces",
@@ -99,7 +98,7 @@ _WHOLE = (
     b"?OTR|00002b2b|00001a1a,00001,00001,?OTRv23?,",
 )
 
-#: How fragments of version 3 are written, from five values: two tags, a number, the count, and a piece.
+#: How fragments of version 3 are written, given five values: two tags, a number, the count and a piece.
 _FORMS = (
     b"?OTR|%08x|%08x,%05d,%05d,%s,",
     b"?OTR|%x|%x,%d,%d,%s,",
@@ -127,13 +126,13 @@ _ALTERED: Sequence[Callable[[random.Random, _Piece], _Piece]] = (
 
 
 def _near(source: random.Random, number: int) -> int:
-    """Another number, which may be the same in its lower bits."""
+    """Another number, which may have the same lower bits."""
     return source.choice((0, 1, 2, 3, 5, number + (1 << 8), number + (1 << 16), number + (1 << 32)))
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A message in fragments, of which one may be altered, come twice, or come last."""
+    """A message in fragments, one of which may be altered, come twice, or come last."""
 
     def draw(self, source: random.Random) -> tuple[bytes, ...]:
         whole, count = source.choice(_WHOLE), source.randint(1, 4)

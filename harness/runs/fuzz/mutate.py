@@ -1,8 +1,9 @@
-"""Mutation: programs made from programs that have shown something new.
+"""Mutation: programs made by changing programs that have shown something new.
 
-A kept program is changed in one to four places: its moves are repeated, swapped, left out, drawn again or joined with
-those of another kept program, or the whole of them is lifted into another state. The seed and the number decide what
-is done, so a program follows from its seed, its number and its parents.
+Most often the parent is repeated up to the move that showed something, and goes on differently from there. Otherwise it
+is changed in one to four places: moves are repeated, swapped, left out, drawn again or joined with those of another
+kept program, or all of them are lifted into another setup. The seed and the number decide what is done, so a program
+follows from its seed, its number and its parents.
 """
 
 from __future__ import annotations
@@ -22,25 +23,27 @@ from otterproof.harness.simulation.moves import Move, User
 from otterproof.harness.targets.engines import Target
 from otterproof.implementations.jsonform import event_name
 
-#: Changes after which a program that is still the same is left as it is, such as one without moves.
+#: How many changes are tried on a program that stays the same, such as one without moves.
 _TRIES = 20
 
-#: The share of changes at the move that has shown something; how many of them disturb it, and the most acts after it.
+#: The share of programs that branch off at the move that showed something; the share of these with something
+#: disturbing before that move; and the most acts after it.
 _CONTINUED, _DISTURBED, _TAIL = 0.75, 0.6, 6
 
-#: How often some moves are repeated. Keys are forgotten after a few, counters and buffers are full after many.
+#: How often some moves are repeated. Keys are forgotten after a few repetitions; counters and buffers fill
+#: up after many.
 _TIMES = (2, 2, 2, 3, 3, 5, 8, 13)
 
-#: The most moves that are repeated at a time.
+#: The most moves in a sequence that is repeated.
 _LONGEST = 6
 
 Moves = tuple[Move, ...]
 
 
 def mutated(seed: str, number: int, parent: Program, partner: Program, target: Target, place: int) -> Program:
-    """The program of that number as a change of its parent, with parts of its partner.
+    """The program of a number: a change of its parent, with parts of its partner.
 
-    place: the move at which the parent has shown something, counted from 1; 0 if that was before its moves.
+    place: the move at which the parent showed something, counted from 1; 0 if it was before the moves.
     """
     source = random.Random(f"{seed}/{number}/change".encode(errors="surrogatepass"))
     if source.random() < _CONTINUED:
@@ -58,7 +61,7 @@ def mutated(seed: str, number: int, parent: Program, partner: Program, target: T
 
 
 def _continued(source: random.Random, parent: Program, place: int) -> Program:
-    """The parent up to a move that has shown something, which is disturbed or followed by something else."""
+    """The parent up to the move that showed something, perhaps disturbed just before it, and then other acts."""
     at = max(0, place - 1)
     begun, move = parent.moves[:at], parent.moves[at:place]
     between: Moves = ()
@@ -73,7 +76,7 @@ def _continued(source: random.Random, parent: Program, place: int) -> Program:
 
 
 def _disturbing(source: random.Random, setup: Setup) -> Moves:
-    """Something that happens to what is under way to the party under test, or a user's act."""
+    """An act on what is under way to the party under test, or an act of a user."""
     row = source.choice(ACTS)
     parties = sorted(CLIENTS[setup.network])
     arguments = row.drawn(source)
@@ -88,7 +91,7 @@ def _disturbing(source: random.Random, setup: Setup) -> Moves:
 
 
 def _part(source: random.Random, moves: Moves, most: int) -> tuple[int, int]:
-    """Where some neighbouring moves begin and end."""
+    """Where a few neighbouring moves begin and end."""
     begin = source.randrange(len(moves) + 1)
     return begin, min(len(moves), begin + source.randint(1, most))
 
@@ -120,7 +123,7 @@ def _insert(source: random.Random, given: Program, _: Program) -> Program:
 
 
 def _redraw(source: random.Random, given: Program, _: Program) -> Program:
-    """One move becomes another one of its kind, for the same party if there is one that is."""
+    """Replace a move by another one of its kind, for the same party if it has one."""
     if not given.moves:
         return given
     at = source.randrange(len(given.moves))
@@ -133,14 +136,14 @@ def _redraw(source: random.Random, given: Program, _: Program) -> Program:
 
 
 def _splice(source: random.Random, given: Program, partner: Program) -> Program:
-    """The beginning of one, and then the end of the other."""
+    """The beginning of one program, followed by the end of the other."""
     at, begin = source.randrange(len(given.moves) + 1), source.randrange(len(partner.moves) + 1)
     moves = moved(partner, given.setup)
     return replace(given, moves=given.moves[:at] + moves[begin:])
 
 
 def _graft(source: random.Random, given: Program, partner: Program) -> Program:
-    """Some moves of the other in between."""
+    """Insert some moves of the other program."""
     at = source.randrange(len(given.moves) + 1)
     begin, end = _part(source, partner.moves, 2 * _LONGEST)
     moves = moved(partner, given.setup)
@@ -162,7 +165,7 @@ _CHANGES: Sequence[Callable[[random.Random, Program, Program], Program]] = (
 
 # ---- another state
 
-#: The share of programs that begin in another state, or have other clients or settings, than their parent.
+#: The share of the other programs that get a new setup: another start, other clients or other settings.
 _LIFTED = 0.25
 
 
@@ -172,7 +175,7 @@ def _lifted(given: Program, setup: Setup) -> Program:
 
 
 def moved(given: Program, setup: Setup) -> Moves:
-    """The moves of a program among the clients of another setup; who plays the target's part still does."""
+    """The moves of a program, for the clients of another setup; the target keeps its part."""
     here, there = given.setup, setup
     names = {name: list(CLIENTS[there.network])[-1] for name in CLIENTS[here.network]}
     names |= {name: name for name in CLIENTS[here.network] if name in CLIENTS[there.network]}
@@ -183,7 +186,7 @@ def moved(given: Program, setup: Setup) -> Moves:
 
 
 def _renamed(move: Move, names: Mapping[str, str]) -> Move:
-    """A move for another party."""
+    """A move with its party renamed."""
     changes = {one.name: names[getattr(move, one.name)] for one in fields(move) if one.name in ("party", "to")}
     return cast(Move, replace(cast(Any, move), **changes)) if changes else move
 
@@ -205,7 +208,7 @@ def _kind(move: Move) -> str:
 
 @cache
 def _rows() -> Mapping[str, list[Row]]:
-    """The acts that are a single move, by the kind of that move."""
+    """The acts that consist of a single move, by the kind of that move."""
     found: dict[str, list[Row]] = {}
     for row in ACTS:
         moves = row.example()
@@ -215,7 +218,7 @@ def _rows() -> Mapping[str, list[Row]]:
 
 
 def _with_party(new: Moves, old: Move) -> Moves:
-    """Some moves for the party of another move."""
+    """The moves, made for the party of another move."""
     (party, *_) = [getattr(old, one.name) for one in fields(old) if one.name in ("party", "to")] or [None]
     if party is None:
         return new

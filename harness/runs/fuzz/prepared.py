@@ -1,4 +1,4 @@
-"""The sessions in which cases begin: worlds in which one was brought about, taken back to that moment for each case."""
+"""Worlds in which a session was established once, restored to that moment for each case that begins in it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from otterproof.implementations.entropy import RecordingEntropy
 
 
 class Prepared:
-    """A world that can be taken back to the present moment, where a case starts. It is used by one case at a time.
+    """A world that can be restored to its present state, where a case starts. Only one case may use it at a time.
 
-    All that a case can change is taken back: what the parties are, what is under way and what was sent, time, the count
-    of steps, what was drawn, and what the oracles remember. A party that has no snapshots, because it is in another
+    Everything that a case can change is restored: the parties, the messages under way and those sent, the time, the
+    count of steps, what was drawn, and what the oracles remember. A party without snapshots, because it is in another
     process, is left to the caller.
     """
 
@@ -32,7 +32,7 @@ class Prepared:
         self._judged = oracles.snapshot()
 
     def go_back(self) -> None:
-        """The next case starts."""
+        """Restore the world for the next case."""
         for lockstep, follower in self._followers:
             lockstep.follower = follower
         for party, state in self._parties:
@@ -46,18 +46,18 @@ class Prepared:
 
 
 class Session(Protocol):
-    """A session that a driver has kept, which is where the driver is now."""
+    """A session that a driver has kept, and to which the driver has just been restored."""
 
     @property
     def prepared(self) -> Prepared:
-        """All of it but the party of the driver."""
+        """The world of the session, without the driver's party."""
         ...
 
     @property
     def met(self) -> Collection[str]:
-        """The excuses for what would have failed before it was there."""
+        """The excuses that covered failures while the session was established."""
         ...
 
     def end(self) -> None:
-        """The case is over: the driver forgets its party. TargetError when it breaks down over that."""
+        """End the driver's party, as the case is over. TargetError when the driver breaks down over that."""
         ...

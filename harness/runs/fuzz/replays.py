@@ -1,8 +1,8 @@
-"""Replays that stay pointed at the same message when moves before them are left out.
+"""Keeps replays pointed at the same message when moves before them are removed.
 
-A `Replay` names a message by its place in what has been sent so far, mostly from the end. When a move goes that sent
-something in between, the same number stands for another message, the program does not fail any more, and the move looks
-as if it were needed. So the number is changed along with the moves, by how many messages each of them has sent.
+A `Replay` names a message by its place among the messages sent so far, mostly from the end. Without a move that sent
+something in between, the same number means another message, so the program may stop failing, and the move looks
+necessary. So whenever moves are removed, the number is adjusted by how many messages they sent.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from otterproof.harness.simulation.moves import Move, Replay
 
 
 def without(moves: Sequence[Move], places: Collection[int], sent: Sequence[int]) -> tuple[Move, ...]:
-    """Moves without those in some places; replays name the messages that they named.
+    """The moves without those in some places; replays name the same messages as before.
 
-    sent: how many messages had been sent before each move, as far as that is known. A replay of a message that goes
-    with its move names what then has its place.
+    sent: how many messages had been sent before each move, as far as that is known. If the replayed message goes with
+    its move, the replay names the message that takes its place.
     """
     left = []
     for place, move in enumerate(moves):
@@ -33,5 +33,5 @@ def without(moves: Sequence[Move], places: Collection[int], sent: Sequence[int])
 
 
 def _gone(sent: Sequence[int], places: Collection[int], place: int, first: int = 0) -> int:
-    """How many messages that had been sent before a move, the first one given or a later one, go with other moves."""
+    """How many messages, from the `first` on, were sent before a move by moves that are removed."""
     return sum(max(sent[other + 1] - max(sent[other], first), 0) for other in places if other < place)

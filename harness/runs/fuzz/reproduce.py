@@ -1,4 +1,4 @@
-"""What is kept of a failure: the transcript of a run in which it happened, and a test that fails until it is fixed."""
+"""How a failure is kept: the transcript of a run in which it happens, and a test that fails until it is fixed."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from otterproof.harness.simulation.world import Step
 from otterproof.harness.support.printable import printable
 from otterproof.implementations.entropy import Tape
 
-#: Who plays the parties that are not judged.
+#: Plays the parties that are not judged.
 PEER = "reference"
 
 #: The profile of a campaign's transcripts.
 PROFILE = "fuzz"
 
-#: The detail of a run that passed, in a transcript.
+#: The detail in the transcript of a run that passed.
 NOT_AGAIN = "it failed in the campaign, and did not when it was run again"
 
 
 def narrowed(program: Program, objecting: str, at_end: bool) -> Program:
-    """The program, judged by the oracle that objected alone: what else may be wrong with the target stays out of it."""
+    """The program, judged only by the oracle that objected, so that other mistakes of the target do not interfere."""
     oracle = ANSWERS if objecting == AGREE else objecting
     oracles = tuple(dict.fromkeys([oracle, "healing"] if at_end else [oracle]))
     return replace(program, setup=replace(program.setup, oracles=oracles))
 
 
 def header_of(program: Program, tapes: Mapping[str, Tape] | None = None) -> Header:
-    """The header of a transcript of a program's run. tapes: what parties drew that does not follow from its seed."""
+    """The header of a program's transcript. tapes: what parties drew that does not follow from the program's seed."""
     told = tapes or {}
     setup = program.setup
     target = setup.target.name if setup.target is not None else PEER
@@ -58,7 +58,7 @@ def write_transcript(
     steps: Sequence[Step] = (),
     tapes: Mapping[str, Tape] | None = None,
 ) -> None:
-    """Write one run of a program, with its verdict, whole or not at all. tapes: as for `header_of`. OutputError."""
+    """Write the transcript of a run, whole or not at all. tapes: as for `header_of`. OutputError."""
     content = io.StringIO()
     writer = TranscriptWriter(content, header_of(program, tapes))
     for step in steps:
@@ -68,7 +68,7 @@ def write_transcript(
 
 
 def run_and_write(path: Path, program: Program) -> Failure | None:
-    """Run a program from the very beginning, and write the transcript; what failed."""
+    """Run a program from the very beginning, and write the transcript; returns what failed."""
     steps: list[Step] = []
     watched = Watched()
     failure = attempt(program, fresh=True, watch=steps.append, watched=watched)
@@ -78,9 +78,9 @@ def run_and_write(path: Path, program: Program) -> Failure | None:
 
 
 def as_test(name: str, program: Program, failure: Failure, found: str, command: str | None = None) -> str:
-    """A file for pytest, which needs an installed otterproof and nothing else.
+    """A test file for pytest, which needs an installed otterproof and nothing else.
 
-    found: where it comes from. command: the command that the target is, exec:COMMAND, if it is one.
+    found: where the failure comes from. command: exec:COMMAND, if the target is the user's own command.
     """
     setup = program.setup
     target = command or (setup.target.name if setup.target is not None else PEER)
@@ -90,9 +90,9 @@ def as_test(name: str, program: Program, failure: Failure, found: str, command: 
 
 
 def docstring(text: str) -> str:
-    """The literal of a docstring that has this text, made printable. The target, and so anybody, may have written it.
+    """A docstring literal with this text, made printable. The text may come from the target, so from anybody.
 
-    It ends nowhere but at its end: every backslash is doubled, and of three quotes in a row each has one before it.
+    It can't end the literal early: every backslash is doubled, and every triple quote is escaped.
     """
     inside = printable(text, lines=True).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'"""{inside}\n"""'
@@ -101,7 +101,7 @@ def docstring(text: str) -> str:
 class FailsAlike:
     """Whether programs fail for the same cause, and no later. Attempts that hang are charged to the budget.
 
-    sent: how many messages had been sent before each move of the last program that did.
+    sent: for each move of the last program that failed so, how many messages had been sent before it.
     """
 
     def __init__(self, bucket: Bucket, at_end: bool, budget: Budget) -> None:
@@ -109,7 +109,7 @@ class FailsAlike:
         self.sent: Sequence[int] = ()
 
     def __call__(self, program: Program) -> bool:
-        """Whether it does."""
+        """Whether a program does."""
         watched = Watched()
         again = attempt(program, watched=watched)
         if again is not None and again.verdict is Verdict.HANG:

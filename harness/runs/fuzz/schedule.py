@@ -1,14 +1,14 @@
-"""The schedule of a campaign: which program comes next, from what the programs before it have shown.
+"""The schedule of a campaign: which program comes next, given what the programs before it have shown.
 
-A program that was the first to show some behaviour, and did not fail, is kept. The next program is drawn afresh, or is
-a change of a kept one [mutate.py]. For that, something that was shown is chosen, the likelier the fewer programs have
-shown it, and the less often the program that showed it first has been changed already. That one is changed, most often
-at the move that showed it.
+A program that was the first to show some behaviour, and did not fail, is kept. The next program is either drawn afresh
+or made by changing a kept one [mutate.py]. To choose that one, a piece of behaviour is drawn, the likelier the fewer
+programs have shown it and the less often the program that first showed it has been changed. That program is changed,
+most often at the move that showed the behaviour.
 
-What is drawn for a number depends on the results of the programs up to `LAG` numbers before it, and on no later one. So
-several processes can run programs at the same time and the campaign is the same whatever their count, as long as there
-are no more than `LAG`. Of a kept program only its number and those of its parents are known; the program follows from
-these, so that what a campaign keeps is small, and a campaign from elsewhere brings no program with it.
+The draw for a number depends on the results of the programs up to `LAG` numbers before it, and on no later one. So up
+to `LAG` processes can run programs at the same time, and a campaign does not depend on how many they are. Of a kept
+program only its number and those of its parents are stored; the program follows from these. That keeps a campaign
+small, and a campaign from elsewhere can't bring a program with it.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from otterproof.harness.runs.fuzz.insiders import with_insiders
 from otterproof.harness.runs.fuzz.mutate import mutated
 from otterproof.harness.targets.engines import Target
 
-#: What is drawn for a number does not depend on the results of so many numbers before it.
+#: The draw for a number does not depend on the results of this many numbers before it.
 LAG = 16
 
-#: The share of programs that are drawn afresh, so that nothing is out of reach.
+#: The share of programs that are drawn afresh, so that nothing stays out of reach.
 FRESH = 0.5
 
-#: How often a change begins at something of each area: mostly at cells, for what is wrong in a state shows there.
+#: How often each area decides which program is changed: mostly cells, for what is wrong in a state shows there.
 _AREAS = {Area.CELL: 8, Area.TRANSITION: 4, Area.PAIR: 2, Area.COUNT: 1}
 
-#: The same where edges count.
+#: The same if edges count.
 _AREAS_WITH_EDGES = _AREAS | {Area.EDGE: 8}
 
-#: So many, drawn by lot, compete for being chosen; looking at all would take longer the more there are.
+#: How many candidates, drawn by lot, compete; with all of them, a draw would take longer the more there are.
 _CANDIDATES = 64
 
-#: Programs that are remembered while a campaign runs.
+#: The most programs remembered while a campaign runs.
 _REMEMBERED = 512
 
-#: What a program is a change of: nothing for one that is drawn afresh; else the number of the program that is changed,
-#: the number of the one that parts are taken from, and the move at which the first is changed, which is counted from 1.
+#: What a program was made from: () if it was drawn afresh; else the number of the program that was changed, the number
+#: of the one that parts were taken from, and the move, counted from 1, at which the first was changed.
 Parents = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A program that is kept. stands_for: what it was the first to show. places: the moves that showed each of that.
+    """A program that is kept. stands_for: what it was the first to show. places: the move that showed each of these.
 
     changed: how often it has been changed.
     """
@@ -62,15 +62,15 @@ class Kept:
     changed: int = 0
 
 
-#: Something that a program which is kept was the first to show: its number, after how many moves, and what it is.
+#: What a kept program was the first to show: its number, after how many moves, and the behaviour.
 _Place = tuple[int, int, Behaviour]
 
-#: All of it by area, and altogether under None; in the order of the programs.
+#: All places by area, and all together under None; in the order of the programs.
 _Places = Mapping[Area | None, Sequence[_Place]]
 
 
 def _with_places(known: _Places, more: Iterable[tuple[int, Kept]]) -> _Places:
-    """With what more programs stand for."""
+    """The places, with those of more kept programs."""
     found = {area: list(some) for area, some in known.items()}
     for number, one in more:
         for shown, place in zip(one.stands_for, one.places, strict=True):
@@ -81,7 +81,7 @@ def _with_places(known: _Places, more: Iterable[tuple[int, Kept]]) -> _Places:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a program. new: what it was the first to show, in order; nothing of a program that failed.
+    """The result of a program. new: what it was the first to show, in order; () for a program that failed.
 
     places: as in Kept.
     """
@@ -94,10 +94,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What draws depend on. done: the results of so many programs count; recent: those of the programs after these.
+    """What draws depend on. done: how many programs' results count. recent: the results after these, not counted yet.
 
-    counts: how many programs showed each behaviour. kept: by number. What these stand for, which may be thousands of
-    things, is put together once; later schedules add to it.
+    counts: how many programs showed each behaviour. kept: by number. The places of kept programs, which may be
+    thousands, are put together once; later schedules add to them.
     """
 
     done: int = 0
@@ -113,12 +113,12 @@ class Schedule:
         return self._known_places or {}
 
     def after(self, result: Result) -> Schedule:
-        """With the result of the next program, which counts for the draws that come later."""
+        """The schedule with the result of the next program, which counts for later draws."""
         added = replace(self, recent=(*self.recent, result))
         return added.until(added.done + len(added.recent) - LAG)
 
     def until(self, done: int) -> Schedule:
-        """With the results of so many programs, as far as they are known."""
+        """The schedule with the results of the first `done` programs counted, as far as they are known."""
         more = min(done - self.done, len(self.recent))
         if more <= 0:
             return self
@@ -136,17 +136,17 @@ class Schedule:
         return Schedule(self.done + more, counts, kept, self.recent[more:], places)
 
     def ready(self, number: int) -> bool:
-        """Whether all is known that the draw of a number depends on."""
+        """Whether everything is known that the draw of a number depends on."""
         return number - LAG <= self.done + len(self.recent)
 
     def for_number(self, number: int) -> Schedule:
-        """What the draw of a number that is `ready` depends on."""
+        """The schedule that a number is drawn from. The number must be `ready`."""
         return self.until(number - LAG)
 
     def parents(self, seed: str, number: int, first: int = 0) -> Parents:
-        """The parents of the program of that number; () for one that is drawn afresh. Of a schedule `for_number`.
+        """The parents of the program of a number; () if it is drawn afresh. To be called on the schedule `for_number`.
 
-        first: those below are drawn afresh.
+        first: smaller numbers are drawn afresh.
         """
         source = random.Random(f"{seed}/{number}/parents".encode(errors="surrogatepass"))
         if number < first or not self.kept or source.random() < FRESH:
@@ -160,7 +160,7 @@ class Schedule:
         return parent, source.choice(list(self.kept)), place
 
     def weight(self, number: int, shown: Behaviour) -> float:
-        """How likely a kept program is to be changed next at something that it has shown, as against others."""
+        """How likely a kept program is to be changed next, at something that it has shown, compared with others."""
         return 1 / (self.counts[shown] * (1 + self.kept[number].changed))
 
     def parents_of_last(self) -> Parents:
@@ -169,7 +169,7 @@ class Schedule:
 
 
 def drawn_afresh(seed: str, number: int, target: Target, corpus: Sequence[Program] = ()) -> Program:
-    """The program of that number as it is when nothing is known. Those of the corpus come first."""
+    """The program of a number as it is when nothing is known. Programs of the corpus come first."""
     made = fitted(corpus[number], target) if number < len(corpus) else None
     return made or with_insiders(program(seed, number, target), seed, number)
 
@@ -183,11 +183,11 @@ class Programs:
 
     @property
     def first(self) -> int:
-        """The first number that is not one of the corpus."""
+        """The first number that does not belong to the corpus."""
         return len(self._corpus)
 
     def made(self, number: int, parents: Parents, kept: Mapping[int, Kept]) -> Program:
-        """The program of a number with these parents, which are kept, as their parents are."""
+        """The program of a number with these parents. The parents and their ancestors must be in `kept`."""
         for one in self._missing(parents, kept):
             self._made[one] = self._make(one, kept[one].parents)
         for one in parents[:2]:
@@ -204,7 +204,7 @@ class Programs:
         return mutated(self._seed, number, parent, partner, self._target, parents[2])
 
     def _missing(self, parents: Parents, kept: Mapping[int, Kept]) -> Sequence[int]:
-        """The ancestors of a program that are not remembered, in the order in which they can be made."""
+        """The ancestors of a program that are not remembered, in an order in which they can be made."""
         left = [one for one in parents[:2] if one not in self._made]
         found = set(left)
         while left:
@@ -218,7 +218,7 @@ class Programs:
 
 
 def schedule_to_json(schedule: Schedule, seen: Iterable[Behaviour]) -> dict[str, Any]:
-    """What can't be told from the rest of a campaign. seen: the behaviour that was seen, in order.
+    """The part of a schedule that does not follow from the rest of a campaign. seen: all behaviour seen, in order.
 
     {"counts": [of each], "kept": [[number, changed, parents, places]], "recent": [[parents, [what was shown], places]]}
     """
@@ -233,9 +233,9 @@ def schedule_to_json(schedule: Schedule, seen: Iterable[Behaviour]) -> dict[str,
 
 
 def schedule_from_json(written: Mapping[str, Any], done: int, seen: Mapping[Behaviour, int]) -> Schedule:
-    """The schedule of a campaign that has run so many programs. ValueError when it can't be one.
+    """The schedule of a campaign that has run `done` programs. ValueError if it is invalid.
 
-    seen: the behaviour that was seen, in order, and by which program first.
+    seen: all behaviour seen, in order, and the first program that showed it.
     """
     every, recent = list(seen), written["recent"]
     if len(written["counts"]) != len(every):
@@ -263,7 +263,7 @@ def schedule_from_json(written: Mapping[str, Any], done: int, seen: Mapping[Beha
 
 
 def _known(parents: Sequence[int], kept: Mapping[int, Kept], number: int) -> Parents:
-    """The parents of a program, which are kept. ValueError."""
+    """The parents of a program, which must be kept. ValueError."""
     if len(parents) not in (0, 3) or any(one not in kept for one in parents[:2]):
         raise ValueError(f"schedule: program {number} is a change of a program that is not kept")
     return tuple(parents)
@@ -275,7 +275,7 @@ def _shown(
     places: Sequence[int],
     counts: Mapping[Behaviour, int] | None = None,
 ) -> tuple[Behaviour, ...]:
-    """What a program was the first to show. counts: of what is counted already, if it should be. ValueError."""
+    """What a program was the first to show. counts: what is counted so far, if it must be in that. ValueError."""
     found = tuple(first.get(number, ()))
     if not found or len(found) != len(places) or (counts is not None and any(one not in counts for one in found)):
         raise ValueError(f"schedule: program {number} is kept, and that is not for what it was the first to show")

@@ -1,7 +1,7 @@
-"""Programs as JSON, for the header of a transcript: with them a run can be repeated against any target.
+"""Programs as JSON, for the header of a transcript, so that a run can be repeated against any target.
 
-A file can come from anybody, so every field is checked for its type, and what could cost without end is bounded: how
-much is delivered, how long the texts are, how far time moves.
+A file can come from anybody. So the type of every field is checked, and everything that could cost without limit is
+bounded: how much is delivered, how long texts are, how far time moves.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from otterproof.implementations.actions import args_from_json, args_to_json
 from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 from otterproof.implementations.jsonform import JsonFormError, event_name
 
-#: The fields of a setup that are written down; the target is named elsewhere.
+#: The fields of a setup that are written; the target is named elsewhere.
 _SETUP = ("network", "start", "policy", "size", "role")
 
-#: What a program from a file can ask for: many times what campaigns draw, and little enough to be run. The number of
-#: moves is bounded by the schema of transcripts.
+#: Limits for a program from a file: many times what campaigns draw, and little enough to be run. The schema of
+#: transcripts limits the number of moves.
 MAX_DELIVERIES = 20_000
 MAX_BYTES = 1 << 17
 MAX_BITS = 4096
@@ -36,7 +36,7 @@ MAX_BITS = 4096
 #: The most messages that one `Settle` delivers.
 MOST_SETTLED_AT_ONCE = 1000
 
-#: Ranges of the numbers that cost time or memory, or are told to drivers; from the least to the most.
+#: The least and the most for numbers that cost time or memory, or that drivers receive.
 _RANGES: Mapping[type, Mapping[str, tuple[int, int]]] = {
     Settle: {"limit": (0, MOST_SETTLED_AT_ONCE)},
     Tick: {"seconds": (0, 1 << 40)},
@@ -47,7 +47,7 @@ _RANGES: Mapping[type, Mapping[str, tuple[int, int]]] = {
 def program_to_json(program: Program) -> dict[str, Any]:
     """{"network", "start", "policy", "size", "role", "oracles": [ids], "moves": [{"move": name, ...}]}
 
-    "excused" is there only if checks are, and "entropy" only if it is not 0.
+    "excused" is present only if there are excuses, and "entropy" only if it is not 0.
     """
     setup = {name: getattr(program.setup, name) for name in _SETUP}
     if program.setup.excused:
@@ -58,22 +58,22 @@ def program_to_json(program: Program) -> dict[str, Any]:
 
 
 def move_as_json(move: Move) -> dict[str, Any]:
-    """A move with its fields; the arguments of actions as drivers are given them."""
+    """A move with its fields; arguments of actions have the form in which drivers get them."""
     written = move_to_json(move)
     return written | {"args": args_to_json(move.action, move.args)} if isinstance(move, User) else written
 
 
 @cache
 def _kinds() -> dict[str, tuple[type, dict[str, Any]]]:
-    """The moves by their names in JSON, each with the types of its fields."""
+    """The kinds of moves by their names in JSON, each with the types of its fields."""
     return {event_name(kind): (kind, typing.get_type_hints(kind)) for kind in typing.get_args(Move)}
 
 
 def program_from_json(written: Mapping[str, Any], target: Target | None) -> Program:
-    """The program, with a target for its role. TranscriptError when it is not one, or more than a campaign would run.
+    """The program, with a target for its role. TranscriptError if it is invalid, or more than a campaign would run.
 
-    written: the program in a header that the schema of transcripts has let through. target: None for a program that is
-    not to be run until it is given one.
+    written: a program that the schema of transcripts has let through. target: None if the program gets one before it
+    runs.
     """
     known: dict[str, Collection[str]] = {"network": CLIENTS, "start": dict(STARTS), "policy": POLICIES}
     for name, values in known.items():
@@ -130,7 +130,7 @@ def _move_from_json(written: Mapping[str, Any], parties: Mapping[str, object], w
 
 
 def _value(hint: Any, value: object, where: str) -> int | str | bytes:
-    """The value of a field with this type."""
+    """The value of a field of this type. TranscriptError."""
     kinds = typing.get_args(hint) or (hint,)
     if type(value) is bool and bool in kinds:
         return value

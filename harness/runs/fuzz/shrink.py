@@ -1,15 +1,14 @@
 """Shrinking: from a program that fails to a small one that fails in the same way.
 
-First moves are left out, those of the adversary before the others: all, half of them, a quarter, ... one (delta
-debugging). A replay of a message stays one of that message. [otterproof.harness.runs.fuzz.replays] What settles in
-several moves, one after the other, settles in one. Then the adversary's moves are replaced by gentler ones, such as a
-changed field for a flipped bit, or a message that is lost for one that is changed; then what is left is made simpler,
-and so is the setup. Positions wrap around and a move on an empty queue does nothing, so every part of a program is a
-program.
+First, moves are left out, those of the adversary before the others: all, half of them, a quarter, ... one (delta
+debugging). Replays keep naming the same message. [otterproof.harness.runs.fuzz.replays] Consecutive `Settle` moves are
+merged. Then the adversary's moves are replaced by gentler ones, such as a flipped bit by a changed field, or a changed
+message by a lost one. Finally the remaining moves and the setup are simplified. Positions wrap around and a move on an
+empty queue does nothing, so every part of a program is a program.
 
-Shrinking is bounded; what has been reached by then is the result. The bounds that matter are counts, so that they give
-the same result on every machine: of attempts, and of attempts that hang, for each of those takes the whole time limit
-of a call. The bound in seconds is for targets that are slow in every call.
+Shrinking is bounded, and the smallest program found by then is the result. The bounds that matter are counts, which
+give the same result on every machine: attempts, and attempts that hang, because each of those takes the whole time
+limit of a call. The bound in seconds is for targets that are slow in every call.
 """
 
 from __future__ import annotations
@@ -45,19 +44,19 @@ from otterproof.harness.simulation.moves import (
 from otterproof.harness.support.defaults import SHRINK_TIME
 from otterproof.harness.wire.craft import HEADER_PARTS
 
-#: Attempts that shrinking one failure may take.
+#: How many attempts shrinking one failure may take.
 ATTEMPTS = 300
 
-#: How many of them may hang; with the time limit of a call, 10 seconds, they take three minutes and a half.
+#: How many of them may hang. With the time limit of a call, 10 seconds, these take three minutes and a half.
 HANGS = 20
 
-#: The simplest text that is one, and the largest size of fragments that is drawn: the fewer there are, the better.
+#: The simplest text, and the largest size of fragments that is drawn: the fewer fragments, the simpler.
 _TEXT, _PIECE = b"text", 200
 
 
 @dataclass(slots=True)
 class Budget:
-    """What may still be spent on shrinking one failure. seconds: from when the budget is made, by `clock`."""
+    """What may still be spent on shrinking one failure. seconds: by `clock`, from when the budget is made."""
 
     attempts: int = ATTEMPTS
     hangs: int = HANGS
@@ -77,7 +76,7 @@ class Budget:
 class Shrinker:
     """Makes a program smaller for as long as `fails` says that it fails in the same way, within a budget.
 
-    sent: how many messages had been sent before each move of the program that failed last, as far as that is known.
+    sent: for each move of the program that failed last, how many messages had been sent before it, as far as known.
     """
 
     def __init__(
@@ -89,9 +88,9 @@ class Shrinker:
         self._tried: set[str] = set()
 
     def shrink(self, program: Program) -> Program:
-        """The smallest one found. The program given must be one that fails."""
+        """The smallest program found. The given one must fail."""
         if any(isinstance(move, Replay) for move in program.moves):
-            self._still(program)  # to know what it sends
+            self._still(program)  # to learn what it sends
         while self._budget.left:
             before = program
             program = self._fewer(program, is_adversarial)
@@ -104,11 +103,11 @@ class Shrinker:
         return program
 
     def simplest(self, program: Program, other: Program) -> Program:
-        """The other program if it fails as well, else the one given."""
+        """The other program if it fails as well, else the given one."""
         return other if other != program and self._still(other) else program
 
     def _still(self, program: Program) -> bool:
-        """Whether it is worth a step, and fails. Nothing is tried twice."""
+        """Whether a program fails. It is tried only once, and only within the budget; otherwise the answer is no."""
         setup, shown = program.setup, repr(program.moves)
         judged = f"{setup.oracles} {setup.excused} {setup.entropy}"
         name = f"{setup.network} {setup.start} {setup.policy} {setup.size} {setup.role} {judged} {shown}"
@@ -119,7 +118,7 @@ class Shrinker:
         return self._fails(program)
 
     def _fewer(self, program: Program, which: Callable[[Move], bool]) -> Program:
-        """The program without some of the moves that may go."""
+        """The program without those of the selected moves that are not needed."""
         size = sum(map(which, program.moves))
         while size:
             at = 0
@@ -136,7 +135,7 @@ class Shrinker:
         return program
 
     def _merged(self, program: Program) -> Program:
-        """The program with one `Settle` in place of several, one after the other."""
+        """The program with consecutive `Settle` moves merged."""
         at = 1
         while at < len(program.moves):
             one, other = program.moves[at - 1 : at + 1]
@@ -154,7 +153,7 @@ class Shrinker:
         return program
 
     def _replaced(self, program: Program, others: Callable[[Move], Iterator[Move]]) -> Program:
-        """The program with some of its moves replaced by others, those that come first being the best."""
+        """The program with moves replaced where it still fails. others: gives a move's replacements, the best first."""
         at = 0
         while at < len(program.moves):
             for move in others(program.moves[at]):
@@ -175,7 +174,7 @@ class Shrinker:
 
 
 def _plainer(program: Program) -> Iterator[Program]:
-    """The program with a simpler setup, the simplest first."""
+    """The program with simpler setups, the simplest first."""
     setup = program.setup
     if setup.network != "pair":
         names = dict(zip(CLIENTS[setup.network], [*CLIENTS["pair"], "bob"], strict=True))
@@ -192,25 +191,25 @@ def _plainer(program: Program) -> Iterator[Program]:
 
 
 def _changed(move: Move, name: Callable[[Any], Any]) -> Move:
-    """A move with its party called otherwise."""
+    """A move with its party renamed."""
     changes = {one.name: name(getattr(move, one.name)) for one in fields(move) if one.name in ("party", "to")}
     return cast(Move, replace(cast(Any, move), **changes))
 
 
 def is_adversarial(move: Move) -> bool:
-    """Whether a move is the adversary's, not a user's, the clock's or that of a network that works."""
+    """Whether a move is the adversary's, not that of a user, the clock or a network that works."""
     return not isinstance(move, User | Tick | Settle) and not (isinstance(move, Deliver) and move.position == 0)
 
 
-#: The moves on a message under way, the gentlest first: what any network does before what takes an adversary.
+#: The moves on a message under way, the gentlest first: what any network does, before what takes an adversary.
 _GENTLE: tuple[Callable[[str, int], Move], ...] = (Deliver, Drop, Duplicate, Delay)
 
-#: Values for a field in place of a change that is less plain.
+#: Values for fields, to replace a change that is less plain.
 _FIELDS = (("flags", 1), ("ctr", bytes(8)), ("recipient_keyid", 0), ("sender_keyid", 0), ("next_dh", 1), ("gy", 1))
 
 
 def gentler(move: Move) -> Iterator[Move]:
-    """Moves in place of one of the adversary's that ask less of an adversary, the gentlest first."""
+    """Replacements for a move of the adversary that ask less of it, the gentlest first."""
     match move:
         case Drop() | Duplicate() | Delay() | Fragment():
             yield Deliver(move.to, move.position)
@@ -235,7 +234,7 @@ def gentler(move: Move) -> Iterator[Move]:
 
 
 def simpler(move: Move) -> Iterator[Move]:
-    """Moves that say less, the simplest first."""
+    """Simpler versions of a move, the simplest first."""
     for one in fields(move):
         value = getattr(move, one.name)
         if isinstance(move, User) and isinstance(value, Mapping):

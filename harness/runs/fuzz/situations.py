@@ -1,6 +1,6 @@
-"""Acts that lead into situations which are rare, and do something there: a question that waits, a text that is stored.
+"""Acts that lead into rare situations, such as a pending question or a stored text, and do something there.
 
-Each brings the situation about, then something happens that belongs elsewhere, and at last what the situation was
+Each act brings its situation about, then does something that does not belong there, and finally what the situation was
 waiting for.
 """
 
@@ -30,10 +30,10 @@ from otterproof.harness.wire.layers import build_smp
 from otterproof.harness.wire.layouts import SMP_NUMBERS
 from otterproof.implementations.contract import Policy
 
-#: A moment, the limits of what counts as recent, and days.
+#: Seconds: a moment, the limits of what counts as recent, and days.
 _SECONDS = Choice((1, 59, 60, 61, 3600, 86_401, 2 * 86_400, 40 * 86_400))
 
-#: Texts that somebody might trim, escape, recode, or take for something else.
+#: Texts that an implementation might trim, escape, recode or take for something else.
 ODD_TEXTS = Choice(
     (
         b"blanks at the end  ",
@@ -57,7 +57,7 @@ def _typed(who: str, texts: Sequence[bytes]) -> list[Move]:
     return [move for text in texts for move in (User(who, "send", {"text": text}), Settle())]
 
 
-#: Where odd texts are typed, and what brings that about. who: types them.
+#: The situations in which odd texts are typed, and the moves that lead to them. who: types the texts.
 _PLACES: Mapping[str, Callable[[str, str], list[Move]]] = {
     "here": lambda who, other: [],
     "after the other's end": lambda who, other: [User(other, "end", {}), Settle()],
@@ -71,13 +71,13 @@ _PLACES: Mapping[str, Callable[[str, str], list[Move]]] = {
 
 
 def _said(who: str, other: str, texts: Sequence[bytes], where: str) -> Sequence[Move]:
-    """Odd texts, which a user types."""
+    """Odd texts that a user types."""
     return [*_PLACES[where](who, other), *_typed(who, texts)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A user who is asked by another one. begin: the arguments of a run. seconds: may pass. kind: of a message."""
+    """A user with a pending question. begin: arguments of the run. seconds: that may pass. kind: of an SMP message."""
 
     who: str
     other: str
@@ -86,12 +86,12 @@ class _Asked:
     kind: int
 
     def out_of_turn(self) -> list[Move]:
-        """A message of SMP that is not expected, or the first one of another run, whose proofs don't hold."""
+        """An SMP message out of turn: an unexpected one, or the first of another run, with proofs that don't hold."""
         body = build_smp(self.kind, range(2, 2 + len(SMP_NUMBERS[self.kind])))
         return [User(self.other, "send", {"text": b""}), Craft(self.who, -1, "tlv_added", self.kind, body)]
 
 
-#: What may happen while a user is asked.
+#: What may happen while a question is pending.
 _MEANWHILE: Mapping[str, Callable[[_Asked], list[Move]]] = {
     "the other begins again": lambda of: [User(of.other, "smp_start", {**of.begin, "question": b"now?"})],
     "the other asks again at once": lambda of: [
@@ -121,7 +121,7 @@ def _asked(
     kind: int,
     delivered: bool,
 ) -> Sequence[Move]:
-    """A question is asked, something else happens, and then it is answered, perhaps before that has arrived."""
+    """A question is asked, something else happens, and the question is answered, perhaps before that has arrived."""
     of = _Asked(who, other, {"secret": secret, "question": question}, seconds, kind)
     settled = [Settle()] if delivered else []
     between = [move for name in events for move in (*_MEANWHILE[name](of), *settled)]
@@ -130,7 +130,7 @@ def _asked(
 
 
 def _stored(who: str, other: str, number: int, seconds: int, again: bool) -> Sequence[Move]:
-    """A text that has to wait for a session, which comes about some time later."""
+    """A text that has to wait for a session, which is established some time later."""
     private = User(who, "set_policy", {"policy": BOTH | Policy.REQUIRE_ENCRYPTION | Policy.ERROR_START_AKE})
     typed = User(who, "send", {"text": b"text number %d" % number})
     waits: list[Move] = [private, User(who, "end", {}), Settle(), typed, Tick(seconds)]
@@ -139,7 +139,7 @@ def _stored(who: str, other: str, number: int, seconds: int, again: bool) -> Seq
 
 
 def _collided(who: str, other: str, reflected: bool, altered: Sequence[Alteration], first: bool) -> Sequence[Move]:
-    """Both begin a handshake at once; perhaps one gets its own commit back."""
+    """Both users begin a handshake at once; perhaps one of them gets its own commit back."""
     begun: list[Move] = [Settle(), User(who, "start", {}), User(other, "start", {}), Deliver(who), Deliver(other)]
     begun += [Replay(who, -1), Replay(who, -2)] if reflected else []
     begun += ahead(who if first else other, altered)
@@ -158,7 +158,7 @@ _FOR_ANOTHER = b"?OTR:AAMDAAArKwAAGhs=."
 
 
 def _willing(who: str, other: str, ended: bool, messages: Sequence[bytes]) -> Sequence[Move]:
-    """Messages to a client whose policy has it begin a handshake for whitespace tags and errors."""
+    """Messages to a client whose policy makes it begin a handshake on whitespace tags and errors."""
     willing = BOTH | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
     begun: list[Move] = [User(who, "set_policy", {"policy": willing})]
     begun += [User(who, "end", {}), Settle()] if ended else []
@@ -166,23 +166,23 @@ def _willing(who: str, other: str, ended: bool, messages: Sequence[bytes]) -> Se
 
 
 def _late_piece(who: str, other: str, number: int, size: int, seconds: int, strays: Sequence[bytes]) -> Sequence[Move]:
-    """A message in pieces, of which the last ones come late, and other messages before them."""
+    """A message in fragments, the last of which come late, with other messages before them."""
     sent: list[Move] = [Settle(), User(other, "send", {"text": b"text number %d" % number}), Fragment(who, 0, size)]
     return [*sent, Deliver(who), Tick(seconds), *(Inject(who, one) for one in strays), Settle()]
 
 
 def compared(who: str, other: str, secret: bytes, answer: bytes, question: bytes | None) -> list[Move]:
-    """A run of SMP to its end."""
+    """A complete run of SMP."""
     begun: list[Move] = [User(who, "smp_start", {"secret": secret, "question": question}), Settle()]
     return [*begun, User(other, "smp_answer", {"secret": answer}), Settle()]
 
 
 def _compared_again(who: str, other: str, secrets: tuple[bytes, bytes], times: int) -> Sequence[Move]:
-    """Secrets that are nearly the same, or the same ones, compared again and again."""
+    """Secrets that are equal or nearly equal, compared again and again."""
     return [Settle(), *compared(who, other, *secrets, None) * times]
 
 
-#: Secrets that are not the same, though somebody might take them for it.
+#: Secrets that differ, though an implementation might take them for equal.
 _PAIRS = (
     ("caf\u00e9".encode(), "cafe\u0301".encode()),
     (b"open sesame", b"open sesame\n"),

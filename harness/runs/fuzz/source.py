@@ -1,4 +1,4 @@
-"""A case as Python source, which makes the same run when it is pasted into a file: with names of `otterproof` alone."""
+"""A case as Python source that needs only names of `otterproof`; pasted into a file, it makes the same run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from otterproof.harness.simulation.moves import Move
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Moves in a case, as Python that imports from `otterproof` alone. case: the call that makes the case."""
+    """Moves in a case, as Python that imports only from `otterproof`. case: the call that makes the case."""
 
     case: str
     program: tuple[Move, ...]
 
     def imports(self, also: str = "") -> str:
-        """All that the body needs. also: another public name that the call needs."""
+        """The import that the body needs. also: another public name that the call needs."""
         names = ["Case", *(["Policy"] if "Policy." in self.body() else []), *(["moves"] if self.program else [])]
         return f"from otterproof import {', '.join([*names, *([also] if also else [])])}\n"
 
     def body(self, indent: str = "") -> str:
-        """The run."""
+        """The code of the run."""
         lines = "".join(f"            {as_source(move)},\n" for move in self.program)
         program = f"    case.run(\n        [\n{lines}        ]\n    )\n" if lines else ""
         return textwrap.indent(f"with {self.case} as case:\n{program}    case.finish()\n", indent)

@@ -1,13 +1,13 @@
-"""What a campaign has done and found.
+"""The state of a campaign: what it has done and found.
 
-A finding moves through stages, and the campaign's database always has the last one that was reached: FOUND, then
-SHRUNK, then one of those in which nothing is left to do. A later run takes up what is unfinished. The whole state is
-one immutable value, so that it is consistent whenever it is written, also when the program is interrupted. It holds no
-times, so that a campaign that was interrupted has the same state as one that was not.
+A finding moves through stages: FOUND, then SHRUNK, then one in which nothing is left to do. The campaign's database
+always has the last stage that was reached, and a later run takes up what is unfinished. The whole state is one
+immutable value, so it is consistent whenever it is written, even if the program is interrupted. It holds no times, so
+an interrupted campaign has the same state as an uninterrupted one.
 
-The database may come from anybody. Every value is checked when it is read: the schema says what each one can be, and
-the code here what must hold between them. The names of a finding's files follow from the finding's name, so that no
-file outside the campaign's folder is ever written or removed.
+The database may come from anybody, so everything is checked when it is read: each value by the schema, and the
+relations between values by the code here. The names of a finding's files follow from the finding's name, so no file
+outside the campaign's folder is ever written or removed.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 
-#: The version of the form of campaigns.
+#: The version of the database format.
 VERSION = 5
 SCHEMA = Path(__file__).parent / "campaign.schema.json"
 
-#: The files in the folder of a finding that are always there, and the one that pages are written to.
+#: The files that the folder of every finding has, and the file of its page.
 TRANSCRIPT, RECORD, REPORT = "transcript.jsonl", "record.json", "report.html"
 
 
@@ -57,19 +57,19 @@ class FindingStage(Enum):
 
     #: Its transcript has the program that failed. Next: shrink it.
     FOUND = "found"
-    #: The smallest program is known. Next: run it again, and write all that tells of it.
+    #: The smallest program is known. Next: run it again, and write the evidence.
     SHRUNK = "shrunk"
-    #: The smallest program failed in the same way whenever it was run again.
+    #: The smallest program failed in the same way each time it was run again.
     CONFIRMED = "confirmed"
-    #: The smallest program failed while it was looked for, but not each time when it was run again.
+    #: The smallest program failed during shrinking, but not each time it was run again.
     FLAKY = "flaky"
     #: The program that failed was not shrunk: it did not fail again, or the failure is Otterproof's or the machine's.
     ONCE = "once"
-    #: It does not happen any more.
+    #: It no longer fails.
     FIXED = "fixed"
 
 
-#: Behaviour that is remembered besides edges; a target that does ever new things would fill memory and the disk.
+#: The most behaviour remembered besides edges; a target that does ever new things would fill memory and the disk.
 MOST_SEEN = 20_000
 
 #: The stages in which something is left to do.
@@ -78,11 +78,11 @@ UNFINISHED = frozenset({FindingStage.FOUND, FindingStage.SHRUNK})
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A failure that was found. first: the number of the first program that ran into it; examples: how many did.
+    """A failure that was found. first: the number of the first program that ran into it. examples: how many did.
 
-    oracle, bucket, at_end: see Failure. program: the smallest one known that shows it; it has no target. small: it is
-    the result of shrinking. confirmed: how many of so many `runs` of it failed in the same way. others: the checks that
-    fail in the same run after it. aliases: the causes of failures that turned out to be the same when they were shrunk.
+    oracle, bucket, at_end: as in Failure. program: the smallest known one that shows it, without a target. small: it is
+    the result of shrinking. confirmed: how many of `runs` repetitions failed in the same way. others: the checks that
+    fail after it in the same run. aliases: the causes of failures that turned out to be the same when they were shrunk.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Finding:
 
     @property
     def level(self) -> Level:
-        """How binding what is broken is. A target that breaks down breaks what is binding."""
+        """How binding the broken requirement is. A target that breaks down breaks a binding one."""
         return self.bucket.level if self.verdict is Verdict.FAIL else Level.MUST
 
     @property
@@ -121,31 +121,31 @@ class Finding:
 
     @property
     def follows(self) -> tuple[str, ...]:
-        """The known checks that fail before it in its small program, and without which it was not seen to happen."""
+        """The known failures that precede it in its small program, and without which it was not seen to happen."""
         return self.program.setup.excused if self.small else ()
 
     def is_of(self, failure: Bucket) -> bool:
-        """Whether a failure can be taken for one more of this finding, without looking closer."""
+        """Whether a failure counts as one more example of this finding, without a closer look."""
         return self.small and (failure.fits(self.bucket) or cause_in_words(failure) in self.aliases)
 
     @property
     def flaky(self) -> bool:
-        """Whether it happens only sometimes, as far as is known."""
+        """Whether it fails only sometimes, as far as is known."""
         return self.stage in (FindingStage.FLAKY, FindingStage.ONCE) and self.verdict is not Verdict.INFRA
 
     @property
     def transcript(self) -> Path:
-        """The file with a run that fails, in the campaign's folder."""
+        """The file with a run that fails, relative to the campaign's folder."""
         return Path(self.name, TRANSCRIPT)
 
     @property
     def test(self) -> Path | None:
-        """The test file, in the campaign's folder; None if there is none: it is written when it failed again."""
+        """The test file, relative to the campaign's folder; None unless the small program failed again."""
         return Path(self.name, test_name(self.name)) if self.again else None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that a finished finding has in any case, in the campaign's folder."""
+        """The files that every finished finding has, relative to the campaign's folder."""
         return (self.transcript, Path(self.name, RECORD), *([self.test] if self.test is not None else []))
 
 
@@ -155,7 +155,7 @@ def test_name(name: str) -> str:
 
 
 def severity(finding: Finding) -> tuple[int, int, int, str]:
-    """Findings are told in this order: the most serious first, then what most programs ran into."""
+    """The order in which findings are listed: the most serious first, then those that most programs ran into."""
     breaks_down = finding.verdict is not Verdict.FAIL
     return list(Level).index(finding.level), -breaks_down, -finding.examples, finding.name
 
@@ -164,11 +164,10 @@ def severity(finding: Finding) -> tuple[int, int, int, str]:
 class State:
     """A moment of a campaign. done: how many programs have been run, from number 0 on.
 
-    waiting: the failure of the last of them if nothing has been done about it yet. not_kept: how many failures were not
-    kept because there were too many findings. seen: what was shown of the target's behaviour, and by which program
-    first. known: how many programs ran into each failure that is known. schedule: what the next programs depend on.
-
-    edges: whether edges of the target's code count as behaviour.
+    waiting: the failure of the last program, if it has not been handled yet. not_kept: how many failures were dropped
+    because there were too many findings. seen: the behaviour shown so far, and the first program that showed it. known:
+    how many programs ran into each known failure. schedule: what the next programs depend on. edges: whether edges of
+    the target's code count as behaviour.
     """
 
     done: int = 0
@@ -188,9 +187,10 @@ class State:
         known: Iterable[str],
         parents: Parents = (),
     ) -> State:
-        """The state after one more program, with what it has shown.
+        """The state after one more program.
 
-        seen: and after how many moves. parents: the programs that it is a change of.
+        seen: the behaviour it has shown, and after how many moves. known: the excuses it needed. parents: what it was
+        made from.
         """
         unseen = sorted(one for one in seen if one not in self.seen)
         new = dict.fromkeys(self._remembered(unseen) if unseen else (), number)
@@ -208,7 +208,7 @@ class State:
         )
 
     def _remembered(self, unseen: Sequence[Behaviour]) -> list[Behaviour]:
-        """What is remembered of behaviour that was never seen: edges, and behaviour that is not, up to so many each."""
+        """The part of the unseen behaviour that is remembered; there is one limit for edges and one for the rest."""
         edges = sum(area is Area.EDGE for area, _ in self.seen)
         left = {True: MOST_EDGES - edges, False: MOST_SEEN - (len(self.seen) - edges)}
         kept = []
@@ -221,17 +221,17 @@ class State:
 
     @property
     def newest(self) -> int:
-        """How many programs had been run when behaviour was last seen for the first time."""
+        """How many programs had been run when new behaviour was last seen."""
         return max(self.seen.values(), default=-1) + 1
 
     def with_finding(self, finding: Finding) -> State:
-        """With a finding in place of the one of its name. A new one takes the waiting failure's place."""
+        """The state with a finding in place of the one of its name. A new one takes the waiting failure's place."""
         if any(one.name == finding.name for one in self.findings):
             return replace(self, findings=self._with(finding))
         return replace(self, findings=(*self.findings, finding), waiting=None)
 
     def without(self, finding: Finding, known: Finding) -> State:
-        """Without a finding that has the same cause as a known one, which gets its examples."""
+        """The state without a finding that has the cause of a known one, which gets its examples."""
         aliases = tuple(dict.fromkeys([*known.aliases, cause_in_words(finding.bucket)]))[:MOST_ALIASES]
         more = replace(known, examples=known.examples + finding.examples, aliases=aliases)
         return replace(self, findings=tuple(one for one in self._with(more) if one.name != finding.name))
@@ -240,14 +240,14 @@ class State:
         return tuple(finding if one.name == finding.name else one for one in self.findings)
 
     def counted(self, known: Finding | None) -> State:
-        """With the waiting failure counted as one more example of a finding, or as not kept."""
+        """The state with the waiting failure counted as one more example of a finding, or as not kept."""
         later = replace(self, waiting=None)
         if known is None:
             return replace(later, not_kept=self.not_kept + 1)
         return replace(later, findings=self._with(replace(known, examples=known.examples + 1)))
 
     def counted_as_known(self, excuse: str) -> State:
-        """With one more program that ran into a failure that is known by an excuse."""
+        """The state with one more program that ran into a failure covered by an excuse."""
         return replace(self, known={**self.known, excuse: self.known.get(excuse, 0) + 1})
 
     def next_name(self, check: str) -> str:
@@ -255,17 +255,17 @@ class State:
         return next_name(check, {one.name for one in self.findings})
 
 
-#: How many causes of failures are remembered that turned out to be the same as a finding.
+#: The most causes remembered that turned out to be the same as a finding's.
 MOST_ALIASES = 20
 
 
 def cause_in_words(bucket: Bucket) -> str:
-    """What failures of one cause have in common, as a text."""
+    """The cause of a bucket's failures, as text."""
     return ": ".join(filter(None, bucket.cause))
 
 
 def next_name(check: str, taken: Collection[str]) -> str:
-    """A name that is not taken, made of the id of a check; it is a name for a file, and no other character is in it."""
+    """A name that is not taken, made from the id of a check; it is safe as the name of a file."""
     first = re.sub(r"[^a-z0-9]+", "-", check.lower()).strip("-")
     names = chain([first], (f"{first}-{number}" for number in count(2)))
     return next(name for name in names if name not in taken)
@@ -293,14 +293,14 @@ def as_json(state: State, target: str, version: str, seed: str) -> dict[str, Any
 
 
 def failure_to_json(failure: Failure) -> dict[str, Any]:
-    """A failure that waits."""
+    """The waiting failure."""
     written: dict[str, Any] = {"oracle": failure.oracle, "verdict": failure.verdict.value}
     written |= {"bucket": asdict(failure.bucket), "detail": failure.detail}
     return written | {"at_end": failure.at_end, "made": failure.made}
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """A finding; its files are not named, for their names follow from its own."""
+    """A finding, without the names of its files, which follow from its own."""
     written: dict[str, Any] = {"name": finding.name, "stage": finding.stage.value, "oracle": finding.oracle}
     written |= {"verdict": finding.verdict.value, "bucket": asdict(finding.bucket), "detail": finding.detail}
     written |= {"at_end": finding.at_end, "first": finding.first, "small": finding.small}
@@ -310,7 +310,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
 
 
 def state_of(written: Any) -> State:
-    """The state in values of JSON. ValueError when they do not fit the schema, or one another."""
+    """The state in values of JSON. ValueError if they do not fit the schema, or contradict each other."""
     error = next(_validator().iter_errors(written), None)
     if error is not None:
         raise ValueError(f"{error.json_path.removeprefix('$.')}: {error.message:.200}")

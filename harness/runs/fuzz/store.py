@@ -1,12 +1,12 @@
-"""The database of a campaign: SQLite, with one transaction for each moment that is saved.
+"""The database of a campaign: SQLite, with one transaction for each state that is saved.
 
-A campaign that is killed has the last moment that was saved, whole. What is saved is only what has changed since, so a
-campaign with many findings is as quick as one with none.
+A campaign that is killed has the last saved state, as a whole. Only changes are saved, so a campaign with many findings
+is as fast as one without.
 
 The file may come from anybody. It is opened only if it and all that SQLite would read beside it are plain files of
-bounded size, and read only if its schema is the one that is written here, to the letter: no trigger, view or index of
-somebody else's. What is in it then passes the same checks as any other value from outside. [state.py] A file that
-fails is refused and left as it is.
+bounded size, and read only if its schema is exactly the one written here, without anybody else's trigger, view or
+index. Its content then passes the same checks as any other value from outside. [state.py] A file that fails is refused
+and left as it is.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from otterproof.harness.support.inputs import LIMITS, parse_json
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.support.printable import printable
 
-#: The database in the folder of a campaign, and the files that SQLite has beside it.
+#: The database in the folder of a campaign, and the ends of the names of the files that SQLite has beside it.
 STATE = "campaign.sqlite"
 BESIDE = ("-wal", "-shm", "-journal")
 
-#: How far SQLite waits for the disk: FULL is also safe when the power fails.
+#: How far SQLite waits for the disk: FULL also survives a power failure.
 SYNCHRONOUS = "FULL"
 
 #: The file of a campaign of an earlier version.
@@ -39,15 +39,15 @@ _SCHEMA = {
     "seen": "CREATE TABLE seen (area TEXT, name TEXT, first INTEGER NOT NULL, PRIMARY KEY (area, name)) WITHOUT ROWID",
 }
 
-#: The fields of a campaign that are in tables of their own.
+#: The fields of a campaign that have tables of their own.
 _OWN_TABLES = ("findings", "seen")
 
-#: Where the head of a file says how it is written: with a write-ahead log. [sqlite.org/fileformat.html, 1.3.3]
+#: Where the file's header says that it has a write-ahead log. [sqlite.org/fileformat.html, 1.3.3]
 _LOGGED = slice(18, 20)
 
 
 class Store:
-    """A campaign's database, open. target, seed: what it is about; version: of the target, when it was last saved."""
+    """A campaign's database, open. target, seed: of the campaign. version: of the target, when it was last saved."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, target: str, seed: str) -> None:
         self._connection = connection
@@ -56,11 +56,11 @@ class Store:
         self._seed = seed
         self._saved: dict[str, Any] = {}
         self.version = ""
-        #: Whether it is read to be without a campaign, and nothing has been saved in it.
+        #: Whether it was found without a campaign, and nothing has been saved in it.
         self.unused = False
 
     def load(self) -> State:
-        """The state that was saved last. CampaignError, which says what is wrong."""
+        """The last saved state. CampaignError, which says what is wrong."""
         try:
             written = self._read()
             state = state_of(written)
@@ -94,7 +94,7 @@ class Store:
         return written
 
     def save(self, state: State, version: str) -> None:
-        """Save a moment. version: of the target. OutputError."""
+        """Save a state. version: of the target. OutputError."""
         written = as_json(state, self._target, version, self._seed)
         old = self._saved
         was = {one["name"]: one for one in old.get("findings", ())}
@@ -133,7 +133,7 @@ def _unusable(path: Path, why: str) -> CampaignError:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Inside, what SQLite says of the disk becomes an OutputError."""
+    """Inside, errors of SQLite become OutputErrors."""
     try:
         yield
     except sqlite3.Error as error:
@@ -142,9 +142,9 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def opened_store(folder: Path, target: str, seed: str) -> Iterator[tuple[Store, State]]:
-    """The database of the campaign in a folder, and its last state; the first one if there is no campaign yet.
+    """The database of the campaign in a folder, and its last state; the first state if there is no campaign yet.
 
-    CampaignError when what is there is another campaign's, or no database that can be used; OutputError.
+    CampaignError when the folder has another campaign, or a database that can't be used; OutputError.
     """
     path = folder / STATE
     if not exists(folder):
@@ -165,13 +165,13 @@ def opened_store(folder: Path, target: str, seed: str) -> Iterator[tuple[Store, 
 
 
 def read_state(folder: Path, target: str, seed: str) -> State:
-    """The state of the campaign in a folder, which nobody may be using. Errors as for `opened_store`."""
+    """The state of the campaign in a folder that nobody is using. Errors as for `opened_store`."""
     with opened_store(folder, target, seed) as (_, state):
         return state
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Settings that hold for this connection. Nothing of the file is trusted, and nobody else uses it meanwhile."""
+    """Set up a connection that trusts nothing in the file, and keeps others away from it."""
     try:
         for setting in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "locking_mode = EXCLUSIVE"):
             connection.execute(f"PRAGMA {setting}")
@@ -194,7 +194,7 @@ def exists(folder: Path) -> bool:
 
 
 def _check_files(folder: Path) -> None:
-    """CampaignError unless SQLite would read plain files of bounded size, and nothing but a log beside the database."""
+    """CampaignError unless SQLite would read plain files of bounded size, and no rollback journal."""
     for name in (STATE, *(STATE + end for end in BESIDE)):
         path = folder / name
         if not path.exists() and not path.is_symlink():
@@ -208,7 +208,7 @@ def _check_files(folder: Path) -> None:
 
 
 def _quoted(path: Path) -> str:
-    """A path in a URI, where ? and # have a meaning."""
+    """A path for a URI, where ? and # have a meaning."""
     return str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 

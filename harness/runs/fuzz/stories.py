@@ -1,7 +1,7 @@
-"""Acts that only campaigns draw: what takes many moves in order, or values that few programs need.
+"""Acts for campaigns only: long, exact sequences of moves, and values that few programs need.
 
-Independent moves seldom make a long, exact sequence, such as a key exchange that stops halfway and begins again. Each
-row here makes one. The properties under pytest draw from the table of actions.py alone, where runs have to be short.
+Independent moves seldom make such a sequence, for example a key exchange that stops halfway and begins again; each row
+here makes one. The properties under pytest use the table of actions.py alone, because their runs have to be short.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from otterproof.harness.simulation.moves import (
 from otterproof.implementations.contract import Policy
 from otterproof.implementations.jsonform import event_name
 
-#: Questions that somebody might cut, recode or take for something else.
+#: Questions that an implementation might cut, recode or take for something else.
 ODD_QUESTIONS = Choice(
     (
         None,
@@ -57,7 +57,7 @@ ODD_QUESTIONS = Choice(
     )
 )
 
-#: Policies that the setups do not have: of one version, or of flags that seldom go together.
+#: Policies that the setups lack: of one version, or with flags that seldom go together.
 _FLAGS = Choice(
     (
         Policy.ALLOW_V2 | Policy.SEND_WHITESPACE_TAG,
@@ -71,12 +71,12 @@ _FLAGS = Choice(
     )
 )
 
-#: A minute less and more, an hour, a day, a week and more, and half a life.
+#: Seconds: ten minutes, just below and above an hour, a day and more, eight days, forty days, and half a life.
 _LONG = Choice((600, 3599, 3601, 86_401, 8 * 86_400, 40 * 86_400, 1 << 31))
 
 
 def _messages(who: str, number: int, count: int) -> list[Move]:
-    """Texts that arrive, one after the other."""
+    """Texts that arrive one after the other."""
     moves: list[Move] = []
     for index in range(count):
         moves += [User(who, "send", {"text": b"text number %d" % (number + index)}), Settle()]
@@ -107,7 +107,7 @@ def _questioned(who: str, other: str, question: bytes | None) -> Sequence[Move]:
 
 
 def _halfway(who: str, other: str, deliveries: int, again: bool, between: str | None) -> Sequence[Move]:
-    """A key exchange up to some message, then perhaps something that a user does, and perhaps a new exchange."""
+    """A key exchange up to some message, then perhaps an action of the users, and perhaps a new exchange."""
     begun: list[Move] = [User(who, "start", {})]
     begun += [Deliver(name) for _ in range(deliveries) for name in (other, who)]
     begun += [User(name, between, _IN_BETWEEN[between]) for name in (who, other) if between]
@@ -119,7 +119,7 @@ def _renewed(who: str, other: str, number: int) -> Sequence[Move]:
 
 
 def _ended(who: str, other: str, first: bool) -> Sequence[Move]:
-    """A session that ends; and the next one."""
+    """A session that ends, and the next one."""
     return [User(who, "end", {}), Settle(), User(who if first else other, "start", {}), Settle()]
 
 
@@ -128,7 +128,7 @@ def _late(who: str, other: str, number: int, seconds: int) -> Sequence[Move]:
 
 
 def _interrupted(who: str, other: str, secret: bytes, deliveries: int, by: str, mine: bool) -> Sequence[Move]:
-    """A run of SMP in which somebody does something else."""
+    """A run of SMP that is interrupted by another action of either user."""
     begun: list[Move] = [User(who, "smp_start", {"secret": secret, "question": None}), Deliver(other)]
     begun += [User(other, "smp_answer", {"secret": secret})]
     for index in range(deliveries):
@@ -138,12 +138,12 @@ def _interrupted(who: str, other: str, secret: bytes, deliveries: int, by: str, 
 
 
 def _intruded(who: str, other: str, messages: Sequence[bytes]) -> Sequence[Move]:
-    """Messages of the adversary's, and what they cause."""
+    """Messages from the adversary, and what they cause."""
     return [move for message in messages for move in (Inject(who, message), Settle())]
 
 
 def _renewals(who: str, other: str, count: int, texts: bool) -> Sequence[Move]:
-    """Handshakes one after the other: each draws other numbers."""
+    """Handshakes one after the other, each with new random numbers."""
     talk = _dialogue(who, other, 1, 1) if texts else []
     return [move for _ in range(count) for move in (User(who, "start", {}), Settle(), *talk)]
 
@@ -165,13 +165,13 @@ def _rare_policy(who: str, other: str, policy: Policy) -> Sequence[Move]:
 
 
 def _pieces(who: str, other: str, number: int, size: int, delivered: int, stray: bytes) -> Sequence[Move]:
-    """A text in fragments, of which some arrive, then something else, and then the rest."""
+    """A text in fragments: some arrive, then something else, and then the rest."""
     begun: list[Move] = [User(who, "send", {"text": b"text number %d" % number}), Fragment(other, 0, size)]
     return [*begun, *[Deliver(other)] * delivered, Inject(other, stray), Settle()]
 
 
 def _crossing(who: str, other: str, number: int, texts: Sequence[int]) -> Sequence[Move]:
-    """Texts that are under way in both directions at the same time, so many from either side by turns."""
+    """Texts under way in both directions at the same time. texts: how many go out from either side in turn."""
     moves: list[Move] = []
     for index, count in enumerate(texts):
         sender, receiver = ((who, other), (other, who))[index % 2]
@@ -181,7 +181,7 @@ def _crossing(who: str, other: str, number: int, texts: Sequence[int]) -> Sequen
 
 
 def _tagged(who: str, other: str, policy: Policy, number: int) -> Sequence[Move]:
-    """Texts in the clear between clients of such a policy."""
+    """Texts in the clear, while one client has such a policy."""
     return [User(who, "set_policy", {"policy": policy}), User(who, "end", {}), *_dialogue(who, other, number, 2)]
 
 

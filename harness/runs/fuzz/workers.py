@@ -1,6 +1,6 @@
-"""Running the programs of a campaign, in one process or in several; the results come in the order of the numbers.
+"""Runs the programs of a campaign, in one process or in several; the results come in the order of the numbers.
 
-The main process makes the programs, for what comes next depends on the results so far. [schedule.py]
+The main process makes the programs, because the next ones depend on the results so far. [schedule.py]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from otterproof.harness.runs.workers import Later
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import Limits
 
-#: The check of a failure for which the worker that ran the program died. Such a program is not run in the main process.
+#: The check of a failure in which the worker that ran the program died. Such a program is not run in the main process.
 DIED = "worker.died"
 
 
@@ -28,8 +28,8 @@ DIED = "worker.died"
 class Ran:
     """A program that has been run. failure: the first; later ones may be its consequences.
 
-    parents: the programs that it is a change of. seen: what the run has shown of the target's behaviour, and after how
-    many moves first. known: the excused checks that would have failed.
+    parents: what it was made from. seen: what the run has shown of the target's behaviour, and after how many moves
+    first. known: the excuses that covered a failure.
     """
 
     number: int
@@ -41,9 +41,9 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A program to be run. program: without a target, which each process has of its own, by its name.
+    """A program to be run. program: without a target, since each process has its own target of the name `target`.
 
-    edges: whether the target is asked what was reached of its code.
+    edges: whether to ask the target which edges it reached.
     """
 
     number: int
@@ -54,9 +54,9 @@ class _Task:
 
 
 class Drawing:
-    """Draws the programs of a campaign. schedule: gives what is known when it is asked.
+    """Draws the programs of a campaign. schedule: returns what is known when it is called.
 
-    excused: checks that programs go on beyond.
+    excused: checks that programs go on past.
     """
 
     def __init__(
@@ -66,21 +66,21 @@ class Drawing:
         self._excused = tuple(sorted(excused))
 
     def ready(self, number: int) -> bool:
-        """Whether the program of that number is known."""
+        """Whether the program of a number can be drawn already."""
         return self._schedule().ready(number)
 
     def drawn(self, number: int) -> tuple[Parents, Program]:
-        """The next program, and what it is a change of."""
+        """The program of a number, and what it was made from."""
         known = self._schedule().for_number(number)
         parents = known.parents(self._seed, number, self._programs.first)
         return parents, self.made(number, parents, known)
 
     def fresh(self, number: int) -> Program:
-        """The program of that number as it is when nothing is known."""
+        """The program of a number as it is when nothing is known."""
         return self.made(number, (), Schedule())
 
     def made(self, number: int, parents: Parents, known: Schedule) -> Program:
-        """A program that has been drawn. known: a schedule that has its parents."""
+        """Make a program that has been drawn. known: a schedule that has its parents."""
         made = self._programs.made(number, parents, known.kept)
         return replace(made, setup=replace(made.setup, excused=self._excused))
 
@@ -97,8 +97,8 @@ def results(
 ) -> Iterator[Ran]:
     """The result of each program. limits: how long the targets of other processes are waited for.
 
-    scheduler: the address of a Dask scheduler whose workers run them, in place of processes of this machine. edges:
-    whether the target is asked what was reached of its code; EdgesFailed when it does not tell.
+    scheduler: the address of a Dask scheduler whose workers run the programs, in place of local processes. edges:
+    whether to ask the target which edges it reached; EdgesFailed when it does not report them.
     """
     if processes <= 1 and not scheduler:
         for number in numbers:
@@ -128,12 +128,12 @@ def _run(number: int, parents: Parents, made: Program, *, edges: bool) -> Ran:
         failure = attempt(made, watched=watched)
     except EdgesFailed:
         watched = Watched()
-        failure = attempt(made, watched=watched)  # the program may have led to it, which is then a failure of its own
+        failure = attempt(made, watched=watched)  # if the program caused that, it is a failure of its own
         if failure is None:
             raise
     return Ran(number, parents, failure, watched.seen, frozenset(watched.passed_over))
 
 
 def _lost(task: _Task, why: str) -> Ran:
-    """What is known of a program whose worker died: not how many moves it had made."""
+    """The result of a program whose worker died; how many moves it had made is unknown."""
     return Ran(task.number, task.parents, Failure(ANSWERS, Verdict.INFRA, Bucket(DIED), why, False, 0))
