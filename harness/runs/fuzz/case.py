@@ -169,7 +169,8 @@ class Setup:
         if not isinstance(move, User) or not self._plays(move.party):
             return move
         asks_question = move.args.get("question") is not None
-        if _NEEDS.get(move.action, "smp") not in self.capabilities and move.action in _NEEDS:
+        needed = _NEEDS.get(move.action)
+        if needed is not None and needed not in self.capabilities:
             return None
         if asks_question and "smp_question" not in self.capabilities:
             return None

@@ -41,7 +41,7 @@ _COUNTERS = (
 #: SMP numbers: of small order, outside the group, at its limits, and right ones.
 _NUMBER = Choice((0, 0, 1, 2, DH_PRIME - 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, SMP_ORDER, SMP_ORDER, 1 << 1536))
 
-#: Places of numbers in an SMP message. Some of them hold a D value, which not every implementation checks.
+#: Places of numbers in an SMP message; they wrap around. D values come more often, as not everybody checks them.
 _PLACE = Choice((*range(11), 2, 5, 8, 10, 10))
 
 #: Values of TLVs: empty, some bytes, and SMP messages with small numbers.

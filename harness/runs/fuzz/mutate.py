@@ -51,7 +51,7 @@ def mutated(seed: str, number: int, parent: Program, partner: Program, target: T
     made, least = parent, source.choice((1, 1, 2, 2, 3, 4))
     if source.random() < _LIFTED:
         made = _lifted(made, program(seed, number, target).setup)
-    for done in range(1, _TRIES):
+    for done in range(1, _TRIES + 1):
         changed = source.choice(_CHANGES)(source, made, partner)
         made = replace(changed, moves=bounded(changed.moves))
         if done >= least and made != parent:

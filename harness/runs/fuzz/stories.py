@@ -242,7 +242,7 @@ STORIES: tuple[Row, ...] = (
     Row(
         "set_rare_policy",
         1,
-        lambda who, other, policy: [User(who, "set_policy", {"policy": policy})],
+        _rare_policy,
         {"who": WHO, "policy": _FLAGS},
     ),
     Row(
@@ -260,7 +260,7 @@ STORIES: tuple[Row, ...] = (
         "crossing",
         4,
         _crossing,
-        {**_BACK_AND_FORTH, "texts": Choice(((1, 1), (2, 1, 1), (1, 2, 1, 2), (3, 1, 2, 1, 1), (1,) * 8))},
+        {**_BACK_AND_FORTH, "texts": _TURNS},
     ),
     Row("intruded", 8, _intruded, {"who": WHO, "messages": Either((Several(Lookalike(), 12), Series()))}),
     Row("renewals", 2, _renewals, {"who": WHO, "count": Choice((2, 3, 8, 16)), "texts": Choice((False, True))}),
