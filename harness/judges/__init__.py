@@ -1,4 +1,4 @@
 """Judges that watch a world: the symbolic model of an engine, and the oracles, which hold for any target.
 
-They know nothing of scenarios. The room imports `simulation` and what is below it.
+They do not depend on scenarios. The room imports `simulation` and what is below it.
 """

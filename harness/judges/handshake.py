@@ -1,7 +1,7 @@
-"""What must be refused in a handshake, as far as bytes on the wire show it: D-H values, and commits that do not open.
+"""What must be refused in a handshake, as far as the wire shows it: bad D-H values, and commits that do not open.
 
-Who made a message makes no difference here. What only its sender's keys show is known of an insider's message alone.
-[otterproof.harness.simulation.handshake_insider]
+It does not matter here who made a message. Mistakes that only the sender's keys can show are known only for an
+insider's messages. [otterproof.harness.simulation.handshake_insider]
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import parse_gxmpi
 from otterproof.harness.wire.numbers import in_group
 
-#: The checks that a party fails if it answers a g^y that is out of range, and if it does not use a key id as it came.
+#: The checks that a party fails by answering a g^y out of range, and by not using a key id as received.
 GY_RANGE, KEY_ID = "handshake.gy-range-not-checked", "handshake.key-id-not-used"
 
 #: What a commit commits to: the encrypted g^x, and its hash.
 Commitment = tuple[bytes, bytes]
 
-#: So many commits of a session are remembered; any of them may be the one that a revealed key is for.
+#: How many commits of a session are remembered; a revealed key may belong to any of them.
 REMEMBERED = 200
 
-#: The bytes of a revealed key, and of the hash of g^x.
+#: The sizes in bytes of a revealed key and of the hash of g^x.
 _KEY, _HASH = 16, 32
 
 
 def commitment(message: Message) -> Commitment | None:
-    """What a message commits to; None if it is no commit, or is cut short."""
+    """What a message commits to; None if it is not a commit, or is cut short."""
     if message.kind is not Kind.DH_COMMIT or not message.has("encrypted_gx") or not message.has("hashed_gx"):
         return None
     return message.data("encrypted_gx"), message.data("hashed_gx")
 
 
 def wrongly_revealed(commits: Sequence[Commitment], reveal: Message) -> str:
-    """The check that a party fails if it accepts a Reveal Signature Message after some commits; "" if it fails none.
+    """The check that a party fails by accepting a Reveal Signature Message after these commits; "" if there is none.
 
-    One of the commits has to open to a g^x that is in range. Of several that do not, the last one counts.
+    One of the commits has to open to a g^x in range. If none does, the check is that of the last commit.
     """
     if not reveal.has("revealed_key"):
         return ""
@@ -48,7 +48,7 @@ def wrongly_revealed(commits: Sequence[Commitment], reveal: Message) -> str:
 
 
 def _wrong(commit: Commitment, key: bytes) -> str:
-    """The check that is failed by who opens a commit with a key and goes on; "" if none is."""
+    """The check that a party fails by opening a commit with this key and going on; "" if there is none."""
     encrypted, hashed = commit
     if len(hashed) != _HASH:
         return "encoding.hash-wrong-size-accepted"

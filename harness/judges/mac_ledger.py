@@ -1,8 +1,9 @@
-"""Book-keeping of the MAC keys that a party has to reveal: the only one in the harness. ["Revealing MAC keys"]
+"""A ledger of the MAC keys that a party has to reveal. ["Revealing MAC keys"]
 
-Two judges keep such books: an oracle, which follows any party in any run, and the scenarios on old MAC keys, which know
-both sides' keys. How a session's keys are used and dropped is the same for both. What stands for a key in the books is
-theirs: a message that it verified, or its pair of key ids. The engines and the model keep books of their own.
+Two judges keep one: an oracle, which follows any party in any run, and the scenarios on old MAC keys, which know both
+sides' keys. The rules for using and dropping a session's keys are the same for both. Each chooses what represents a key
+in its ledger: a message that the key verified, or its pair of key ids. The engines and the model keep their own
+records.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ KeyPair: TypeAlias = tuple[int, int]
 V = TypeVar("V")
 
 
-@dataclass(frozen=True)  # no slots: in Python 3.11 MacLedger[Message]() can't be made with them
+@dataclass(frozen=True)  # no slots: with them, MacLedger[Message]() fails in Python 3.11
 class MacLedger(Generic[V]):
     """The receiving MAC keys of a session that verified a message: those of live pairs, and those owed.
 
-    our_keyid, their_keyid: the latest keys of the party and of its peer, of which the ones before them live too.
+    our_keyid, their_keyid: the latest key ids of the party and of its peer; the keys before them are live, too.
     """
 
     our_keyid: int = 0
@@ -30,7 +31,7 @@ class MacLedger(Generic[V]):
     owed: tuple[V, ...] = ()
 
     def verified(self, pair: KeyPair, value: V) -> MacLedger[V]:
-        """The MAC key of a live pair verified a message. The first value for a pair stays."""
+        """The MAC key of a live pair verified a message. A pair keeps the first value it gets."""
         if pair in self.live:
             return self
         return MacLedger(self.our_keyid, self.their_keyid, {**self.live, pair: value}, self.owed)
@@ -49,13 +50,13 @@ class MacLedger(Generic[V]):
         return self._drop(lambda one: True)
 
     def paid(self) -> MacLedger[V]:
-        """What was owed has been revealed."""
+        """The owed keys have been revealed."""
         return MacLedger(self.our_keyid, self.their_keyid, self.live) if self.owed else self
 
     def _drop(
         self, gone: Callable[[KeyPair], bool], *, our_keyid: int | None = None, their_keyid: int | None = None
     ) -> MacLedger[V]:
-        """Drop pairs; their keys are owed in the order of the peer's key ids. our_keyid, their_keyid: the new ones."""
+        """Drop pairs; their keys are then owed, ordered by the peer's key id. our_keyid, their_keyid: the new ones."""
         dropped = sorted(filter(gone, self.live), key=lambda one: one[::-1])
         live = {pair: value for pair, value in self.live.items() if pair not in dropped} if dropped else self.live
         return MacLedger(

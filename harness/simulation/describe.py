@@ -1,4 +1,4 @@
-"""Steps and moves of a run in words, one line each, for people who read a failure: who did what, and what happened."""
+"""The steps and moves of a run in words, one line each, for people who read a failure: who did what, what happened."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.shown import message_in_words, shown
 from otterproof.implementations.contract import Event
 
-#: What a user does, by the action's name.
+#: What a user does, by the name of the action.
 _ACTIONS: Mapping[str, str] = {
     "start": "starts a conversation",
     "end": "ends the conversation",
@@ -43,7 +43,7 @@ _ACTIONS: Mapping[str, str] = {
     "set_policy": "changes the policy",
 }
 
-#: Moves other than users', by their fields. Positions and indexes count from 0, as in the moves.
+#: Moves other than users' actions, by their fields. Positions and indexes count from 0, as in the moves.
 _MOVES: Mapping[type[Move], str] = {
     Tick: "{seconds} seconds pass",
     Deliver: "the network delivers message {position} of those waiting for {to}",
@@ -63,7 +63,7 @@ _MOVES: Mapping[type[Move], str] = {
     Settle: "the network delivers what is under way and what that causes, at most {limit} messages",
 }
 
-#: The insider's change of a message of the handshake, and the parts of such a message that take a value.
+#: Changes by an insider, and the parts of handshake messages whose words are not in TOLD.
 _MADE_AGAIN = "the insider makes message {position} of those waiting for {to} again, with {lie}"
 _WRONG_MAC = "the insider gives message {position} of those waiting for {to} a MAC that {lie}"
 _NEXT_KEY = "the insider makes message {position} of those waiting for {to} with its next key and the counter {value}"
@@ -81,7 +81,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
     FOR_COMMIT: ("what is right for the insider's own commit",),
 }
 
-#: Parties that have a name; the others are called by their role.
+#: Parties that are called by their names; the others are called by their roles.
 _NAMES = frozenset({"alice", "bob", "bob1", "bob2"})
 
 
@@ -98,7 +98,7 @@ def describe_input(step: Step) -> str:
 
 
 def describe_move(move: Move) -> str:
-    """A move with all that it is made of: alice's user starts SMP: secret "x"."""
+    """A move with its arguments: alice's user starts SMP: secret "x"."""
     if isinstance(move, User):
         text = move.args.get("text")
         if move.action == "send" and isinstance(text, bytes):
@@ -131,7 +131,7 @@ def describe_result(step: Step) -> str:
 
 
 def describe_events(events: Sequence[Event]) -> str:
-    """Events, those that repeat counted."""
+    """Events in words, with repeated ones counted."""
     words = [shown(event) for event in events]
     unique = list(dict.fromkeys(words))
     parts = [one if words.count(one) == 1 else f"{one} ({words.count(one)} times)" for one in unique]

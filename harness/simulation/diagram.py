@@ -1,11 +1,11 @@
-"""A transcript as a sequence diagram: who sent what, what became of it at the other side, and what the adversary did.
+"""A transcript as a sequence diagram: what each party sent, what became of it on the way, and what the adversary did.
 
 There is a lane for each party, and one between them for the network, where the adversary is. A message is drawn twice,
-from its sender to the network and from the network to its receiver, so that what happens between the two is seen: it
-may be lost, come later, come again, or be another one. What the messages say to their users stands beside them.
+from its sender to the network and from the network to its receiver, to show what happens in between: it may be lost,
+delayed, repeated or replaced. The texts that users type or are shown stand beside the messages.
 
-Fragments that go the same way one after the other, and of which the same became, are one arrow: the message that they
-make up.
+Fragments that follow each other in the same direction and have the same fate are drawn as one arrow: the message that
+they make up.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from otterproof.implementations.contract import (
     UserEndedSession,
 )
 
-#: The lane of the network, which stands behind that of the first party. No party can have a name with a space in it.
+#: The lane of the network, next to that of the first party. No party's name can have a space in it.
 NETWORK = "the network"
 
-#: How many of the messages that were sent last are compared with one that nobody sent.
+#: How many of the latest messages are compared with one that nobody sent.
 _COMPARED = 500
 
-#: How many of the bytes that were changed are shown, and how many on each side of them.
+#: How many changed bytes are shown, and how many on each side of them.
 _SHOWN, _BESIDE = 8, 3
 
-#: The message state that a party begins in, and those that it comes to, by what it reports.
+#: The message state that a party begins in, and the states that it reaches, by what it reports.
 BEGINS = "PLAINTEXT"
 STATES = {SessionEstablished: "ENCRYPTED", PeerEndedSession: "FINISHED", UserEndedSession: BEGINS}
 
-#: Moves of the adversary that change nothing in what is drawn: the receipt itself is drawn.
+#: Moves that are not drawn themselves: a delivery shows as the arrow to the receiver.
 _PLAIN = frozenset({"user", "tick", "deliver", "settle"})
 
 
 class Fate(Enum):
-    """What became of a message. The value is what is said of it."""
+    """What became of a message. The value is the text shown for it."""
 
     AS_SENT = ""
     LOST = "never arrives"
@@ -58,8 +58,10 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Where a message was changed. offset: the first byte that differs; bytes: those that differ, of the message that
-    came, in hexadecimal; before and after: what is beside them.
+    """Where a message was changed.
+
+    offset: the first byte that differs. bytes: the differing bytes as received, in hexadecimal. before, after: the
+    bytes beside them.
     """
 
     offset: int
@@ -70,9 +72,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A message on its way. title: what it is; text: what a user typed or is shown. change: where it was changed, None
-    unless it was. fragment: the message itself if it is a fragment. last: the step in which the last of several
-    fragments is on its way.
+    """A message on its way.
+
+    title: what it is. text: what a user typed or is shown. change: where it was changed, None if it was not. fragment:
+    the message itself if it is a fragment. last: if several fragments are drawn as one, the step of the last.
     """
 
     step: int
@@ -87,13 +90,13 @@ class Arrow:
 
     @property
     def label(self) -> str:
-        """What is written on it: what it is, its text, and what became of it."""
+        """The words on the arrow: what the message is, its text, and what became of it."""
         fate = self.fate.value if self.change is None else f"{self.fate.value}, from byte {self.change.offset} on"
         return " ".join(filter(None, (self.title, self.text, f"[{fate}]" if fate else "")))
 
     @property
     def marked(self) -> bool:
-        """Whether it is the adversary's doing."""
+        """Whether the adversary caused this."""
         return self.fate not in (Fate.AS_SENT, Fate.LOST)
 
     @property
@@ -104,8 +107,10 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that happens in one lane. adversary: it is a move of the adversary's; broken: the party broke down;
-    state: it is the message state that the party has come to.
+    """Something that happens in one lane.
+
+    adversary: it is a move of the adversary. broken: the party broke down. state: it is the message state that the
+    party has reached.
     """
 
     step: int
@@ -117,13 +122,15 @@ class Note:
 
     @property
     def marked(self) -> bool:
-        """Whether it is the adversary's doing, or the party's end."""
+        """Whether the adversary caused this, or the party broke down."""
         return self.adversary or self.broken
 
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """lanes: their names, from the left to the right. targets: what plays each party. last: the step that failed."""
+    """lanes: their names, from left to right. targets: what plays each party. last: the last step; it failed if any
+    did.
+    """
 
     title: str
     lanes: tuple[str, ...]
@@ -134,7 +141,7 @@ class Diagram:
     last: int
 
     def stands_out(self, row: Arrow | Note) -> bool:
-        """Whether a row is to be seen first: it is marked, or it is part of the step that failed."""
+        """Whether a row is to be seen first: it is marked, or belongs to the step that failed."""
         if isinstance(row, Note) and row.state:
             return False
         last = max(row.step, row.last) if isinstance(row, Arrow) else row.step
@@ -153,19 +160,19 @@ def diagram_of(transcript: Transcript) -> Diagram:
 
 
 class _Drawing:
-    """The rows of a diagram, as the steps of a transcript are gone through."""
+    """Makes the rows of a diagram from the steps of a transcript."""
 
     def __init__(self, transcript: Transcript) -> None:
         self._entries = transcript.entries
         self._parties = set(transcript.header.parties)
         received = {step.args.get("message") for step in transcript.steps() if step.action == "receive"}
         self._received = {one for one in received if isinstance(one, bytes)}
-        #: Each message that was sent, and by whom; how often it was; how often each one arrived, and where. The first
-        #: fragments of messages in one session are often the same.
+        #: Who sent each message, how often it was sent, and how often it arrived at each party. The first fragments of
+        #: messages in one session are often the same.
         self._sent: dict[bytes, str] = {}
         self._times_sent: Counter[bytes] = Counter()
         self._arrived: Counter[tuple[str, bytes]] = Counter()
-        #: The message state of each party that has left the first one.
+        #: The message state of each party, once it has left the first one.
         self._states: dict[str, str] = {}
 
     def rows(self) -> Iterator[Arrow | Note]:
@@ -205,7 +212,7 @@ class _Drawing:
 
     @property
     def _alone(self) -> bool:
-        """Whether only one party was recorded: what it sends is read by the scenario."""
+        """Whether only one party was recorded; the scenario reads what it sends."""
         return len(self._parties) < 2
 
     def _arrival(self, step: Step, message: bytes) -> Arrow:
@@ -222,7 +229,7 @@ class _Drawing:
         return Arrow(step.number, NETWORK, step.party, title, text, fate, change, _fragment(message))
 
     def _changed(self, receiver: str, message: bytes) -> tuple[Fate, Change | None]:
-        """Whether a message that nobody sent is one that somebody sent, changed; and where."""
+        """Whether a message that nobody sent is a changed version of one that was sent, and where it was changed."""
         body = parse_once(message).body
         best, length = b"", 0
         for sent, sender in islice(reversed(self._sent.items()), _COMPARED):
@@ -235,7 +242,7 @@ class _Drawing:
 
 
 def _way(row: Arrow | Note) -> tuple[str, str, Fate] | None:
-    """From whom to whom a fragment goes, and what became of it; None for one that was changed, and for all else."""
+    """The sender, receiver and fate of a fragment; None for a changed fragment and for any other row."""
     if isinstance(row, Arrow) and row.fragment and row.change is None:
         return row.sender, row.receiver, row.fate
     return None
@@ -254,7 +261,7 @@ def _folded(rows: Iterator[Arrow | Note]) -> Iterator[Arrow | Note]:
             piece = parse_once(arrow.fragment)
             joined = joiner.add(arrow.fragment, piece)
             if joined is not None:
-                # The last fragments alone make up no message.
+                # Without the first fragments, the last ones make up no message.
                 yield _together(arrows, joined.raw if len(arrows) == int(piece.data("n")) else None)
                 arrows = []
         if arrows:
@@ -262,7 +269,7 @@ def _folded(rows: Iterator[Arrow | Note]) -> Iterator[Arrow | Note]:
 
 
 def _together(arrows: list[Arrow], whole: bytes | None) -> Arrow:
-    """One arrow for several fragments. whole: the message that they make up, None if more of them are due."""
+    """One arrow for several fragments. whole: the message that they make up, None if it is incomplete."""
     first, last = arrows[0], arrows[-1]
     if len(arrows) == 1:
         return first
@@ -287,12 +294,12 @@ def _given(values: Mapping[str, object], *without: str) -> str:
 
 
 def _common(one: bytes, other: bytes) -> int:
-    """How many bytes two messages have in common at their beginning."""
+    """How many bytes two messages share at their beginning."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _change(sent: bytes, came: bytes, offset: int) -> Change:
-    """The bytes that differ, from the offset on to where both end alike, and a few beside them."""
+    """The bytes that differ, from `offset` to where both end alike, and a few beside them."""
     end = len(came) - _common(sent[offset:][::-1], came[offset:][::-1])
     shown_to = min(end, offset + _SHOWN)
     more = " ..." if end > shown_to else ""
@@ -312,5 +319,5 @@ def _title(message: bytes) -> str:
 
 
 def _read(events: tuple[Event, ...]) -> str:
-    """What a user is shown as secure."""
+    """The texts that a user is shown as secure."""
     return ", ".join(shown(event.text) for event in events if isinstance(event, TextReceived) and event.secure)

@@ -1,6 +1,6 @@
-"""Parties that talk with each other without an adversary: every message arrives, once and in order.
+"""Conversations without an adversary: every message arrives, once and in order.
 
-For code that needs the outcome of a conversation (a session, or the messages themselves) and no world around it, such
+For code that needs the outcome of a conversation (a session, or the messages themselves) but no world around it, such
 as measurements, probes and tests.
 """
 
@@ -19,7 +19,7 @@ def outgoing(events: Sequence[Event]) -> list[bytes]:
 
 
 def other_events(events: Sequence[Event]) -> list[Event]:
-    """Some events without the messages among them."""
+    """Some events without the messages."""
     return [event for event in events if not isinstance(event, OutgoingMessage)]
 
 
@@ -31,10 +31,10 @@ def exchange(
     limit: int = LIMIT,
     watch: Callable[[str, bytes], object] | None = None,
 ) -> dict[str, list[Event]]:
-    """Deliver what one party has just sent, and everything that is sent in answer; all events of each party.
+    """Deliver what one party has just sent, and everything sent in answer; returns all events of each party.
 
     events: those of the sender, with which its list begins. Each party receives what the others send. watch: called
-    with the receiver and the message before each delivery. NotQuiescent when `limit` deliveries are not enough.
+    with the receiver and the message before each delivery. NotQuiescent if `limit` deliveries are not enough.
     """
     network = Network({name: [other for other in parties if other != name] for name in parties})
     found: dict[str, list[Event]] = {name: [] for name in parties}

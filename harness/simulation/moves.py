@@ -1,9 +1,9 @@
 """Moves: everything that a user, the clock or an adversary on the network can do, as small values.
 
-Nothing in a simulation happens by itself. Every delivery, loss, copy, change and invention is a move, which can be
-printed, stored and replayed, and a program is a list of moves. Positions count from the front of the receiver's queue
-and wrap around, so a program keeps its meaning when shrinking removes moves from it; a move on an empty queue does
-nothing.
+Nothing in a simulation happens by itself. Every delivery, loss, copy, change and injected message is a move. Moves can
+be printed, stored and replayed, and a program is a list of moves. Positions count from the front of the receiver's
+queue and wrap around, so a program keeps its meaning when shrinking removes moves from it. A move on an empty queue
+does nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Take a message out of the queue and hand it over. Position 0 is the order of sending; any other reorders."""
+    """Take a message out of the queue and deliver it. Position 0 keeps the order of sending; any other reorders."""
 
     to: str
     position: int = 0
@@ -63,7 +63,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Hand over a copy of any message that was ever sent, by anybody (back to its sender, that is a reflection)."""
+    """Deliver a copy of any message that was ever sent, by anybody (back to its sender, that is a reflection)."""
 
     to: str
     index: int
@@ -71,7 +71,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class FlipBit:
-    """Invert one bit: of the binary message if it is armoured, else of the message as it is."""
+    """Invert one bit of the binary message if it is armoured, else of the message as it is."""
 
     to: str
     position: int
@@ -80,7 +80,7 @@ class FlipBit:
 
 @dataclass(frozen=True, slots=True)
 class ChangeField:
-    """Give a field of an encoded message another value; nothing happens when it has no such field."""
+    """Give a field of an encoded message another value; nothing happens if it has no such field."""
 
     to: str
     position: int
@@ -90,7 +90,7 @@ class ChangeField:
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """Cut a binary message after so many bytes, leaving the armour whole."""
+    """Cut a binary message after `length` bytes, leaving the armour intact."""
 
     to: str
     position: int
@@ -99,7 +99,7 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class Inject:
-    """Hand over a message of the adversary's own making."""
+    """Deliver a message made by the adversary."""
 
     to: str
     message: bytes
@@ -116,7 +116,7 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Shuffle:
-    """Put the whole queue in another order, a different one for each seed."""
+    """Put the whole queue in another order, which depends on the seed."""
 
     to: str
     seed: int
@@ -124,14 +124,14 @@ class Shuffle:
 
 @dataclass(frozen=True, slots=True)
 class Forge:
-    """The forger: hand over the latest data message whose MAC key has been revealed, changed and with the right MAC."""
+    """Deliver a forgery: the latest data message whose MAC key has been revealed, changed and with the right MAC."""
 
     to: str
 
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """Put bytes in the place of `cut` others, from `at` on: of the binary message, or of what is on the wire (text)."""
+    """Replace `cut` bytes from `at` on by `put`: in the binary message or, with `text`, in what is on the wire."""
 
     to: str
     position: int
@@ -143,10 +143,10 @@ class Splice:
 
 @dataclass(frozen=True, slots=True)
 class Craft:
-    """The insider: change a part of a message under way, with the keys of its sender, so that all else in it is right.
+    """An insider changes a part of a message under way, with its sender's keys, so that everything else in it is right.
 
     part: one of wire.craft.PARTS for a data message, of wire.craft_handshake.HANDSHAKE_PARTS for one of the handshake.
-    number: which TLV, number or lie, or where; value: what is put there. Nothing happens when the message has no such
+    number: which TLV, number or lie, or an offset. value: what to put there. Nothing happens if the message has no such
     part, or can't be read with the keys that the sender has now.
     """
 
@@ -159,7 +159,7 @@ class Craft:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Deliver what is under way, and what that causes, in the order of sending; at most `limit` messages."""
+    """Deliver what is under way, and what is sent in answer, in the order of sending; at most `limit` messages."""
 
     limit: int = 40
 
@@ -184,7 +184,7 @@ Move: TypeAlias = (
     | Craft
 )
 
-#: The moves of the network, as against those of users and of time.
+#: The moves that the network carries out.
 NetworkMove: TypeAlias = (
     Deliver
     | Drop

@@ -1,7 +1,7 @@
-"""The network between the parties, under an adversary who sees everything and holds only revealed MAC keys.
+"""The network between the parties, under an adversary who sees everything and has only revealed MAC keys.
 
 Messages wait in one queue for each receiver until a move delivers, changes or drops them. `Network.deliveries` is the
-only loop that empties the queues: everything that plays a conversation to its end takes the messages from there.
+only loop that empties the queues: all code that plays a conversation to its end takes the messages from it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.wire.mutate import change_field, flip_bit, forgery, fragment, splice, truncate
 
-#: As many deliveries settle any conversation that settles at all.
+#: Enough deliveries for any conversation that settles at all.
 LIMIT = 1000
 
 
 class NotQuiescent(DemandFailed):
-    """Parties answer each other without end. limit: how many messages were delivered; `waiting` are still under way."""
+    """Parties answer each other without end. limit: how many messages were delivered. waiting: how many still wait."""
 
     def __init__(self, limit: int, waiting: int) -> None:
         check_id = "run.never-settles"
@@ -48,7 +48,7 @@ class NotQuiescent(DemandFailed):
 
 
 class Sent(NamedTuple):
-    """A message as a party gave it to the network. crafted: what is known of it if it is an insider's."""
+    """A message as a party sent it. crafted: what is known of it, if an insider made it."""
 
     sender: str
     message: bytes
@@ -57,12 +57,12 @@ class Sent(NamedTuple):
 
 @dataclass(slots=True)
 class Network:
-    """Queues and history. `routes`: who receives what a party sends; several receivers are clients of one account."""
+    """Queues and history. routes: who receives what a party sends; several receivers are clients of one account."""
 
     routes: Mapping[str, Sequence[str]]
     queues: dict[str, list[bytes]] = field(default_factory=dict)
     history: list[Sent] = field(default_factory=list)
-    #: The messages of insiders by their names. [otterproof.harness.simulation.insider]
+    #: The messages that insiders made, by name. [otterproof.harness.simulation.insider]
     crafted: dict[bytes, Crafted | CraftedHandshake] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ class Network:
             self.queues[receiver].append(message)
 
     def replace(self, receiver: str, at: int, crafted: Crafted | CraftedHandshake) -> None:
-        """An insider sends a message of its own in the place of one that is under way."""
+        """Replace a message under way by one that an insider made."""
         earlier = self.crafted.get(name_of(wire.parse(self.queues[receiver][at])))
         if earlier is not None:
             crafted = crafted.after(earlier)
@@ -86,7 +86,7 @@ class Network:
         self.crafted[crafted.name] = crafted
 
     def apply(self, move: NetworkMove) -> bytes | None:
-        """Make a move; the message that is now to be handed to `move.to`, if the move is a delivery."""
+        """Make a move. Returns the message to be handed to `move.to` now, if the move delivers one."""
         if isinstance(move, Inject):
             return move.message
         if isinstance(move, Replay):
@@ -122,11 +122,11 @@ class Network:
         return None
 
     def deliveries(self, limit: int = LIMIT, to: Sequence[str] | None = None) -> Iterator[tuple[str, bytes]]:
-        """Take the messages off the network, one after the other, until none is under way: each with its receiver.
+        """Take the messages off the network one by one, each with its receiver, until none is under way.
 
-        What the caller does with a message is up to the caller; what is sent meanwhile follows. The first receiver for
-        whom a message waits is next; `to` names the receivers in their order, if not all in the order of the queues.
-        NotQuiescent when messages are still under way after `limit` deliveries.
+        The caller does with a message what it likes; messages sent meanwhile follow. The next receiver is the first one
+        for whom a message waits. to: the receivers in their order, if not all in the order of the queues. NotQuiescent
+        if messages are still under way after `limit` deliveries.
         """
         for _ in range(limit):
             receiver = self._next(to)

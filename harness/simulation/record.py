@@ -1,8 +1,8 @@
-"""The record of one run: what its parties were made from and every step they took, so that it can be written down.
+"""The record of one run: what its parties were made from and every step they took, to be written as a transcript.
 
-Parties in a world are recorded by a watcher (`Record.add`). A scenario that needs no world, because it plays with an
-engine directly, wraps the engine in a `Recorded` instead. Steps that were taken back are not part of a record: what is
-written down is always one run that can be had again.
+Parties in a world are recorded by a watcher (`Record.add`). A scenario that drives an engine directly, without a world,
+wraps the engine in a `Recorded` instead. Steps that were taken back are not part of a record, so what is written is
+always one run that can be repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from otterproof.implementations.jsonform import JsonFormError
 
 
 class Record:
-    """One run. log: its steps; taken: how many steps were made, those that were taken back included."""
+    """One run. log: its steps. taken: how many steps were made, including those that were taken back."""
 
     def __init__(self, header: Header) -> None:
         self.header = header
@@ -29,12 +29,12 @@ class Record:
         self.taken = 0
 
     def add(self, step: Step) -> None:
-        """A step was made."""
+        """Add a step that was made."""
         self.taken += 1
         self.log.append(step)
 
     def join(self, name: str, info: PartyInfo) -> None:
-        """One more party takes part."""
+        """Add a party."""
         self.header = replace(self.header, parties={**self.header.parties, name: info})
 
     def write(self, path: Path, profile: str, verdict: Verdict, detail: str) -> None:
@@ -42,14 +42,14 @@ class Record:
         content, now = StringIO(), 0
         writer = TranscriptWriter(content, replace(self.header, profile=profile))
         for step in self.log:
-            now = max(now, step.now)  # parties that have no world in common may not have the same time
+            now = max(now, step.now)  # parties without a common world may have different times
             write_step(writer, replace(step, now=now))
         writer.verdict(verdict, detail)
-        write_whole(path, content.getvalue(), durable=False)  # there are hundreds
+        write_whole(path, content.getvalue(), durable=False)  # there are hundreds of files
 
 
 def write_step(writer: TranscriptWriter, step: Step) -> None:
-    """A step of a world into a transcript. Where an answer has no form in a transcript, the step is one that failed."""
+    """Write a step of a world into a transcript. If its answer can't be written there, write it as a failed step."""
     move = None if step.move is None else move_to_json(step.move)
     try:
         writer.step(
@@ -63,7 +63,7 @@ def write_step(writer: TranscriptWriter, step: Step) -> None:
             failure=None if step.failure is None else step.failure.text,
             shown=step.shown,
         )
-    except JsonFormError as error:  # an engine that is wrong can answer anything
+    except JsonFormError as error:  # a faulty engine can answer anything
         failure = f"the answer can't be written down: {error}"
         writer.step(step.now, step.party, step.action, step.args, (), move=move, failure=failure)
 

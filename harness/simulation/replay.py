@@ -1,8 +1,8 @@
-"""Running a transcript again: the same inputs to fresh parties, up to the first step that comes out differently.
+"""Running a transcript again: the same inputs to fresh parties, up to the first step with a different result.
 
-Only the inputs of the recorded steps are used, so a run against one implementation can be replayed against another,
-or against a corrected version of the same. What a difference means is for the caller to say: a regression where the
-recorded run was right, a repair where it was wrong.
+Only the inputs of the recorded steps are used, so a run against one implementation can be replayed against another, or
+against a corrected version of the same. The caller decides what a difference means: a regression if the recorded run
+was right, a repair if it was wrong.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from otterproof.harness.wire.shown import shown
 from otterproof.implementations.actions import perform
 from otterproof.implementations.contract import Event, OtrError, OutgoingMessage, PartySnapshot
 
-#: Makes a fresh party: its name, who it was, and the header (for `header.entropy(name)`).
+#: Makes a fresh party from its name, its PartyInfo, and the header (for `header.entropy(name)`).
 PartyFactory = Callable[[str, PartyInfo, Header], Party]
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayDifference:
-    """The first step that came out differently, and what came out: events and snapshot, or a failure."""
+    """The first step with a different result, and the new result: events and snapshot, or a failure."""
 
     step: Step
     events: tuple[Event, ...]
@@ -33,7 +33,7 @@ class ReplayDifference:
     failure: str | None
 
     def __str__(self) -> str:
-        """A few lines: which step, and the first thing that differs."""
+        """A few lines: which step, and the first difference in it."""
         step = self.step
         where = f"step {step.number} ({step.party}, {step.action}, time {step.time}) comes out differently"
         return "\n".join([where, *self._first_difference()])
@@ -47,12 +47,12 @@ class ReplayDifference:
 
 
 def sides(recorded: str, now: str) -> list[str]:
-    """Two lines: what was recorded, and what came now."""
+    """Two lines: the recorded result, and the one now."""
     return [f"  recorded: {recorded}", f"  now:      {now}"]
 
 
 def events_in_words(recorded: Sequence[Event], now: Sequence[Event]) -> list[str]:
-    """Where the events of two runs of a step part, in lines; of events of one kind, the fields that differ."""
+    """Lines that show where the events of two runs of a step diverge; for events of one kind, in which fields."""
     for number, (old, new) in enumerate(zip(recorded, now, strict=False), 1):
         if old != new:
             lines = sides(f"event {number}: {shown(old)}", f"event {number}: {shown(new)}")
@@ -64,14 +64,14 @@ def events_in_words(recorded: Sequence[Event], now: Sequence[Event]) -> list[str
 
 
 def _counted(events: Sequence[Event], common: int | None = None) -> str:
-    """How many events there are, and the first one after those that the other side has, too."""
+    """The number of events and, with `common`, those that follow as many events in common with the other side."""
     count = f"{len(events)} event{'' if len(events) == 1 else 's'}"
     rest = [] if common is None else events[common:]
     return f"{count}; additional: {shown(rest)}" if rest else count
 
 
 def _fields_that_differ(recorded: wire.Message, now: wire.Message) -> list[str]:
-    """A line for each field of two messages of one kind that is not the same in both."""
+    """A line for each field that differs between two messages of one kind."""
     pairs = [(old, now.field(old.name)) for old in recorded.fields if now.has(old.name)]
     differ = [(old, new) for old, new in pairs if old.raw != new.raw]
     return [f"  {old.name}: recorded {shown(old.value)}, now {shown(new.value)}" for old, new in differ]
@@ -79,7 +79,7 @@ def _fields_that_differ(recorded: wire.Message, now: wire.Message) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """steps: how many were run, the diverging one included. divergence: None if everything came out as recorded."""
+    """steps: how many were run, including a diverging one. divergence: None if every result was as recorded."""
 
     steps: int
     divergence: ReplayDifference | None
@@ -96,9 +96,9 @@ def replay(
 ) -> ReplayResult:
     """Run the steps of a transcript with fresh parties until the first difference.
 
-    Compared are the events, the snapshot where the transcript has one and the party shows its state, and whether the
-    party failed. failures: what a party raises when it fails to answer (a driver's crash or hang); anything else that
-    it raises is passed on. Two failures count as the same, whatever their text.
+    These are compared: the events, the snapshot if the transcript has one and the party shows its state, and whether
+    the party failed. failures: what a party raises when it fails to answer (a driver's crash or hang); any other
+    exception is passed on. Two failures count as the same, whatever their text.
     """
     header = transcript.header
     parties = {name: party_factory(name, info, header) for name, info in header.parties.items()}

@@ -1,9 +1,10 @@
-"""The transcript: one run as a JSON Lines file, from which it can be read, judged, drawn and run again (replay.py).
+"""The transcript: one run as a JSON Lines file, which can be read, judged, drawn and run again (replay.py).
 
-First a header (who took part, made from what), then a line for each step (one input to one party and its result)
-and for each move of the adversary that reached nobody, last the verdict. `transcript.schema.json` describes the lines;
-the JSON forms of events, snapshots, arguments and configurations are those of `implementations`. Each line is flushed
-when it is written, so an interrupted run leaves everything up to the interruption, and a file that lacks a verdict.
+The first line is a header (who took part, made from what). Then there is a line for each step (one input to one party
+and its result) and for each move of the adversary that reached nobody. The last line is the verdict.
+`transcript.schema.json` describes the lines; the JSON forms of events, snapshots, arguments and configurations are
+those of `implementations`. Each line is flushed when it is written, so the file of an interrupted run has all lines
+so far, but no verdict.
 
     with TranscriptWriter.create(path, header) as writer:
         writer.perform(alice, 0, "alice", "send", {"text": b"hi"})
@@ -45,12 +46,12 @@ class Verdict(Enum):
     CRASH = "crash"
     HANG = "hang"
     DESYNC = "desync"
-    GIVEN_UP = "given_up"  # not asked any more, since it hung or crashed at the same call too often
+    GIVEN_UP = "given_up"  # no longer called, since it hung or crashed at the same call too often
     INFRA = "infra"
 
 
 class TranscriptError(CommandError, ValueError):
-    """A transcript that can't be read or is used wrongly. `line` counts from 1; 0 when no line is meant."""
+    """A transcript can't be read, or is used wrongly. `line` counts from 1; 0 if no line is meant."""
 
     exit_code = USAGE
 
@@ -61,7 +62,7 @@ class TranscriptError(CommandError, ValueError):
 
 
 class Party(Protocol):
-    """What a transcript needs of a party; engines have it, and `inspect` besides."""
+    """What a transcript needs of a party. Engines have `inspect` as well."""
 
     def receive(self, message: bytes) -> Sequence[Event]: ...
     def set_time(self, now: int) -> None: ...
@@ -74,7 +75,7 @@ class Party(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PartyInfo:
-    """Who played a party: the target's name, and what it was made from. tape: values for some of its random draws."""
+    """Who played a party: the target's name, and its configuration. tape: values for some of its random draws."""
 
     target: str
     config: PartyConfig
@@ -83,11 +84,11 @@ class PartyInfo:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line. profile: how thorough the run was, or what it was part of, in one word: a scenario's id.
+    """The first line. profile: how thorough the run was, or in one word what it was part of, such as a scenario's id.
 
-    judged: the party that is. program: what the run was made from, if it was drawn (harness/runs/fuzz/serialize.py).
-    seed: what the parties draw from. scenario_seed: the seed that the scenario was given, where that
-    may be another one.
+    judged: the party that is judged. program: what the run was made from, if it was generated
+    (harness/runs/fuzz/serialize.py). seed: what the parties draw from. scenario_seed: the seed that the scenario was
+    given, if it is another one.
     """
 
     seed: bytes
@@ -108,8 +109,8 @@ class Step:
     """One input to one party and its result.
 
     time: whole seconds, as told to all parties. snapshot: the party's state afterwards, if it was recorded. move: the
-    adversary's, if this was one. failure: how the party failed to answer, else None; `events` is then empty.
-    shown: what its user was shown, line by line, if it has a screen.
+    adversary's, if this was one. failure: how the party failed to answer, else None; `events` is then empty. shown:
+    what its user was shown, line by line, if it has a screen.
     """
 
     number: int
@@ -182,9 +183,9 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
 
 
 def move_to_json(move: object) -> dict[str, Any]:
-    """A move that is a dataclass, by its class's name in snake case and its fields: {"move": "flip_bit", "to": ...}.
+    """A move (a dataclass) as its class's name in snake case, and its fields: {"move": "flip_bit", "to": ...}.
 
-    Bytes become Latin-1 strings, tuples lists, enums their values. For the eye only: replay uses the steps.
+    Bytes become Latin-1 strings, tuples lists, enums their values. Only for people to read: replay uses the steps.
     """
     if not is_dataclass(move):
         raise TranscriptError(f"{type(move).__name__} is not a dataclass, so it is not a move")
@@ -212,7 +213,7 @@ def _plain(value: object) -> Any:
 
 
 class TranscriptWriter:
-    """Writes line by line; after the verdict nothing more. Use as a context manager, or call `close`."""
+    """Writes a transcript line by line, up to the verdict. Use it as a context manager, or call `close`."""
 
     def __init__(self, stream: TextIO, header: Header) -> None:
         self._stream = stream
@@ -224,7 +225,7 @@ class TranscriptWriter:
 
     @classmethod
     def create(cls, path: Path, header: Header) -> TranscriptWriter:
-        """Start a file, replacing one that is there. OSError."""
+        """Start a file, replacing an existing one. OSError."""
         return cls(path.open("w", encoding="ascii", newline="\n"), header)
 
     def __enter__(self) -> TranscriptWriter:
@@ -263,7 +264,7 @@ class TranscriptWriter:
         failure: str | None = None,
         shown: Sequence[str] = (),
     ) -> None:
-        """Write down a step that was made. The meaning of the arguments is that in Step."""
+        """Write down a step that was made. The arguments have the same meaning as in Step."""
         if party not in self._parties:
             raise TranscriptError(f"no party {party!r} in the header; there are {', '.join(sorted(self._parties))}")
         number = self.written + 1
@@ -276,7 +277,7 @@ class TranscriptWriter:
     def perform(
         self, engine: Party, time: int, party: str, action: str, args: Mapping[str, Any], *, inspect: bool = False
     ) -> tuple[Event, ...]:
-        """Make a step and write it down; also when the party raises something, or is interrupted: then as a failure."""
+        """Make a step and write it down; as a failure, if the party raises anything or is interrupted."""
         try:
             events = perform(engine, action, args)
         except BaseException as error:

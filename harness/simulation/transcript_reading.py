@@ -1,9 +1,10 @@
-"""Reading a transcript, which anybody may have made: the result is a Transcript or a TranscriptError, nothing else.
+"""Reading transcripts from untrusted sources: the result is a Transcript or a TranscriptError, nothing else.
 
-Each line must fit `transcript.schema.json`, which bounds what could cost without end: the number of parties, times,
-sizes, the digits of keys. Then come the rules that hold between lines. A party's key must be a DSA key, because with
-other numbers an engine may calculate without end. Memory is bounded by the size of the file, of each line, and by the
-number of lists and objects in all lines together, each of which takes many times the bytes that it has in JSON.
+Each line must fit `transcript.schema.json`, which bounds everything whose cost would be unbounded: the number of
+parties, times, sizes, the digits of keys. Then the rules that hold between lines are checked. A party's key must be a
+DSA key, because with other numbers an engine may calculate without end. Memory is bounded by the size of the file, of
+each line, and by the number of lists and objects in all lines together, each of which takes many times its size in
+JSON.
 """
 
 from __future__ import annotations
@@ -34,23 +35,23 @@ from otterproof.implementations.actions import args_from_json
 from otterproof.implementations.jsonform import JsonFormError, config_from_json, event_from_json, snapshot_from_json
 from otterproof.implementations.keyfile import KeyFileError, check_key
 
-#: The most bytes of a line.
+#: The maximum size of a line in bytes.
 MAX_LINE = 16 << 20
 
-#: The most steps and moves.
+#: The maximum number of steps and moves.
 MAX_ENTRIES = 100_000
 
-#: The most lists and objects in all lines together. Brackets and braces within strings count as well.
+#: The maximum number of lists and objects in all lines together. Brackets and braces within strings count as well.
 MAX_CONTAINERS = 4_000_000
 
 
 def read_transcript(path: Path) -> Transcript:
-    """The transcript in a file. InputError when the file can't be read, TranscriptError when it is not a transcript."""
+    """The transcript in a file. InputError if the file can't be read, TranscriptError if it is not a transcript."""
     return parse_transcript(read_input(path, limit=LIMITS["transcript"], what="a transcript"), str(path))
 
 
 def parse_transcript(data: bytes, source: str = "transcript") -> Transcript:
-    """The transcript in `data`. TranscriptError names the line; `source` is the file's name in it."""
+    """The transcript in `data`. TranscriptError names the line. source: the file's name in that error."""
     reader = _Reader(source)
     number = 0
     try:
@@ -67,7 +68,7 @@ def parse_transcript(data: bytes, source: str = "transcript") -> Transcript:
 
 
 def _lines(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """The lines, one at a time, and whether each has an end."""
+    """The lines, one at a time, and whether each is terminated."""
     start = 0
     while start < len(data):
         end = data.find(b"\n", start)
@@ -94,7 +95,7 @@ def _parse_line(text: bytes) -> dict[str, Any]:
 
 
 def _validate(line: Mapping[str, Any], kind: str) -> None:
-    # The first error alone: there can be millions, and in the schema the bounds come before what depends on them.
+    # Only the first error: there can be millions, and in the schema the bounds come before what depends on them.
     error = next(_validator(kind).iter_errors(line), None)
     if error is not None:
         place = error.json_path.removeprefix("$").removeprefix(".")
@@ -147,7 +148,7 @@ def _entry(line: Mapping[str, Any]) -> Entry:
 
 
 class _Reader:
-    """Takes the lines one by one and keeps what must hold between them."""
+    """Takes the lines one by one and checks the rules that hold between them."""
 
     def __init__(self, source: str) -> None:
         self._source = source

@@ -1,8 +1,8 @@
 """A world: some parties, the network between them, and watchers that look at every step.
 
 A step is one input to one party (a message or a user's action) and its result. The world makes moves, hands what
-parties transmit to the network, and shows every step to its watchers (oracles, the recorder of the transcript,
-progress). It does not know what a party is made of: an engine, two of them in lockstep, or a driver to another program.
+parties send to the network, and shows every step to its watchers (oracles, the recorder of the transcript, progress).
+It does not know what a party is: an engine, two of them in lockstep, or a driver of another program.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class StepFailure:
 
     @classmethod
     def of(cls, error: Exception) -> StepFailure:
-        """The failure that an error of the party means."""
+        """The failure behind an exception that the party raised."""
         return cls(f"{type(error).__name__}: {error}", isinstance(error, TargetUnsupported))
 
 
@@ -37,9 +37,9 @@ class StepFailure:
 class Step:
     """One input to one party and its result.
 
-    action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its
-    state, None for a party that can't be looked into. failure: how it failed to answer, else None. shown: what its user
-    was shown, line by line, if it has a screen.
+    action: "receive" or a user's action. args: its arguments by name. before, after: the state that the party showed,
+    None if it shows none. failure: how it failed to answer, else None. shown: what its user was shown, line by line, if
+    it has a screen.
     """
 
     number: int
@@ -71,13 +71,13 @@ class World:
             self.put(name, party)
         self.network = Network(routes)
         self.watchers = list(watchers)
-        #: Long-term keys of parties by name, and of others, with which an insider can sign.
+        #: Long-term keys by the names of parties, and other keys, with which an insider can sign.
         self.keys: Mapping[str, DsaPrivateKey] = {}
         self.now = 0
         self.steps = 0
 
     def put(self, name: str, party: Party) -> None:
-        """Let a party act under a name, in place of the one that has had it."""
+        """Let a party act under a name, in place of the previous one."""
         self.parties[name] = party
         self._inspectable.pop(name, None)
         if isinstance(party, Inspectable):
@@ -87,11 +87,11 @@ class World:
             self._with_screen[name] = party
 
     def run(self, moves: Iterable[Move]) -> list[Event]:
-        """Make moves one after the other; all events."""
+        """Make moves one after the other; returns all events."""
         return [event for move in moves for event in self.apply(move)]
 
     def apply(self, move: Move) -> Sequence[Event]:
-        """Make one move; the events of the steps that it causes, for most moves one or none."""
+        """Make one move; returns the events of the steps that it causes, for most moves one or none."""
         if isinstance(move, Settle):
             return self._deliver(islice(self.network.deliveries(), move.limit), move)
         if isinstance(move, Tick):
@@ -121,7 +121,7 @@ class World:
                 self.network.replace(move.to, at, made)
 
     def step(self, name: str, action: str, args: Mapping[str, object], move: Move | None = None) -> Sequence[Event]:
-        """Give one input to one party, transmit what it sends, show the step to the watchers."""
+        """Give one input to one party, transmit what it sends, and show the step to the watchers."""
         party = self.parties[name]
         inspectable = self._inspectable.get(name)
         before = inspectable.inspect() if inspectable is not None else None
@@ -154,15 +154,16 @@ class World:
         return Checkpoint(states, self.network.snapshot(), self.now)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back to a moment; watchers are not told."""
+        """Go back to a checkpoint; watchers are not told."""
         for name, party in self.parties.items():
             _copyable(party).restore(checkpoint.parties[name])
         self.network.restore(checkpoint.network)
         self.now = checkpoint.now
 
     def settle(self, limit: int = LIMIT, to: Sequence[str] | None = None) -> list[Event]:
-        """Deliver everything under way until the network is quiet; the events. Arguments and error as in
-        `Network.deliveries`.
+        """Deliver everything under way until the network is quiet; returns the events.
+
+        Arguments and error as in `Network.deliveries`.
         """
         return self._deliver(self.network.deliveries(limit, to))
 

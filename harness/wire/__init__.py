@@ -1,7 +1,7 @@
-"""The wire codec of the harness: lossless for all bytes, tolerant of all mistakes, and independent of both engines.
+"""The wire codec of the harness: reads and writes OTR messages without losing a byte, independently of both engines.
 
-`parse` reads any message into fields that tile its bytes, `build` writes them back; in between fields can be changed,
-and with keys at hand messages can be encrypted and authenticated again. `dissect` shows a message to people.
+`parse` splits any bytes, valid or not, into fields that tile them, and `build` joins them again. In between, fields can
+be changed, and code with the keys can encrypt and authenticate the message again. `dissect` shows a message to people.
 """
 
 from otterproof.harness.wire import crypto, layers

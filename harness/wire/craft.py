@@ -1,8 +1,8 @@
-"""What an insider makes of a data message: any part of it changed, and the message then encrypted and authenticated.
+"""Data messages as a malicious peer would change them: one part is altered, then encrypted and authenticated again.
 
-An insider is a peer who knows the keys. It changes a field of the header, the text, a TLV, a number of SMP, with the
-proof left as it was or made again, or bytes at any place; the MAC fits the result, so the receiver reads all of it. A
-part that is not there, or can't hold the value, leaves the message as it was. [Data Message, SMP Message TLVs]
+Such an insider has the session keys. It can change a header field, the text, a TLV, or an SMP number (with the old
+proof or a new one), or overwrite any bytes. The MAC fits the result, so the receiver reads all of it. A message without
+the part, or with a part that can't hold the value, is left unchanged. [Data Message, SMP Message TLVs]
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from otterproof.harness.wire.layers import Plaintext, Tlv, build_plaintext, pars
 from otterproof.harness.wire.message import Kind, Message, armour, build, parse
 from otterproof.harness.wire.mutate import splice_bytes
 
-#: Finds the session keys of a pair of key ids, the sender's first; None if the insider does not have them.
+#: Looks up the session keys for a pair of key ids, the sender's first; None if the insider does not have them.
 KeysOf = Callable[[int, int], crypto.SessionKeys | None]
 
-#: The most bytes of a plaintext that an insider makes.
+#: The maximum size in bytes of a plaintext that an insider makes.
 _MOST = 1 << 16
 
-#: The fields that say what layout a message has, with their offsets.
+#: The header fields that determine a message's layout, with their offsets and types.
 _OF_LAYOUT: Mapping[str, tuple[int, Type]] = {"version": (0, Type.SHORT), "type": (2, Type.BYTE)}
 
 
 @dataclass(frozen=True, slots=True)
 class Remade:
-    """A data message that an insider has made of another one. plaintext, original: what it encrypts, and what that did.
+    """A data message that an insider made from another. plaintext, original: the content of the new one and the old
+    one.
 
-    renumbered: whether the key ids, the counter or the next D-H key are others, so that the two sides differ on keys.
+    renumbered: whether the version, the key ids, the counter or the next D-H key changed, so that the two sides may
+    disagree on keys.
     """
 
     raw: bytes
@@ -43,14 +45,14 @@ class Remade:
 
 
 def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | bytes) -> Remade | None:
-    """A data message with a part changed; None if nothing changes, or if the insider can't read it."""
+    """Change one part of a data message. None if nothing changes, or if the insider can't read the message."""
     message = parse(raw)
     keys = _keys(message, keys_of)
     if keys is None:
         return None
     original = plaintext = crypto.decrypt_data(message, keys.sending_aes)
     try:
-        if part in _OF_LAYOUT:  # a message of another layout need not have the fields that are filled in below
+        if part in _OF_LAYOUT:  # in another layout, the fields filled in below may not exist
             offset, kind = _OF_LAYOUT[part]
             number, value = offset, encode(kind, value, part)
         if part in _OF_LAYOUT or part == "header_bytes":
@@ -73,7 +75,7 @@ def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | byt
 
 
 def _keys(message: Message, keys_of: KeysOf) -> crypto.SessionKeys | None:
-    """The keys of a data message; None if it is no whole one, or the insider does not have them."""
+    """The keys of a data message; None if it is not a complete one, or the insider does not have its keys."""
     if message.kind is not Kind.DATA or message.problems:
         return None
     keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid"))
@@ -83,7 +85,7 @@ def _keys(message: Message, keys_of: KeysOf) -> crypto.SessionKeys | None:
 def _with_any_header(
     message: Message, keys: crypto.SessionKeys, plaintext: bytes, number: int, value: int | bytes
 ) -> Remade | None:
-    """Bytes put over those of the authenticated part, whatever they mean, with the MAC of the whole."""
+    """Overwrite bytes of the authenticated part, whatever they mean, and compute the MAC of the result."""
     head = message.mac_input()
     changed = splice_bytes(head, number, len(value), value) if isinstance(value, bytes) else head
     if changed == head:
@@ -111,14 +113,14 @@ def _text(plaintext: Plaintext, _: int, value: int | bytes) -> Plaintext:
 
 
 def _added(plaintext: Plaintext, number: int, value: int | bytes) -> Plaintext:
-    """With a TLV of a type at the end."""
+    """Append a TLV of type `number`."""
     if not isinstance(value, bytes) or not 0 <= number <= 0xFFFF or len(value) > 0xFFFF:
         return plaintext
     return replace(plaintext, nul=True, tlvs=(*plaintext.tlvs, tlv(number, value)))
 
 
 def _each(change: Callable[[Tlv, int | bytes], tuple[Tlv, ...]]) -> Change:
-    """A change of the TLV of a number, which wraps around."""
+    """Change the TLV at an index, which wraps around."""
 
     def changed(plaintext: Plaintext, number: int, value: int | bytes) -> Plaintext:
         if not plaintext.tlvs:
@@ -135,7 +137,7 @@ def _typed(one: Tlv, value: int | bytes) -> tuple[Tlv, ...]:
 
 
 def _with_length(one: Tlv, value: int | bytes) -> tuple[Tlv, ...]:
-    """The length says something else than the value has."""
+    """Set the length field, whatever the size of the TLV's value."""
     return (replace(one, length=value),) if isinstance(value, int) and 0 <= value <= 0xFFFF else (one,)
 
 
@@ -144,7 +146,7 @@ def _filled(one: Tlv, value: int | bytes) -> tuple[Tlv, ...]:
 
 
 def _cut(plaintext: bytes, number: int, _: int | bytes) -> bytes:
-    """Without so many of the last bytes; wraps around."""
+    """Cut off the last `number` bytes; wraps around."""
     return plaintext[: len(plaintext) - number % (len(plaintext) + 1)]
 
 
@@ -152,7 +154,7 @@ def _spliced(plaintext: bytes, number: int, value: int | bytes) -> bytes:
     return splice_bytes(plaintext, number, len(value), value) if isinstance(value, bytes) else plaintext
 
 
-#: The parts of what a data message encrypts that an insider changes, by name.
+#: The parts of a data message's plaintext that an insider can change, by name.
 PLAINTEXT_PARTS: Mapping[str, Callable[[bytes, int, int | bytes], bytes]] = {
     "text": _of_plaintext(_text),
     "tlv_added": _of_plaintext(_added),
@@ -166,7 +168,7 @@ PLAINTEXT_PARTS: Mapping[str, Callable[[bytes, int, int | bytes], bytes]] = {
     "plaintext_bytes": _spliced,
 }
 
-#: The fields of a data message that an insider changes.
+#: The fields of a data message that an insider can change.
 HEADER_PARTS = (
     "flags",
     "sender_keyid",
@@ -180,13 +182,13 @@ HEADER_PARTS = (
     "receiver_tag",
 )
 
-#: The part that is the MAC, with a lie in it: the message is then none of the insider's client, and must be refused.
+#: The part that sets a wrong MAC. Such a message does not count as sent by the insider's client, and must be refused.
 MAC = "mac"
 
-#: The part that sends the message under the sender's next key, which it has announced, with a counter.
+#: The part that sends the message under the sender's next key, which it has announced, with a given counter.
 NEXT_KEY = "next_key"
 
-#: All parts of data messages that an insider changes.
+#: All parts of data messages that an insider can change.
 PARTS = (*HEADER_PARTS, "header_bytes", NEXT_KEY, *PLAINTEXT_PARTS, MAC)
 
 

@@ -1,8 +1,9 @@
-"""What an insider makes of its messages of a handshake: a part is another one, and all else fits it.
+"""Handshake messages as a malicious peer would change them: one part is altered, and the rest is made to fit.
 
-A commit is to another g^x, or to none, with the right hash or with a wrong one. A signed message has another key id,
-public key or signature, signed again or not, or another block X; it is encrypted and authenticated again. A part that
-is not there, or can't hold the value, leaves the message as it was. [D-H Commit Message, Signature Message]
+A D-H Commit can commit to another g^x, or to malformed bytes, with the right hash or a wrong one. A signed message can
+have another key id, public key or signature, signed again or not, or another block X; it is encrypted and authenticated
+again. A message without the part, or with a part that can't hold the value, is left unchanged. [D-H Commit Message,
+Signature Message]
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.harness.wire.signed import NONCE, SignedMessage, secrets_of
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
-#: The sizes of keys that AES has; only the first is one of OTR.
+#: The key sizes of AES in bytes; OTR uses only the first.
 _AES = (16, 24, 32)
 
-#: The most bytes that an insider puts in a field.
+#: The maximum size in bytes of a value that an insider puts in a field.
 _MOST = 1 << 12
 
 T = TypeVar("T")
@@ -55,17 +56,17 @@ class OpenCommit:
 
     @property
     def gx(self) -> int:
-        """The number in it, whatever its length says."""
+        """The number in `gxmpi`, whatever its length field says."""
         return int.from_bytes(self.gxmpi[4:])
 
     def to(self, gxmpi: bytes, key: bytes | None = None) -> OpenCommit:
-        """A commit to another value, well formed or not, or under another key; the hash is right."""
+        """A commit to another value, well formed or not, or under another key, with the right hash."""
         key = self.key if key is None else key
         return OpenCommit(crypto.with_gxmpi(self.message, gxmpi, key), key, gxmpi)
 
 
 def opened(message: Message, key: bytes) -> OpenCommit | None:
-    """A commit under its key; None if it is not its key."""
+    """A commit opened with a key; None if the key does not open it."""
     if not message.has("encrypted_gx") or not message.has("hashed_gx") or len(key) not in _AES:
         return None
     gxmpi = crypto.committed_gxmpi(message, key)
@@ -73,11 +74,11 @@ def opened(message: Message, key: bytes) -> OpenCommit | None:
 
 
 def _gx(commit: OpenCommit, _: int, value: int | bytes) -> OpenCommit | None:
-    """To another g^x, of which only some are right for the exponent that somebody has."""
+    """Commit to another g^x; nobody knows the exponent of most values."""
     return commit.to(mpi(value)) if isinstance(value, int) and 0 <= value < 1 << 8 * _MOST else None
 
 
-#: A hash that a comparison of C strings takes for the right one.
+#: A wrong hash that a C string comparison accepts: the right one begins with a zero byte, and so does this.
 _HASH_CUT_SHORT = "a hash that is right up to the zero byte that it begins with"
 _HASHES = (*WRONG_HASHES, _HASH_CUT_SHORT)
 
@@ -101,11 +102,11 @@ def _gx_hash(commit: OpenCommit, number: int, _: int | bytes) -> OpenCommit:
 
 
 def _gx_key(commit: OpenCommit, _: int, value: int | bytes) -> OpenCommit | None:
-    """Under another key of AES, which need not have 16 bytes."""
+    """Encrypt under another AES key, which need not have 16 bytes."""
     return commit.to(commit.gxmpi, value) if isinstance(value, bytes) and len(value) in _AES else None
 
 
-#: The parts of a commit, by name.
+#: The parts of a D-H Commit that an insider can change, by name.
 COMMIT_PARTS: Mapping[str, Callable[[OpenCommit, int, int | bytes], OpenCommit | None]] = {
     "gx": _gx,
     "gx_encoding": _gx_encoding,
@@ -115,13 +116,13 @@ COMMIT_PARTS: Mapping[str, Callable[[OpenCommit, int, int | bytes], OpenCommit |
 
 
 def remade_commit(commit: OpenCommit, part: str, number: int, value: int | bytes) -> OpenCommit | None:
-    """A commit with a part changed; None if nothing changes."""
+    """Change one part of a commit. None if nothing changes."""
     made = COMMIT_PARTS[part](commit, number, value)
     return None if made is None or made.message.body == commit.message.body else made
 
 
 def remade_dh_key(raw: bytes, value: int | bytes) -> bytes | None:
-    """A D-H Key Message with another value; None if nothing changes."""
+    """Change g^y in a D-H Key Message. None if nothing changes."""
     try:
         made = build(parse(raw).with_value("gy", value))
     except FieldError:
@@ -134,7 +135,7 @@ def remade_dh_key(raw: bytes, value: int | bytes) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class OwnKey:
-    """A D-H key that the insider's client has in an existing session."""
+    """A D-H key of the insider's client in an existing session."""
 
     keyid: int
     public: int
@@ -144,10 +145,11 @@ class OwnKey:
 def for_commit(
     signed: SignedMessage, commit: OpenCommit, number: int, own: OwnKey | None = None
 ) -> SignedMessage | None:
-    """The Reveal Signature Message that is right for a commit which its sender's client has not made.
+    """The valid Reveal Signature Message for a commit that its sender's client did not make.
 
-    None where nobody knows the shared secret. own: the key that the commit is to, if it is one of a session. number:
-    which secret, where two are possible; for an own key, an even number means the key id that it has in its session.
+    None if nobody knows the shared secret. own: the key that is committed to, if it belongs to an existing session.
+    number: which secret to use, where two are possible; with an own key, an even number means the key id of that
+    session.
     """
     gx = commit.gx
     secrets = (None,) if gx == signed.ours else secrets_of(gx, signed.theirs)
@@ -172,14 +174,14 @@ def _keyid(of: SignedMessage, _: int, value: int | bytes) -> bytes | None:
 
 
 def _key_type(of: SignedMessage, number: int, value: int | bytes) -> bytes | None:
-    """Another type, which is signed as well, or (an odd number) not."""
+    """Give the public key another type. The signature covers the new type or, with an odd number, the old one."""
     if not isinstance(value, int) or not 0 <= value <= 0xFFFF:
         return None
     identity = value.to_bytes(2) + of.identity[2:]
     return of.signing(of.m(), identity) if number % 2 else of.with_identity(identity)
 
 
-#: Public keys, and how a value is signed under them: as r and s. Under some of them anybody can sign.
+#: A public key, and a function that signs a value under it, as r and s. Under some keys anybody can sign.
 _PublicKeys = Callable[[SignedMessage], tuple[DsaPublicKey, Callable[[bytes], tuple[int, int]]]]
 
 
@@ -193,7 +195,7 @@ def _with_g_of_1(own: DsaPublicKey) -> tuple[DsaPublicKey, Callable[[bytes], tup
 
 
 def _changed(own: DsaPublicKey, **numbers: int) -> tuple[DsaPublicKey, Callable[[bytes], tuple[int, int]]]:
-    """A key with other numbers, and a signature that is right only if g and y are 1."""
+    """A key with some numbers replaced, and the signature (1, 1), which is valid only if g and y are 1."""
     return replace(own, **numbers), lambda _: (1, 1)
 
 
@@ -225,19 +227,19 @@ def _public_key(of: SignedMessage, number: int, _: int | bytes) -> bytes:
 
 
 def _signed_until(of: SignedMessage, wanted: Callable[[int, int], bool]) -> tuple[int, int]:
-    """A right signature that is as wanted; nonces are tried."""
+    """A valid signature with a wanted property, found by trying nonces."""
     return next(pair for nonce in count(NONCE) if wanted(*(pair := dsa_sign(of.signer, of.m(), nonce))))
 
 
 def _with_q(of: SignedMessage) -> tuple[int, int]:
-    """r + q in place of r, which is the same modulo q."""
+    """A valid signature with q added to r, which is the same modulo q."""
     q = of.signer.public.q
     r, s = _signed_until(of, lambda r, _: r + q < 1 << 160)
     return r + q, s
 
 
 def _without_zero(of: SignedMessage) -> bytes:
-    """A right signature whose r begins with a zero byte, without that byte."""
+    """A valid signature whose r begins with a zero byte, without that byte."""
     r, s = _signed_until(of, lambda r, _: r < 1 << 152)
     return of.with_block(of.identity + r.to_bytes(19) + s.to_bytes(20))
 
@@ -247,7 +249,7 @@ def _swapped(of: SignedMessage) -> tuple[int, int]:
     return s, r
 
 
-#: Signatures with an r or s that is out of range, or rare; and others that do not verify.
+#: Signatures whose r or s is out of range or has a rare form, and others that do not verify.
 SIGNATURES: Mapping[str, Callable[[SignedMessage], bytes]] = {
     "an r and an s of 0": lambda of: of.with_signature((0, 0)),
     "an r of 0": lambda of: of.with_signature((0, 1)),
@@ -264,7 +266,7 @@ SIGNATURES: Mapping[str, Callable[[SignedMessage], bytes]] = {
 
 
 def _turned(of: SignedMessage, _: int, __: int | bytes) -> bytes:
-    """Made with the keys of the other direction, and signed as there."""
+    """Make the message with the keys of the other direction, and sign it for that direction."""
     c, m1, m2 = of.opposite
     identity = of.identity
     r, s = dsa_sign(of.signer, of.m(key=m1), NONCE)
@@ -273,7 +275,7 @@ def _turned(of: SignedMessage, _: int, __: int | bytes) -> bytes:
 
 
 def _block_bytes(of: SignedMessage, number: int, value: int | bytes) -> bytes | None:
-    """Other bytes over those of X, or behind it; the signature stays as it was."""
+    """Overwrite bytes of X, or append some; the signature stays as it was."""
     return of.with_block(splice_bytes(of.block, number, len(value), value)) if isinstance(value, bytes) else None
 
 
@@ -293,14 +295,14 @@ def _one_of(lies: Mapping[str, Callable[[SignedMessage], bytes]]) -> Callable[[S
 
 
 def _mac_cut_short(of: SignedMessage) -> bytes:
-    """A MAC that a comparison of C strings takes for the right one, which begins with a zero byte; nonces are tried."""
+    """A wrong MAC that a C string comparison accepts: nonces are tried until the right one begins with a zero byte."""
     m = of.m()
     tried = (parse(of.with_signature(dsa_sign(of.signer, m, nonce))) for nonce in count(NONCE))
     message = next(one for one in tried if one.data("mac")[0] == 0)
     return build(message.with_value("mac", inverted_after(message.data("mac"), 1)))
 
 
-#: All MACs of the encrypted signature that are wrong.
+#: All wrong MACs of the encrypted signature.
 _MACS: Mapping[str, Callable[[SignedMessage], bytes]] = {
     **WRONG_REVEAL_MACS,
     "a MAC that is right up to the zero byte that it begins with": _mac_cut_short,
@@ -312,7 +314,7 @@ def _mac(of: SignedMessage, number: int, _: int | bytes) -> bytes | None:
     return None if of.primed and lie in WRONG_REVEAL_MACS and lie not in WRONG_MACS else _MACS[lie](of)
 
 
-#: The parts of a signed message, by name.
+#: The parts of a signed message that an insider can change, by name.
 SIGNED_PARTS: Mapping[str, Callable[[SignedMessage, int, int | bytes], bytes | None]] = {
     "keyid": _keyid,
     "key_type": _key_type,
@@ -329,14 +331,13 @@ SIGNED_PARTS: Mapping[str, Callable[[SignedMessage, int, int | bytes], bytes | N
     "revealed_key": _revealed_key,
 }
 
-#: The part that makes a commit one to a D-H key of the existing session. number: 0 for the previous key, 1 for the
-#: current one.
+#: The part that commits to a D-H key of the existing session. number: 0 for the previous key, 1 for the current one.
 OWN_KEY = "own_key"
 
-#: The part by which a Reveal Signature Message is made for a commit of the insider's.
+#: The part that makes a Reveal Signature Message fit a commit of the insider's own.
 FOR_COMMIT = "for_commit"
 
-#: The parts of which the number says everything: what each number stands for, in words.
+#: The parts that depend on their number alone, with what each number stands for, in words.
 TOLD: Mapping[str, Sequence[str]] = {
     "gx_encoding": tuple(MALFORMED_GX),
     "gx_hash": _HASHES,
@@ -349,12 +350,12 @@ TOLD: Mapping[str, Sequence[str]] = {
     "block_mac": tuple(_MACS),
 }
 
-#: All parts of messages of the handshake.
+#: All parts of handshake messages that an insider can change.
 HANDSHAKE_PARTS = (*COMMIT_PARTS, OWN_KEY, "gy", *SIGNED_PARTS, FOR_COMMIT)
 
 
 def remade_signed(of: SignedMessage, part: str, number: int, value: int | bytes) -> SignedMessage | None:
-    """A signed message with a part changed; None if nothing changes, or if it is not whole."""
+    """Change one part of a signed message. None if nothing changes, or if its block X is malformed."""
     if parse_signature_block(of.block).problems:
         return None
     try:
@@ -368,5 +369,5 @@ def remade_signed(of: SignedMessage, part: str, number: int, value: int | bytes)
 
 
 def _nth(values: Sequence[T], number: int) -> T:
-    """One of some values; the number wraps around."""
+    """An item by its number, which wraps around."""
     return values[number % len(values)]

@@ -1,7 +1,7 @@
-"""What an insider makes of a message of SMP: other numbers, proofs, counts and questions, and what is wrong with them.
+"""SMP messages as a malicious peer would change them, and why the receiver must refuse the result.
 
-The first TLV of SMP in a plaintext is changed. Each number alone can be another one; an element can get a proof that
-verifies, or be out of range while every proof holds. [SMP Message TLVs]
+The first SMP TLV of a plaintext is changed: a number, a proof, the count or the question. An element can get a proof
+that verifies, or be out of range while every proof holds. [SMP Message TLVs]
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, SMP_NUMBERS
 from otterproof.harness.wire.numbers import in_group, power
 from otterproof.harness.wire.proofs import is_known, knows, knows_degenerate
 
-#: Changes a plaintext. number: of the TLV or of the number in it, or an offset; value: what is put there.
+#: Changes a plaintext. number: the index of the TLV or of the number in it, or an offset. value: what to put there.
 Change = Callable[[Plaintext, int, int | bytes], Plaintext]
 
-#: The types of the TLVs of SMP that have numbers, and that of the one which asks a question as well.
+#: The types of the SMP TLVs that have numbers, and the one of them that also asks a question.
 SMP_TYPES = frozenset({2, 3, 4, 5, 7})
 _ASKS = 7
 
-#: The proofs of knowledge that can be made again, by TLV type: (element, c, D, version byte of the hash).
+#: The proofs of knowledge that can be recomputed, by TLV type: (element, c, D, version byte of the hash).
 _PROOFS: Mapping[int, tuple[tuple[str, str, str, int], ...]] = {
     2: (("g2a", "c2", "D2", 1), ("g3a", "c3", "D3", 2)),
     3: (("g2b", "c2", "D2", 3), ("g3b", "c3", "D3", 4)),
@@ -31,15 +31,15 @@ _PROOFS: Mapping[int, tuple[tuple[str, str, str, int], ...]] = {
 #: The group elements of SMP.
 _ELEMENTS = frozenset({"g2a", "g3a", "g2b", "g3b", "Pa", "Qa", "Pb", "Qb", "Ra", "Rb"})
 
-#: The random number of a proof that is made again; nobody can tell it from another.
+#: The random number of a recomputed proof; the receiver can't tell it from any other.
 _R = 0x10001
 
-#: The exponent of an element that is made again with another base.
+#: The exponent of an element that is recomputed with another base.
 _EXPONENT = 0x10003
 
 
 def _of_first(change: Callable[[Tlv, int, int | bytes], Tlv | None]) -> Change:
-    """A change of the first TLV of SMP; None leaves it as it is."""
+    """Change the first SMP TLV; None leaves it as it is."""
 
     def changed(plaintext: Plaintext, number: int, value: int | bytes) -> Plaintext:
         at = next((at for at, one in enumerate(plaintext.tlvs) if one.type in SMP_TYPES), None)
@@ -52,7 +52,7 @@ def _of_first(change: Callable[[Tlv, int, int | bytes], Tlv | None]) -> Change:
 
 
 def _of_numbers(change: Callable[[int, dict[str, int], int, int], dict[str, int]]) -> Change:
-    """A change of the numbers, of a TLV that is whole."""
+    """Change the numbers in an SMP TLV, if it is well formed."""
 
     def changed(one: Tlv, number: int, value: int | bytes) -> Tlv | None:
         smp = parse_smp(one.type, one.value)
@@ -67,25 +67,25 @@ def _of_numbers(change: Callable[[int, dict[str, int], int, int], dict[str, int]
 
 
 def _kind(one: Tlv) -> int:
-    """The type that says which numbers a TLV of SMP has."""
+    """The type that determines the numbers of an SMP TLV: a TLV of type 7 has those of type 2."""
     return 2 if one.type == _ASKS else one.type
 
 
 def _another(kind: int, numbers: dict[str, int], number: int, value: int) -> dict[str, int]:
-    """Another number; the proofs stay as they are."""
+    """Replace a number; the proofs stay as they are."""
     name = SMP_NUMBERS[kind][number % len(SMP_NUMBERS[kind])]
     return {**numbers, name: value}
 
 
 def _congruent(kind: int, numbers: dict[str, int], number: int, _: int) -> dict[str, int]:
-    """An element plus p: out of range, while every proof still holds."""
+    """Add p to an element: it is then out of range, while every proof still holds."""
     elements = [name for name in SMP_NUMBERS[kind] if name in _ELEMENTS]
     name = elements[number % len(elements)]
     return {**numbers, name: numbers[name] + DH_PRIME}
 
 
 def _of_proof(prove: Callable[[int, int, int], tuple[int, int, int]]) -> Change:
-    """Another element with its proof, made from the version byte of its hash, the element, and a value."""
+    """Replace an element and its proof. prove: takes the version byte of the hash, the element and a value."""
 
     def changed(kind: int, numbers: dict[str, int], number: int, value: int) -> dict[str, int]:
         if kind not in _PROOFS:
@@ -97,14 +97,14 @@ def _of_proof(prove: Callable[[int, int, int], tuple[int, int, int]]) -> Change:
 
 
 def _proved(prefix: int, _: int, value: int) -> tuple[int, int, int]:
-    """A proof that verifies: of the value, if it is 0, 1 or -1 modulo p, else of the power of g to it."""
+    """A proof that verifies: for the value itself if it is 0, 1 or -1 modulo p, else for g to the power of it."""
     if value % DH_PRIME in (0, 1, DH_PRIME - 1):
         return value, *knows_degenerate(prefix, value)
     return power(DH_GENERATOR, value), *knows(prefix, value, _R)
 
 
 def _to_base(prefix: int, _: int, value: int) -> tuple[int, int, int]:
-    """A power of another base than g, with a proof to that base."""
+    """A power of a base other than g, with a proof to that base."""
     return power(value, _EXPONENT), *knows(prefix, _EXPONENT, _R, base=value)
 
 
@@ -113,7 +113,7 @@ def _zeros(_: int, element: int, __: int) -> tuple[int, int, int]:
 
 
 def _count(one: Tlv, _: int, value: int | bytes) -> Tlv | None:
-    """Another count before the numbers."""
+    """Replace the count before the numbers."""
     if not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
         return None
     head = one.value.index(b"\0") + 1 if one.type == _ASKS and b"\0" in one.value else 0
@@ -121,13 +121,13 @@ def _count(one: Tlv, _: int, value: int | bytes) -> Tlv | None:
 
 
 def _question(one: Tlv, _: int, value: int | bytes) -> Tlv | None:
-    """Another question, if one is asked."""
+    """Replace the question, if there is one."""
     if not isinstance(value, bytes) or one.type != _ASKS:
         return None
     return tlv(one.type, value + b"\0" + one.value.partition(b"\0")[2])
 
 
-#: What an insider changes in a message of SMP, by name.
+#: What an insider can change in an SMP message, by name.
 SMP_PARTS: Mapping[str, Change] = {
     "smp_number": _of_numbers(_another),
     "smp_congruent": _of_numbers(_congruent),
@@ -140,17 +140,17 @@ SMP_PARTS: Mapping[str, Change] = {
 
 
 class Lie(Enum):
-    """Why a message of SMP that an insider has made of a right one must not be accepted."""
+    """Why an SMP message that an insider changed must not be accepted."""
 
     RANGE = "range"
     PROOF = "proof"
 
 
 def smp_lie(before: bytes, after: bytes, version: int | None) -> tuple[int, Lie] | None:
-    """The type of the SMP message in which a plaintext has other numbers, and why it must be refused.
+    """The type of the SMP message whose numbers were changed in a plaintext, and why it must be refused.
 
-    None where something else is changed as well, or where it need not be refused: a first message that has been proved
-    again is a right one, and version 2 does not speak of ranges, so that an element plus p may be accepted there.
+    None if anything else was changed too, or if it need not be refused: a first message with new proofs is valid, and
+    version 2 does not mention ranges, so an element plus p may be accepted there.
     """
     then, now = parse_plaintext(before), parse_plaintext(after)
     changed = [pair for pair in zip(then.tlvs, now.tlvs, strict=False) if pair[0] != pair[1]]

@@ -1,7 +1,7 @@
-"""What somebody with keys can do to a message: decrypt and encrypt it, and give it a right MAC.
+"""What the holder of keys can do to a message: decrypt it, encrypt it again, and compute the right MAC.
 
-For the forger, who has MAC keys that were revealed, and the insider, who is a peer. Keys are derived here a third
-time, by neither engine's code. [Computing AES keys, MAC keys, and the secure session id; Revealing MAC keys]
+For the forger, who has MAC keys that were revealed, and the insider, who is a peer. The key derivation here shares no
+code with either engine. [Computing AES keys, MAC keys, and the secure session id; Revealing MAC keys]
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def h2(byte: int, secret: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SessionKeys:
-    """The keys of one pair of D-H keys, from the side of whose key is `ours`."""
+    """The keys derived from one pair of D-H keys, as the owner of the key `ours` uses them."""
 
     sending_aes: bytes
     sending_mac: bytes
@@ -45,7 +45,7 @@ class SessionKeys:
 def session_keys(ours: int, theirs: int, secret: int) -> SessionKeys:
     """The session keys from both public values and the shared secret."""
     send, receive = (b"\1", b"\2") if ours > theirs else (b"\2", b"\1")
-    hashed = secbytes(secret)  # once, as an oracle derives many keys
+    hashed = secbytes(secret)  # computed once, as oracles derive many keys
     sending, receiving = hashlib.sha1(send + hashed).digest()[:16], hashlib.sha1(receive + hashed).digest()[:16]
     macs = hashlib.sha1(sending).digest(), hashlib.sha1(receiving).digest()
     return SessionKeys(sending, macs[0], receiving, macs[1], hashlib.sha256(b"\xff" + hashed).digest())
@@ -70,7 +70,7 @@ def handshake_keys(secret: int) -> HandshakeKeys:
 
 
 def aes_ctr(key: bytes, top: bytes, data: bytes) -> bytes:
-    """AES128-CTR both ways; top: the first 8 bytes of the initial counter, the others are 0."""
+    """AES128-CTR, for both encryption and decryption. top: the first 8 bytes of the initial counter; the rest are 0."""
     return Cipher(AES(key), CTR(top + bytes(8))).encryptor().update(data)
 
 
@@ -113,7 +113,7 @@ def with_signature_block(message: Message, block: bytes, c: bytes, m2: bytes) ->
 
 
 def committed_gxmpi(message: Message, r: bytes) -> bytes:
-    """What a D-H Commit has encrypted, decrypted with the revealed key. [D-H Commit Message]"""
+    """The gxmpi in a D-H Commit, decrypted with the revealed key. [D-H Commit Message]"""
     return aes_ctr(r, bytes(8), message.data("encrypted_gx"))
 
 

@@ -1,7 +1,8 @@
-"""Lies in the MAC of a data message: it covers too little, too much, or something else, under the right key.
+"""Wrong MACs for data messages: computed with the right key, but over too little, too much or something else.
 
-Scenarios tell them to any target, and insiders tell them in random runs. Each gives what a MAC covers in the place of
-what it should cover, made from a genuine message; None where the version has no such thing. [Data Message]
+Scenarios send them to any target, and insiders use them in random runs. Each lie is made from a genuine message. Most
+give the bytes that the MAC covers in place of the right ones, or None if the version has no such thing; the rest change
+the right MAC. [Data Message]
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from otterproof.harness.wire.mutate import inverted_after
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A genuine data message, and the keys that it is made with.
+    """A genuine data message, and the keys that it was made with.
 
-    ssid: of its session. clients: the instance tags of sender and receiver, also where the message has none. b"" where
-    they are not known.
+    ssid: that of its session. clients: the instance tags of sender and receiver, even if the message has none. Both are
+    b"" if unknown.
     """
 
     message: Message
@@ -49,7 +50,7 @@ class Sealed:
         return b"".join(self.message.raw(name) for name in _TAGS) if self.message.version == 3 else b""
 
     def without(self, *names: str) -> bytes:
-        """All fields before the MAC but those of some names."""
+        """All fields before the MAC except those named."""
         fields = self.message.fields[: self.message.fields.index(self.message.field("mac"))]
         return b"".join(field.raw for field in fields if field.name not in names)
 
@@ -66,10 +67,10 @@ class Sealed:
 
 _TAGS = ("sender_tag", "receiver_tag")
 
-#: What a MAC covers.
+#: Gives what a wrong MAC covers; None if the version has no such lie.
 Covered: TypeAlias = Callable[[Sealed], bytes | None]
 
-#: A MAC that takes one key id for the other. Under key ids that are the same it is right.
+#: A MAC over swapped key ids. It is right if both ids are the same.
 OTHER_ORDER = "covers the key ids in the other order"
 
 
@@ -77,7 +78,7 @@ def _leaving_out(name: str) -> Covered:
     return lambda of: of.without(name) if of.message.has(name) else None
 
 
-#: What a MAC covers that leaves something out, or has something else in its place.
+#: MAC inputs that leave something out or replace it.
 TOO_LITTLE: Mapping[str, Covered] = {
     **{
         f"leaves out {name}": _leaving_out(name)
@@ -120,13 +121,13 @@ TOO_LITTLE: Mapping[str, Covered] = {
     ),
 }
 
-#: What a MAC covers that takes the old MAC keys as a part of the message.
+#: MAC inputs that include the field of old MAC keys.
 OLD_KEYS: Mapping[str, Covered] = {
     "also covers zeros in the place of the MAC, and the length of the old MAC keys": lambda of: of.covered + bytes(24),
     "also covers the length of the old MAC keys": lambda of: of.covered + bytes(4),
 }
 
-#: What a MAC covers that takes anything else as a part of the message.
+#: MAC inputs that include anything else that the MAC must not cover.
 TOO_MUCH: Mapping[str, Covered] = {
     "also covers the mark of an encoded message": lambda of: b"?OTR:" + of.covered,
     "also covers zeros in the place of the MAC": lambda of: of.covered + bytes(20),
@@ -137,7 +138,7 @@ TOO_MUCH: Mapping[str, Covered] = {
     ),
 }
 
-#: MACs that are compared wrongly somewhere: of the right one, other bytes.
+#: MACs that a faulty comparison may accept, made from the right MAC.
 COMPARED: Mapping[str, Callable[[bytes], bytes]] = {
     "is of zeros": lambda mac: bytes(20),
     "has its last bit inverted": lambda mac: mac[:-1] + bytes([mac[-1] ^ 1]),
@@ -147,17 +148,17 @@ COMPARED: Mapping[str, Callable[[bytes], bytes]] = {
 
 _COVERED: Mapping[str, Covered] = {**TOO_LITTLE, **OLD_KEYS, **TOO_MUCH}
 
-#: A MAC that a comparison of C strings takes for the right one. Not every message has such a MAC, so the last bytes of
-#: its text are changed until it has one.
+#: A wrong MAC that a C string comparison accepts, as the right MAC begins with a zero byte. Few messages have such a
+#: MAC, so the last bytes of the text are varied until this one has.
 CUT_SHORT = "is right up to the zero byte that it begins with"
 _CHANGED = 4
 
-#: All lies by their names.
+#: The names of all lies.
 LIES: tuple[str, ...] = (*_COVERED, *COMPARED, CUT_SHORT)
 
 
 def lying(of: Sealed, lie: str) -> Message | None:
-    """The message with the MAC of a lie; None if this version has no such lie, or if the MAC is right."""
+    """The message with the wrong MAC of a lie; None if this version has no such lie, or if the MAC is right."""
     if lie == CUT_SHORT:
         return _cut_short(of)
     mac = _lying_mac(of, lie)
@@ -165,7 +166,7 @@ def lying(of: Sealed, lie: str) -> Message | None:
 
 
 def _cut_short(of: Sealed) -> Message | None:
-    """The message, its text changed so that the right MAC begins with a zero byte, with a MAC that only begins so."""
+    """The message, its text varied so that the right MAC begins with a zero byte, with a MAC that shares only that."""
     if len(of.text) < _CHANGED:
         return None
     kept = of.text[:-_CHANGED]
@@ -176,7 +177,7 @@ def _cut_short(of: Sealed) -> Message | None:
 
 
 def _lying_mac(of: Sealed, lie: str) -> bytes | None:
-    """The MAC of a lie; None if there is none such, or if it is the right one."""
+    """The wrong MAC of a lie; None if there is no such lie, or if the MAC is right."""
     right = hmac.digest(of.keys.sending_mac, of.covered, "sha1")
     if lie in COMPARED:
         made = COMPARED[lie](right)

@@ -1,4 +1,4 @@
-"""The dictionary of byte mutations: words of the protocol, in the form that libFuzzer, AFL and their kin read."""
+"""The dictionary for byte mutations: words of the protocol, in the file format of libFuzzer and AFL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WORDS: Mapping[str, bytes] = {
 
 
 def as_file() -> str:
-    """The dictionary as a file: name="value", with bytes that are no plain characters in hexadecimal."""
+    """The dictionary as a file: lines of name="value", in which all but plain characters are in hexadecimal."""
     return "".join(f'{name}="{"".join(map(_escaped, word))}"\n' for name, word in WORDS.items())
 
 

@@ -1,6 +1,6 @@
-"""A message as text for people: a line for each field, with its offset, and what is wrong with it.
+"""A message as text for people: one line for each field, with its offset and what is wrong with it.
 
-Used where two messages are compared and where a finding is reported.
+Used to compare two messages and to report a finding.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ _WIDTH = 72
 
 @dataclass(frozen=True, slots=True)
 class FieldLine:
-    """A field for people. offset: in its layer, in bytes. value: in words, with what is wrong with it. marked: it is
-    the field in question.
-    """
+    """A field for people. offset: in bytes, within its layer. value: in words. marked: it is the field in question."""
 
     offset: int
     name: str
@@ -28,7 +26,7 @@ class FieldLine:
 
 
 def dissected(raw: bytes, mark: str = "", *, whole: bool = False) -> tuple[str, tuple[FieldLine, ...]]:
-    """What a message is, and its fields. mark: the name of the field in question. whole: no value is cut."""
+    """The title and the fields of a message. mark: the name of the field in question. whole: nothing is shortened."""
     message = parse(raw)
     return _title(message, raw), field_lines(message.fields, message.kind in ENCODED, mark, whole=whole)
 
@@ -36,7 +34,7 @@ def dissected(raw: bytes, mark: str = "", *, whole: bool = False) -> tuple[str, 
 def field_lines(
     fields: Iterable[Field], binary: bool = True, mark: str = "", *, whole: bool = False
 ) -> tuple[FieldLine, ...]:
-    """The fields of a layer. binary: they are not text. mark, whole: see dissected."""
+    """The fields of a layer. binary: they hold bytes, not text. mark, whole: see dissected."""
     return tuple(
         FieldLine(field.offset, field.name, _shown(field, binary, whole), field.name == mark)
         for field in fields
@@ -45,7 +43,7 @@ def field_lines(
 
 
 def dissect(raw: bytes) -> str:
-    """Several lines: the kind of message, then its fields (offset, name, value), problems marked with "!"."""
+    """Several lines: the kind of message, then its fields (offset, name, value), with problems marked "!"."""
     message = parse(raw)
     title, fields = dissected(raw)
     lines = [title]

@@ -1,8 +1,8 @@
-"""Fields: the one machinery with which every layer of every message is read and written, without losing a byte.
+"""Fields: the code that reads and writes every layer of every message without losing a byte.
 
-A layout is a table of parts. Reading cuts bytes into fields that tile the layer: a field whose length prefix
-promises more than there is takes what is left, and what is left over after the last field is a field called "end". So
-joining the raw bytes of all fields always gives the layer back, whatever it was.
+A layout is a table of parts. Reading cuts bytes into fields that tile the layer. A field whose length prefix promises
+more than there is takes all that is left, and anything after the last field becomes a field called "end". So joining
+the raw bytes of all fields always gives the layer back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Type(StrEnum):
-    """The data types of the protocol text; FIXED stands for CTR, MAC and SIG, REST takes all that is left."""
+    """The data types of the protocol text. FIXED stands for CTR, MAC and SIG; REST takes all that is left."""
 
     BYTE = "BYTE"
     SHORT = "SHORT"
@@ -27,13 +27,13 @@ class Type(StrEnum):
 
 _NUMBERS = {Type.BYTE: 1, Type.SHORT: 2, Type.INT: 4}
 
-# By names of their own, for every field that is read is compared with them.
+# Bound to names for speed: every field that is read is compared with them.
 _MPI, _DATA, _REST = Type.MPI, Type.DATA, Type.REST
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field in a layout. size: bytes of a FIXED one; the only right length of a DATA one, when not 0."""
+    """A field in a layout. size: of FIXED, its bytes; of DATA, the only valid length, or 0 for any."""
 
     name: str
     type: Type
@@ -45,7 +45,7 @@ Layout = tuple[Part, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as the protocol text has it. offset: in the layer, in bytes."""
+    """A deviation from the protocol text. offset: in bytes, within the layer."""
 
     code: str
     field: str
@@ -57,9 +57,10 @@ class Problem:
 
 
 class Field(NamedTuple):
-    """A field as it stands. value: a number, or the content of DATA and FIXED; None when it is cut short.
+    """A field as it was read. value: a number, or the content of DATA and FIXED; None if it is cut short.
 
-    It is a tuple, which is made in half the time of a dataclass: a run of `fuzz` makes ten thousands of fields.
+    It is a tuple because that is created in half the time of a dataclass: a run of `fuzz` makes tens of thousands of
+    fields.
     """
 
     name: str
@@ -70,11 +71,11 @@ class Field(NamedTuple):
 
 
 class FieldError(LookupError):
-    """A field was asked for that the message does not have, or given a value that it can't hold."""
+    """A message does not have the field asked for, or the field can't hold the value given."""
 
 
 class UnreadableField(FieldError):
-    """A field was read that a message does not have, or that is cut short in it."""
+    """The field to be read is missing from the message, or cut short in it."""
 
 
 def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem, ...]]:
@@ -92,7 +93,7 @@ def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem,
             stop = at + width
         elif kind is _MPI or kind is _DATA:
             start = at + 4
-            stop = start + (int.from_bytes(data[at:start]) if start <= end else 4)  # there may be not even a length
+            stop = start + (int.from_bytes(data[at:start]) if start <= end else 4)  # even the length may be cut short
         else:
             stop = end if kind is _REST else at + part.size
         raw, content = data[at:stop], data[start:stop]
@@ -116,7 +117,7 @@ def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem,
 
 
 def encode(kind: Type, value: int | bytes, name: str, size: int = 0) -> bytes:
-    """A value as bytes on the wire. FieldError when the type can't hold it."""
+    """Encode a value as on the wire. FieldError if the type can't hold it."""
     if isinstance(value, int):
         width = (value.bit_length() + 7) // 8 if kind is Type.MPI else _NUMBERS.get(kind, 0)
         if kind is not Type.MPI and not width:

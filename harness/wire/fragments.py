@@ -1,10 +1,10 @@
 """Cutting messages into fragments and joining them again, in both versions. [Fragmentation]
 
-Fragments are made in the form of [choice fragments.sent] (tags with 8 hex digits, numbers with 5), so that what is
-made here can be compared with what an engine sends. Other forms are a matter of formatting bytes.
+Fragments have the form of [choice fragments.sent] (tags with 8 hex digits, numbers with 5), so that they can be
+compared with those an engine sends. For other forms, format the bytes directly.
 
-An `Assembly` holds the pieces of one message that have come so far. It joins whatever it is given; which fragment a
-receiver may add is for the caller to say. A `Joiner` reads what one party sends, and gives whole messages.
+An `Assembly` holds the pieces of one message received so far. It joins whatever it is given; the caller decides which
+fragments a receiver may add. A `Joiner` reads what one party sends and returns whole messages.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _MAX_TAG = 0xFFFFFFFF
 
 
 def fragment(message: bytes, size: int, version: int, tags: tuple[int, int] = (0, 0)) -> list[bytes]:
-    """A message in fragments of at most `size` bytes each, headers included; all but the last one have that size.
+    """Cut a message into fragments of at most `size` bytes each, headers included; all but the last have that size.
 
     tags: sender and receiver, for version 3 only. A message that would fit whole becomes a single fragment, 1 of 1.
-    FieldError when the version is not 2 or 3, a tag is no INT, the message is empty or holds a comma (which would end
-    the piece early), no piece fits in `size`, or more than 65535 fragments would be needed.
+    FieldError if the version is not 2 or 3, a tag does not fit an INT, the message is empty or holds a comma (which
+    would end the piece early), no piece fits in `size`, or more than 65535 fragments would be needed.
     """
     if version not in (2, 3):
         raise FieldError(f"version {version} has no fragments; give 2 or 3")
@@ -50,13 +50,13 @@ def fragment(message: bytes, size: int, version: int, tags: tuple[int, int] = (0
     return [b"%s,%05d,%05d,%s," % (marker, k, len(pieces), piece) for k, piece in enumerate(pieces, start=1)]
 
 
-#: Pieces, the last one first: (those before it, the last one). Adding to it copies nothing.
+#: A linked list of pieces, the last one first: (earlier pieces, last piece). Adding to it copies nothing.
 _Chain: TypeAlias = "tuple[_Chain, bytes] | None"
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The fragments of a message so far: the last one was k of n, and they have `size` bytes in all."""
+    """The fragments of a message so far: the last was k of n, and their pieces have `size` bytes in all."""
 
     k: int = 0
     n: int = 0
@@ -64,7 +64,7 @@ class Assembly:
     _pieces: _Chain = None
 
     def plus(self, fragment: Message) -> Assembly:
-        """With one more. FieldError when the message is no well-formed fragment."""
+        """Add a fragment. FieldError if the message is not a well-formed fragment."""
         piece = fragment.piece
         if piece is None:
             raise FieldError(f"a {fragment.kind} message holds no piece; give a fragment that has the form of one")
@@ -79,12 +79,12 @@ class Assembly:
         return b"".join(reversed(found))
 
 
-#: Nothing has come so far.
+#: No fragments yet.
 _NOTHING = Assembly()
 
 
 def reassemble(fragments: Iterable[bytes]) -> bytes:
-    """The pieces of fragments, joined in the order given. FieldError for what is no fragment."""
+    """Join the pieces of fragments in the order given. FieldError for anything that is not a fragment."""
     assembly = _NOTHING
     for fragment in fragments:
         assembly = assembly.plus(parse(fragment))
@@ -92,24 +92,24 @@ def reassemble(fragments: Iterable[bytes]) -> bytes:
 
 
 class Joined(NamedTuple):
-    """A message that was sent, and the pieces in which it went out: fragments, or the message itself."""
+    """A message that was sent, and the pieces it was sent in: its fragments, or the message itself."""
 
     raw: bytes
     pieces: tuple[bytes, ...]
 
 
 class Joiner:
-    """Joins the fragments in what a party sends one after the other."""
+    """Joins the fragments among the messages that a party sends."""
 
     def __init__(self) -> None:
         self._assembly = _NOTHING
         self._pieces: list[bytes] = []
 
     def add(self, raw: bytes, message: Message) -> Joined | None:
-        """The message that is now whole; None when more fragments are due. message: what `parse` makes of `raw`.
+        """The message that is now whole; None while more fragments are due. message: `raw` as `parse` reads it.
 
-        Each fragment counts as the next one of the same message, until one is the last of its n: what goes out in the
-        wrong order is joined in that order. A message that is no fragment drops the fragments before it, as it does at
+        Each fragment counts as the next one of the same message, until one is the last of its n: fragments sent in the
+        wrong order are joined in that order. A message that is not a fragment discards the fragments before it, as at
         the receiver.
         """
         if message.kind not in FRAGMENTS or message.piece is None:

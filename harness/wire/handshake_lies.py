@@ -1,6 +1,6 @@
-"""Lies in the messages of a handshake: one thing is wrong, all else is right, and no session may follow.
+"""Wrong handshake messages: each has one mistake, everything else is right, and no session may follow.
 
-Scenarios tell them to any target, and insiders tell them in random runs. Each is made from something genuine: a signed
+Scenarios send them to any target, and insiders use them in random runs. Each is made from something genuine: a signed
 message, or the g^x of a commit. [D-H Commit Message, Reveal Signature Message, Signature Message]
 """
 
@@ -20,7 +20,7 @@ from otterproof.harness.wire.signed import SignedMessage
 Lie: TypeAlias = Callable[[SignedMessage], bytes]
 Lies: TypeAlias = Mapping[str, Lie]
 
-#: MACs of the encrypted signature that are wrong.
+#: Wrong MACs of the encrypted signature.
 WRONG_MACS: Lies = {
     "a MAC with its last bit inverted": lambda of: of.with_mac(flipped(of.message.data("mac"), 0)),
     "a MAC with its first bit inverted": lambda of: of.with_mac(flipped(of.message.data("mac"), -1)),
@@ -45,7 +45,7 @@ WRONG_MACS: Lies = {
     ),
 }
 
-#: A MAC that is wrong in a Reveal Signature Message only.
+#: The wrong MACs of a Reveal Signature Message, which has one more.
 WRONG_REVEAL_MACS: Lies = {
     **WRONG_MACS,
     "a MAC that covers the revealed key as well": lambda of: of.with_mac(
@@ -84,14 +84,14 @@ WRONG_SIGNATURES: Lies = {
     "a signature over a MAC under the other direction's key": lambda of: of.signing(of.m(key=of.opposite[1])),
 }
 
-#: Signatures over something made from M, which has to be signed as it is.
+#: Signatures over a value derived from M; the protocol signs M as it is.
 HASHED_AGAIN: Lies = {
     "a signature over the SHA-256 hash of M": lambda of: of.signing(hashlib.sha256(of.m()).digest()),
     "a signature over the SHA-1 hash of M": lambda of: of.signing(hashlib.sha1(of.m()).digest()),
     "a signature over the first 20 bytes of M": lambda of: of.signing(of.m()[:20]),
 }
 
-#: X encrypted in a wrong way, with a MAC that fits.
+#: X encrypted wrongly, with a MAC that fits.
 WRONG_ENCRYPTION: Lies = {
     "X in the clear": lambda of: of.with_encrypted(of.block),
     "X encrypted under the other direction's key": lambda of: of.with_encrypted(
@@ -101,7 +101,7 @@ WRONG_ENCRYPTION: Lies = {
     "X encrypted under m2": lambda of: of.with_encrypted(crypto.aes_ctr(of.own[2][:16], bytes(8), of.block)),
 }
 
-#: X cut short, or its parts in another order, with all else right.
+#: X cut short, or with its parts in another order; all else is right.
 WRONG_STRUCTURE: Lies = {
     "an empty X": lambda of: of.with_block(b""),
     "an X that ends in the type": lambda of: of.with_block(of.block[:1]),
@@ -115,7 +115,7 @@ WRONG_STRUCTURE: Lies = {
     "an X with the key id first": lambda of: of.with_block(of.block[-44:-40] + of.block[:-44] + of.block[-40:]),
 }
 
-#: What a commit encrypts in place of the MPI that it is made from; the hash fits.
+#: What a commit encrypts in place of a well-formed MPI; the hash fits.
 MALFORMED_GX: Mapping[str, Callable[[bytes], bytes]] = {
     "g^x without its length": lambda content: content[4:],
     "g^x cut short": lambda content: content[:-1],
@@ -127,7 +127,7 @@ MALFORMED_GX: Mapping[str, Callable[[bytes], bytes]] = {
     "half a length": lambda content: content[:2],
 }
 
-#: Hashes in a commit that are not that of the MPI in it.
+#: Hashes in a commit that do not match the MPI in it.
 WRONG_HASHES: Mapping[str, Callable[[bytes], bytes]] = {
     "a hash with its last bit inverted": lambda content: flipped(hashlib.sha256(content).digest(), 0),
     "a hash with its first bit inverted": lambda content: flipped(hashlib.sha256(content).digest(), -1),
@@ -147,7 +147,7 @@ def _twice(content: bytes) -> bytes:
 
 
 def flipped(data: bytes, bit: int) -> bytes:
-    """The bytes with one bit inverted, counted from the last one; -1 is the first."""
+    """The bytes with one bit inverted; bits count from the last one, and -1 is the first."""
     mask = 1 << (bit % (8 * len(data)))
     return (int.from_bytes(data) ^ mask).to_bytes(len(data))
 

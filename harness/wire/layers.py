@@ -1,7 +1,7 @@
-"""The layers inside messages, once they are decrypted: the plaintext with its TLVs, SMP values, signature blocks,
-gxmpi.
+"""The layers inside messages, once decrypted: plaintexts with their TLVs, SMP values, signature blocks, gxmpi.
 
-Each is read into the same fields as a message and tiles its bytes in the same way. [Data Message, SMP Message TLVs]
+Each is read into the same kind of fields as a message, which tile its bytes in the same way. [Data Message, SMP Message
+TLVs]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from otterproof.harness.wire.layouts import GXMPI, PUBLIC_KEY, SIGNATURE_BLOCK, 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Fields that tile some bytes."""
+    """Some bytes as fields that tile them."""
 
     fields: tuple[Field, ...]
     problems: tuple[Problem, ...]
@@ -25,7 +25,7 @@ class Layer:
         return b"".join([field.raw for field in self.fields])
 
     def value(self, name: str) -> int | bytes:
-        """The value of a field; FieldError if there is none or it is cut short."""
+        """The value of a field. UnreadableField if there is no such field, or it is cut short."""
         for field in self.fields:
             if field.name == name and field.value is not None:
                 return field.value
@@ -64,7 +64,7 @@ def parse_gxmpi(data: bytes) -> Layer:
 
 @dataclass(frozen=True, slots=True)
 class Tlv:
-    """A TLV as it stands. value is shorter than `length` says when the plaintext ends within it."""
+    """A TLV as it was read. `value` is shorter than `length` if the plaintext ends within it."""
 
     type: int
     length: int
@@ -77,7 +77,7 @@ class Tlv:
 
 @dataclass(frozen=True, slots=True)
 class Plaintext:
-    """The plaintext of a data message. nul: whether the NUL after the text is there. rest: 1 to 3 stray bytes."""
+    """The plaintext of a data message. nul: whether a NUL follows the text. rest: up to 3 stray bytes at the end."""
 
     text: bytes
     nul: bool
@@ -102,7 +102,7 @@ def parse_plaintext(data: bytes) -> Plaintext:
 
 
 def build_plaintext(plaintext: Plaintext) -> bytes:
-    """The bytes of a plaintext; a TLV's length field says what `length` says."""
+    """The bytes of a plaintext. The length field of a TLV is its `length`, right or wrong."""
     records = b"".join(tlv.type.to_bytes(2) + tlv.length.to_bytes(2) + tlv.value for tlv in plaintext.tlvs)
     return plaintext.text + (b"\0" if plaintext.nul else b"") + records + plaintext.rest
 
@@ -119,7 +119,7 @@ def with_tlvs(text: bytes, tlvs: Iterable[Tlv]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SmpValue:
-    """The value of an SMP TLV. question: of type 7, without its NUL; None for others and without a NUL."""
+    """The value of an SMP TLV. question: that of type 7, without its NUL; None for other types or without a NUL."""
 
     question: bytes | None
     layer: Layer
@@ -139,7 +139,7 @@ def parse_smp(kind: int, value: bytes) -> SmpValue:
 
 
 def build_smp(kind: int, numbers: Iterable[int], question: bytes | None = None) -> bytes:
-    """The value of an SMP TLV from its numbers, in order; the count is that of the numbers given."""
+    """The value of an SMP TLV from its numbers, in order, with their count before them."""
     values = list(numbers)
     if kind not in (7, *SMP_NUMBERS):
         raise FieldError(f"TLV type {kind} is no SMP message; types 2 to 5 and 7 are")

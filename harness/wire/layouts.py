@@ -1,7 +1,6 @@
-"""The layouts of all messages as tables, and the constants of the protocol: what the reader, the writer and the
-documentation share.
+"""The layouts of all messages as tables, and the constants of the protocol.
 
-[Encoded messages, Public keys, Data Message, SMP Message TLVs]
+The reader, the writer and the documentation share them. [Encoded messages, Public keys, Data Message, SMP Message TLVs]
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ TAGS: Layout = (Part("sender_tag", Type.INT), Part("receiver_tag", Type.INT))
 #: Message type byte -> name of the kind.
 TYPES = {0x02: "dh_commit", 0x03: "data", 0x0A: "dh_key", 0x11: "reveal_signature", 0x12: "signature"}
 
-#: Bytes of an authenticator, and of the key it is made with, where a message carries one whole.
+#: The size in bytes of an authenticator, and of a revealed MAC key.
 MAC_SIZE = 20
 
 #: Name of the kind -> what follows the header.
@@ -85,7 +84,7 @@ SMP_BODIES: dict[int, Layout] = {
     kind: (Part("count", Type.INT), *(Part(name, Type.MPI) for name in names)) for kind, names in SMP_NUMBERS.items()
 }
 
-#: The bytes of a whitespace tag, and of each version that it can offer. [Tagged plaintext messages]
+#: The bytes that begin a whitespace tag, and those of each version that it can offer. [Tagged plaintext messages]
 TAG_BASE = bytes.fromhex("20092020090909092009200920092020")
 TAG_VERSIONS = {
     1: bytes.fromhex("2009200920200920"),

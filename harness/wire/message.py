@@ -1,8 +1,8 @@
 """Messages: `parse` any bytes, `build` them back, and change single fields in between.
 
-A message has one layer of fields. For an encoded message it is the binary one, and the armour around it is kept as it
-was for as long as no field is changed, so that building gives back even armour that no one would make. For all others
-the layer is the text itself. [Unencoded messages, Encoded messages, Fragmentation]
+A message has one layer of fields. For an encoded message that is the binary layer; its armour is kept as received until
+a field is changed, so even unusual armour is rebuilt exactly. For all other messages the layer is the text itself.
+[Unencoded messages, Encoded messages, Fragmentation]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from otterproof.harness.wire.layouts import BODIES, MAC_SIZE, TAG_BASE, TAG_VERS
 
 
 class Kind(StrEnum):
-    """What a message is. UNKNOWN_ENCODED: well armoured, of a version or type that is none of OTR 2 and 3."""
+    """The kind of a message. UNKNOWN_ENCODED: valid armour, but a version or type that OTR 2 and 3 do not have."""
 
     PLAINTEXT = "plaintext"
     TAGGED_PLAINTEXT = "tagged_plaintext"
@@ -43,7 +43,7 @@ class Kind(StrEnum):
 #: The kinds that are text: neither encoded nor a fragment.
 UNENCODED = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR})
 
-#: The kinds whose layer is binary, within armour.
+#: The kinds with a binary layer, inside armour.
 ENCODED = frozenset(
     {
         Kind.DH_COMMIT,
@@ -58,7 +58,7 @@ ENCODED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Armour:
-    """What is around the binary layer: text up to and with "?OTR:", the base64 as it was, from the "." on."""
+    """What surrounds the binary layer: text up to and with "?OTR:", the base64 as received, the rest from "." on."""
 
     before: bytes
     base64: bytes
@@ -66,7 +66,7 @@ class Armour:
 
 
 class Piece(NamedTuple):
-    """What a well-formed fragment says. sender, receiver: tags, 0 in version 2."""
+    """The content of a well-formed fragment. sender, receiver: instance tags, 0 in version 2."""
 
     sender: int
     receiver: int
@@ -75,9 +75,9 @@ class Piece(NamedTuple):
     content: bytes
 
 
-@dataclass(frozen=True)  # no slots: what judges ask of a message again and again is kept in it
+@dataclass(frozen=True)  # no slots, for cached properties: judges ask for the same ones again and again
 class Message:
-    """A message as fields that tile its layer. `version` is None for text, and for a header cut short."""
+    """A message as fields that tile its layer. `version` is None for text, and if the header is cut short."""
 
     kind: Kind
     version: int | None
@@ -87,16 +87,16 @@ class Message:
 
     @cached_property
     def body(self) -> bytes:
-        """The layer as bytes: of an encoded message, what the armour holds."""
+        """The layer as bytes: for an encoded message, the decoded content of the armour."""
         return b"".join([field.raw for field in self.fields])
 
     @cached_property
     def _named(self) -> dict[str, Field]:
-        """The fields by name, the first one of each."""
+        """The fields by name; the first one, if several have the same name."""
         return {field.name: field for field in reversed(self.fields)}
 
     def field(self, name: str) -> Field:
-        """The field of that name; FieldError with the names that there are."""
+        """The field of that name. UnreadableField, which lists the fields, if there is none."""
         field = self._named.get(name)
         if field is not None:
             return field
@@ -104,12 +104,12 @@ class Message:
         raise UnreadableField(f"a {self.kind} message has no field {name!r}; this one has {names}")
 
     def has(self, name: str) -> bool:
-        """Whether there is such a field, and it could be read."""
+        """Whether the field exists and could be read."""
         field = self._named.get(name)
         return field is not None and field.value is not None
 
     def value(self, name: str) -> int | bytes:
-        """The value of a field; FieldError when it is cut short."""
+        """The value of a field. UnreadableField if it is missing or cut short."""
         field = self.field(name)
         if field.value is None:
             raise UnreadableField(f"{name} at {field.offset} is cut short and has no value; raw has its bytes")
@@ -134,29 +134,29 @@ class Message:
         return value
 
     def raw(self, name: str) -> bytes:
-        """The bytes of a field as they stand, its length prefix among them."""
+        """The bytes of a field as received, including any length prefix."""
         return self.field(name).raw
 
     def with_value(self, name: str, value: int | bytes) -> Message:
-        """The message with another value in a field, encoded correctly. FieldError when it does not fit."""
+        """The message with another value in a field, encoded correctly. FieldError if it does not fit."""
         field = self.field(name)
         size = len(field.raw) if field.type is Type.FIXED and field.value is not None else 0
         return self.with_raw(name, encode(field.type, value, name, size))
 
     def with_raw(self, name: str, raw: bytes) -> Message:
-        """The message with other bytes in the place of a field's, lengths and all. It is read again."""
+        """The message with a field's bytes replaced, including any length prefix. The result is parsed again."""
         self.field(name)
         return self.with_body(b"".join(raw if field.name == name else field.raw for field in self.fields))
 
     def with_body(self, body: bytes) -> Message:
-        """The message with another layer, within the same armour if it has any. It is read again."""
+        """The message with another layer, in the same armour if it has any. The result is parsed again."""
         if self.armour is None:
             return parse(body)
         return _parse_binary(body, replace(self.armour, base64=b64encode(body)))
 
     @cached_property
     def piece(self) -> Piece | None:
-        """The piece in a fragment; None for one that does not have the form of a fragment, and for other messages."""
+        """The piece in a well-formed fragment; None for a malformed fragment, and for other messages."""
         if not self.has("k"):
             return None
         sender = receiver = 0
@@ -174,13 +174,13 @@ class Message:
         return self.body[: self.field("mac").offset]
 
     def revealed_mac_keys(self) -> list[bytes]:
-        """The MAC keys that a data message reveals, 20 bytes each; the last is shorter where the field is cut short."""
+        """The MAC keys that a data message reveals, 20 bytes each; the last is shorter if the field ends early."""
         keys = self.data("old_mac_keys")
         return [keys[at : at + MAC_SIZE] for at in range(0, len(keys), MAC_SIZE)]
 
     @cached_property
     def authenticated(self) -> bytes | None:
-        """A digest of the part of a data message that its MAC covers, and of the MAC; None if it is cut short.
+        """A digest of a data message's MAC and of the bytes that it covers; None if the message is cut short.
 
         The revealed MAC keys after it are not authenticated, so an adversary can change them.
         """
@@ -206,15 +206,15 @@ _V3_NAMES = ["before", "marker", "sender_tag", "-", "receiver_tag", "-", "k", "-
 _V2_NAMES = ["before", "marker", "k", "-", "n", "-", "piece", "-", "after"]
 _QUERY = re.compile(rb"(\?OTR)(\?v[^?\x00-\x20\x7f]*\?|v[^?\x00-\x20\x7f]*\?|\?)")
 _TAG = re.compile(rb"(" + TAG_BASE + rb")((?:[ \t]{8})+)")
-#: What may make a message one of the protocol. They are counted where they overlap, too. A version can be any byte,
-#: though control characters stand for none so far.
+#: Marks that may make a text a message of the protocol; overlapping marks count, too. A version can be any byte, though
+#: so far no control character stands for one.
 _MARK = re.compile(rb"(?=\?OTR(?:[|,:?]| Error:|v[^?\s]*\?)|" + TAG_BASE + rb"[ \t]{8})")
-#: Of a length that is a multiple of 4. One run, which is much quicker than groups of 4 that are repeated.
+#: The caller checks that the length is a multiple of 4: one run is much faster than a repeated group of 4.
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
 
 
 def parse(raw: bytes) -> Message:
-    """Read any bytes as the kind of message they are; never fails, and `build` gives them back."""
+    """Read any bytes as the kind of message they are. Never fails, and `build` gives the bytes back."""
     if b"?OTR" in raw:
         if marker := _FRAGMENT.search(raw):
             return _parse_fragment(raw, marker)
@@ -231,14 +231,14 @@ def parse(raw: bytes) -> Message:
     return _text(Kind.PLAINTEXT, None, ("text", raw))
 
 
-#: The longest message that is kept once it is read, in bytes.
+#: The longest message that is cached, in bytes.
 _KEPT = 1 << 12
 
 _kept = lru_cache(4096)(parse)
 
 
 def parse_once(raw: bytes) -> Message:
-    """`parse` for messages that several judges look at: what was read lately is not read again."""
+    """`parse` with a cache, for messages that several judges look at."""
     return _kept(raw) if len(raw) <= _KEPT else parse(raw)
 
 
@@ -261,7 +261,7 @@ def _text(kind: Kind, version: int | None, *parts: tuple[str, bytes], problems: 
 
 
 def _around(match: re.Match[bytes], names: Sequence[str]) -> Iterable[tuple[str, bytes]]:
-    """Named parts: what stands before a match, its groups, which tile it, and what follows it."""
+    """Named parts: the bytes before a match, its groups (which tile it), and the bytes after it."""
     before, after = match.string[: match.start()], match.string[match.end() :]
     return zip(names, (before, *match.groups(), after), strict=True)
 
@@ -296,7 +296,7 @@ def _parse_armoured(before: bytes, rest: bytes) -> Message:
 
 
 def layout(version: int, kind: str) -> Layout:
-    """The layout of an encoded message, header and all."""
+    """The layout of an encoded message, header included."""
     return (VERSION, TYPE, *(TAGS if version == 3 else ()), *BODIES[kind])
 
 
@@ -323,11 +323,11 @@ def _parse_binary(body: bytes, around: Armour) -> Message:
 
 
 def is_ambiguous(message: Message) -> bool:
-    """Whether a message has marks of several messages: the protocol texts do not say which of them counts.
+    """Whether a message has marks of several messages; the protocol texts do not say which one counts.
 
-    What stands in the piece of a fragment belongs to the message that the fragment is a part of. It is as unclear what
-    counts of a text with a NUL, where a C string would end, and whether an encoded message may stand behind other text.
-    [reading ARMOUR-POSITION]
+    Marks in the piece of a fragment do not count, as they belong to the message that was cut into fragments. Also
+    ambiguous are a text with a NUL, where a C string would end, and an encoded message behind other text. [reading
+    ARMOUR-POSITION]
     """
     raw = build(message)
     marks = [mark.start() for mark in _MARK.finditer(raw)]
@@ -342,7 +342,7 @@ def is_ambiguous(message: Message) -> bool:
 
 
 def offered_versions(message: Message) -> frozenset[int]:
-    """The known versions that a query or a whitespace tag offers, 1 among them; empty for other messages."""
+    """The versions, of 1, 2 and 3, that a query or a whitespace tag offers; empty for other messages."""
     if message.kind is Kind.QUERY:
         text = message.data("versions")
         identifiers = text.partition(b"v")[2]
@@ -356,7 +356,7 @@ def offered_versions(message: Message) -> frozenset[int]:
 
 
 def offered_with_text(text: bytes, sent: bytes) -> frozenset[int] | None:
-    """The versions in the whitespace tag with which a text was sent, wherever it is; None if it was sent otherwise."""
+    """The versions in the whitespace tag that was added anywhere in a text; None if it was sent otherwise."""
     added = len(sent) - len(text)
     groups_size = added - len(TAG_BASE)
     if groups_size <= 0 or groups_size % 8:

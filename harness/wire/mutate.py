@@ -1,7 +1,7 @@
-"""Changes that an adversary without keys can make to a message: bits, lengths, fields, fragments, and forgeries.
+"""Changes that an adversary without keys can make to a message: to bits, lengths, fields and fragments, and forgeries.
 
-Each takes a message as it is on the wire and returns it changed, with the armour whole. A forgery needs a MAC key that
-has been revealed on the wire. [Fragmentation, "Revealing MAC keys"]
+Each function takes a message as it is on the wire and returns it changed, with intact armour. A forgery needs a MAC key
+that was revealed on the wire. [Fragmentation, "Revealing MAC keys"]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from otterproof.harness.wire import Kind
 
 
 def flip_bit(message: bytes, bit: int) -> bytes:
-    """Invert one bit of what the armour holds, or of a message without armour; `bit` wraps around."""
+    """Invert one bit of the decoded content, or of a message without armour; `bit` wraps around."""
     parsed = wire.parse(message)
     content = bytearray(parsed.body)
     if not content:
@@ -25,13 +25,13 @@ def flip_bit(message: bytes, bit: int) -> bytes:
 
 
 def truncate(message: bytes, length: int) -> bytes:
-    """Keep the first bytes of what the armour holds, or of a message without armour; `length` wraps around."""
+    """Keep the first bytes of the decoded content, or of a message without armour; `length` wraps around."""
     parsed = wire.parse(message)
     return wire.build(parsed.with_body(parsed.body[: length % (len(parsed.body) + 1)]))
 
 
 def change_field(message: bytes, name: str, value: int | bytes) -> bytes:
-    """Give a field another value; the message is unchanged if it has no such field, or none that can hold the value."""
+    """Give a field another value. Changes nothing if there is no such field, or it can't hold the value."""
     try:
         return wire.build(wire.parse(message).with_value(name, value))
     except wire.FieldError:
@@ -39,37 +39,36 @@ def change_field(message: bytes, name: str, value: int | bytes) -> bytes:
 
 
 def splice_bytes(content: bytes, at: int, cut: int, put: bytes) -> bytes:
-    """Put bytes in the place of `cut` others; `at` wraps around."""
+    """Replace `cut` bytes from `at` on by `put`; `at` wraps around."""
     at %= len(content) + 1
     return content[:at] + put + content[at + max(cut, 0) :]
 
 
 def inverted_after(data: bytes, size: int) -> bytes:
-    """The bytes with all after the first `size` inverted."""
+    """The data with every byte after the first `size` inverted."""
     return data[:size] + bytes(one ^ 0xFF for one in data[size:])
 
 
 def splice(message: bytes, at: int, cut: int, put: bytes, *, text: bool) -> bytes:
-    """Put bytes in the place of others: in what the armour holds, or in the message as it is on the wire (text)."""
+    """Replace bytes of the decoded content or, with `text`, of the message as it is on the wire."""
     if text:
         return splice_bytes(message, at, cut, put)
     parsed = wire.parse(message)
     return wire.build(parsed.with_body(splice_bytes(parsed.body, at, cut, put)))
 
 
-#: Bytes that the forger authenticates, in search of a message and the key that fits it, before giving up. What it
-#: tries is every message with every key revealed, and a hostile target reveals as many as it likes.
+#: How many bytes the forger authenticates in search of a message and a fitting key before it gives up. It tries every
+#: message with every revealed key, and a hostile target can reveal as many as it likes.
 _FORGER_WORK = 1 << 25
 
-#: What trying a key costs beside the message, in bytes that could be authenticated meanwhile.
+#: The fixed cost of trying a key, in bytes that could be authenticated in the same time.
 _FORGER_TRY = 1 << 9
 
 
 def forgery(history: Sequence[bytes]) -> bytes | None:
-    """The latest data message on the wire whose MAC key has been revealed, changed and with the right MAC for that.
+    """The latest data message on the wire whose MAC key has been revealed, with changed content and the right MAC.
 
-    None when there is none, or when it is not found within `_FORGER_WORK`, the latest messages and keys being tried
-    first.
+    None if there is none, or if it is not found within `_FORGER_WORK`. The latest messages and keys are tried first.
     """
     messages = [wire.parse_once(raw) for raw in history]
     whole = [message for message in messages if message.kind is Kind.DATA and not message.problems]
@@ -87,12 +86,12 @@ def forgery(history: Sequence[bytes]) -> bytes | None:
     return None
 
 
-#: Bytes of a fragment that are not its piece, by version.
+#: The size in bytes of a fragment without its piece, by version.
 _FRAGMENT_HEADER = {2: len(b"?OTR,00001,00001,,"), 3: len(b"?OTR|00000000|00000000,00001,00001,,")}
 
 
 def fragment(message: bytes, size: int) -> list[bytes]:
-    """An encoded message in pieces of `size` bytes, with the version and tags it has itself; others are left whole."""
+    """Cut an encoded message into pieces of `size` bytes, with its own version and tags; leave other messages whole."""
     parsed = wire.parse(message)
     if parsed.version not in (2, 3) or not message.startswith(b"?OTR:"):
         return [message]

@@ -1,7 +1,7 @@
-"""Numbers as the protocol writes and uses them: powers in the D-H group, MPIs, public keys and DSA signatures.
+"""Arithmetic of the protocol: powers in the D-H group, MPIs, public keys and DSA signatures.
 
-The harness computes with code of its own, so that an insider can face any target and an oracle can judge any engine
-without leaning on what it judges. ["Data types", "D-H Commit Message"]
+The harness computes with its own code, so that an insider can face any target and an oracle can judge any engine
+without relying on the code it judges. ["Data types", "D-H Commit Message"]
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from otterproof.harness.wire.fields import Type, encode, write
 from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, PUBLIC_KEY
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
-with warnings.catch_warnings():  # looking the names up warns of their removal in a later release
+with warnings.catch_warnings():  # importing these names warns that a later release removes them
     warnings.simplefilter("ignore", CryptographyDeprecationWarning)
     from cryptography.hazmat.primitives.asymmetric.dh import DHParameterNumbers, DHPrivateNumbers, DHPublicNumbers
 
 _GROUP = DHParameterNumbers(DH_PRIME, DH_GENERATOR)
 _GENERATOR = DHPublicNumbers(DH_GENERATOR, _GROUP)
 
-#: The largest group element that is accepted.
+#: The largest valid group element.
 _LARGEST = DH_PRIME - 2
 
 
 def in_group(value: int) -> bool:
-    """Whether a received group element is from 2 to p - 2, both included. [AKE-VALID-3, SMPMATH-RANGE-15]"""
+    """Whether a received group element is from 2 to p - 2, inclusive. [AKE-VALID-3, SMPMATH-RANGE-15]"""
     return 2 <= value <= _LARGEST
 
 
 @lru_cache(maxsize=1 << 15)
 def power(base: int, exponent: int) -> int:
-    """base ** exponent modulo p; remembered, since the insider sends many variants of one message.
+    """base ** exponent modulo p; cached, since the insider sends many variants of one message.
 
-    It is a D-H exchange of the library, which takes a tenth of the time of `pow`. An exchange can't give 1 or p-1, and
-    wants a public key from 2 to p-2.
+    It uses a D-H exchange of the library, which takes a tenth of the time of `pow`. An exchange can't give 1 or p-1,
+    and needs a public key from 2 to p-2.
     """
     if not in_group(base) or exponent % (DH_PRIME // 2) == 0:
         return pow(base, exponent, DH_PRIME)
@@ -50,7 +50,7 @@ def mpi(number: int) -> bytes:
 
 
 def public_key(key: DsaPublicKey, kind: int = 0) -> bytes:
-    """PUBKEY, with any type."""
+    """The PUBKEY encoding of a key, with any type."""
     return write(PUBLIC_KEY, (kind, key.p, key.q, key.g, key.y))
 
 
@@ -60,14 +60,14 @@ def fingerprint(key: DsaPublicKey) -> bytes:
 
 @lru_cache(maxsize=4096)
 def dsa_sign(key: DsaPrivateKey, value: bytes, nonce: int) -> tuple[int, int]:
-    """(r, s) for a value taken as a number modulo q."""
+    """The signature (r, s) of a value, which is taken as a number modulo q."""
     p, q = key.public.p, key.public.q
     r = pow(key.public.g, nonce, p) % q
     return r, pow(nonce, -1, q) * (int.from_bytes(value) + key.x * r) % q
 
 
 def dsa_verifies(key: DsaPublicKey, value: bytes, signature: bytes) -> bool:
-    """Whether r and s, 20 bytes each, are a key's signature of a value taken as a number modulo q."""
+    """Whether r and s, 20 bytes each, are a key's signature of a value, which is taken as a number modulo q."""
     r, s = int.from_bytes(signature[:20]), int.from_bytes(signature[20:])
     if not (0 < r < key.q and 0 < s < key.q):
         return False

@@ -1,4 +1,4 @@
-"""Proofs of SMP that an insider can make: its hash, and proofs of knowledge, also for elements that nobody may send.
+"""SMP proofs that an insider can make: the SMP hash, and proofs of knowledge, also for elements that nobody may send.
 
 [SMP Hash function, The SMP state machine]
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import mpi, power
 
-#: A way of hashing: version byte and numbers to a number. [SMP Hash function]
+#: A hash function: maps a version byte and numbers to a number. [SMP Hash function]
 Hash = Callable[..., int]
 
 
@@ -20,7 +20,7 @@ def smp_hash(prefix: int, *numbers: int) -> int:
 
 
 def knows(prefix: int, exponent: int, r: int, hashed: Hash = smp_hash, base: int = DH_GENERATOR) -> tuple[int, int]:
-    """(c, D): the proof of knowledge of an exponent. base: what is raised to it."""
+    """(c, D): a proof of knowledge of an exponent. base: what is raised to it."""
     c = hashed(prefix, power(base, r))
     return c, (r - exponent * c) % SMP_ORDER
 

@@ -1,7 +1,7 @@
-"""Values as people read them in a failure: what was expected, and what came instead.
+"""Values as people read them in a failure report: what was expected, and what came instead.
 
-Everything of foreign origin is made printable here, and everything is cut to a length, so a failure never floods a
-terminal. Bytes that read as text are shown in quotes, others in hexadecimal with their length.
+Foreign text is made printable here, and everything is cut to a maximum length, so a failure never floods a terminal.
+Bytes that read as text are shown in quotes, others in hexadecimal with their length.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ TITLES: Mapping[Kind, str] = {
     Kind.BAD_ARMOUR: "a message whose base64 is damaged",
 }
 
-#: The most characters of a text and bytes of a value that are shown.
+#: The maximum number of characters of a text, and of bytes of a value, that are shown.
 _TEXT, _BYTES = 160, 40
 
-#: The most items of a sequence that are shown.
+#: The maximum number of items of a sequence that are shown.
 _ITEMS = 12
 
 
@@ -90,12 +90,12 @@ def shown(value: object) -> str:
 
 
 def call(party: str, action: str, args: Mapping[str, object]) -> str:
-    """What was done, as a call: alice.send(text "hi")."""
+    """An action as a call: alice.send(text "hi")."""
     return f"{party}.{action}({', '.join(f'{name} {shown(value)}' for name, value in args.items())})"
 
 
 def _field(name: str, value: object) -> str:
-    """A field of an event or a snapshot; "" for a text that is empty. Instance tags are hexadecimal everywhere."""
+    """A field of an event or a snapshot; "" for an empty text. Instance tags are always hexadecimal."""
     if value == "":
         return ""
     is_tag = name == "instance" or name.endswith("_tag")
@@ -118,7 +118,7 @@ def _bytes(value: bytes) -> str:
 
 
 def _middle(number: str) -> str:
-    """A large number without what is in its middle: two that differ mostly differ at an end."""
+    """A large number with its middle cut out: two that differ mostly differ at an end."""
     return number if len(number) <= _TEXT else f"{number[:_BYTES]}...{number[-_BYTES:]} ({len(number)} characters)"
 
 
@@ -127,7 +127,7 @@ def _cut(text: str, size: int) -> str:
 
 
 def message_in_words(message: bytes) -> str:
-    """What a message is; of a plain text, the text itself."""
+    """The kind of a message; for plain text, also the text itself."""
     kind = parse(message).kind
     return f"{TITLES[kind]} {shown(message)}" if kind is Kind.PLAINTEXT else TITLES[kind]
 

@@ -1,8 +1,8 @@
-"""The signed messages of a handshake, together with all that they are made from: what somebody who made one can change.
+"""Signed handshake messages with everything they were made from, so that they can be remade with one thing wrong.
 
-Whoever signs a Reveal Signature or Signature Message knows the keys of the handshake, and so can make it again with one
-thing wrong: another block X, encrypted and under the right MAC, another signature, or another MAC. Scenarios tell such
-lies to any target, and insiders tell them in random runs. [Reveal Signature Message, Signature Message]
+The signer of a Reveal Signature or Signature Message knows the keys of the handshake, and so can remake the message
+with another block X (encrypted, and under the right MAC), another signature or another MAC. Scenarios send such
+messages to any target, and insiders use them in random runs. [Reveal Signature Message, Signature Message]
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from otterproof.harness.wire.message import Message, build
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power
 from otterproof.implementations.contract import DsaPrivateKey
 
-#: The nonce of a signature that is made again; nobody can tell it from another.
+#: The nonce of a recomputed signature; nobody can tell it from any other.
 NONCE = 0x1234567890ABCDEF1234567
 
 
 @dataclass(frozen=True, slots=True)
 class SignedMessage:
-    """A Reveal Signature Message (or, primed, Signature Message), and all that it was made from.
+    """A Reveal Signature Message (or, primed, a Signature Message), and everything it was made from.
 
-    ours, theirs: the D-H values of the sender and of the receiver. others: keys that are not the sender's.
+    ours, theirs: the D-H public values of the sender and of the receiver. others: keys that are not the sender's.
     """
 
     message: Message
@@ -55,7 +55,7 @@ class SignedMessage:
 
     @property
     def identity(self) -> bytes:
-        """Public key and key id, as X begins."""
+        """The public key and key id at the beginning of X."""
         return self.block[:-40]
 
     @property
@@ -81,24 +81,24 @@ class SignedMessage:
         return hmac.digest(key or self.own[1], b"".join(right if parts is None else parts), "sha256")
 
     def signing(self, value: bytes, identity: bytes | None = None, signer: DsaPrivateKey | None = None) -> bytes:
-        """With a signature over that value in place of M."""
+        """With a signature over `value` in place of M."""
         return self.with_signature(dsa_sign(signer or self.signer, value, NONCE), identity)
 
     def with_signature(self, signature: tuple[int, int], identity: bytes | None = None) -> bytes:
-        """With an r and an s."""
+        """With r and s as the signature."""
         r, s = signature
         return self.with_block((self.identity if identity is None else identity) + r.to_bytes(20) + s.to_bytes(20))
 
     def with_identity(self, identity: bytes, signer: DsaPrivateKey | None = None) -> bytes:
-        """With another public key or key id, and a right signature over that."""
+        """With another public key or key id, and a valid signature over it."""
         return self.signing(self.m(identity=identity), identity, signer)
 
 
 def secrets_of(public: int, theirs: int) -> tuple[int, ...]:
-    """The shared secrets that a D-H value may lead to where nobody has its exponent; none if they are not known.
+    """The possible shared secrets for a D-H value whose exponent nobody has; empty if they are not known.
 
-    They are known for 0, 1, -1, -2 and powers of 2 modulo p. Of two, the first is right for 2; for the others it is a
-    guess.
+    They are known for 0, 1, -1, -2 and powers of 2 modulo p. Where two are given, the first is right for 2; for the
+    other values it is a guess.
     """
     if 2 < public < DH_PRIME and public.bit_count() == 1:
         return (power(theirs, public.bit_length() - 1),)

@@ -1,4 +1,7 @@
-"""What users ask for, and changes of time and policy. [User requests to ..., User types a message to be sent]"""
+"""The model's rules for what users ask for, and for changes of time and policy.
+
+[User requests to ..., User types a message to be sent]
+"""
 
 from __future__ import annotations
 

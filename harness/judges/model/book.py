@@ -1,8 +1,8 @@
-"""The book that the models of all parties share: which value a name has, and what every emitted message means.
+"""The book that the models of all parties share: the value of every name, and the meaning of every message sent.
 
-Names and values are one to one within a kind: the first value seen is bound to the name, and every later one must agree
-with it. Validity can then be judged without cryptography: a received field is genuine if the book knows that a party
-sent it, under the keys that the receiver would use. What an insider makes with real keys is entered by the test
+Within a kind, names and values are one to one: the first value seen is bound to the name, and every later one must
+agree with it. So validity can be judged without cryptography: a received field is genuine if the book knows that a
+party sent it under the keys that the receiver would use. Tests enter what an insider makes with real keys
 (`register_*`).
 
 Entries never change, and each one is journalled. So a snapshot is just a reference into the journal, and restoring it
@@ -51,8 +51,8 @@ class CommitMeaning:
 class SignatureMeaning:
     """What (encrypted_signature, mac) means: who signed which handshake. [Reveal Signature, Signature Message]
 
-    kind: that of the message. own, other: the D-H keys of the signer and of the correspondent. problem: what an insider
-    did wrong although the MAC is right.
+    kind: that of the message. own, other: the D-H keys of the signer and of the correspondent. problem: an insider's
+    mistake, although the MAC is right.
     """
 
     kind: str
@@ -65,7 +65,7 @@ class SignatureMeaning:
 
 @dataclass(frozen=True, slots=True)
 class DataMeaning:
-    """What (MAC'd bytes, mac) of a data message means: the D-H keys that it was made with, and its content."""
+    """What (MAC'd bytes, mac) of a data message means: the D-H keys it was made with, and its content."""
 
     sender: Dh
     receiver: Dh
@@ -106,7 +106,7 @@ class _Table(Generic[K, V]):
 
 
 class NameTable:
-    """Names, values and provenance. All parties of a world share one book."""
+    """Names, values and provenance, shared by all parties of a world."""
 
     def __init__(self) -> None:
         self._head: _Entry | None = None
@@ -189,8 +189,8 @@ class NameTable:
     def add_message(self, name: MessageName, message: bytes) -> None:
         self._messages.add(name, message)
 
-    # What insiders make. Public keys are given by value. One that belongs to a modelled party and has not been seen yet
-    # must be bound first; otherwise the book takes it for a stranger's.
+    # What insiders make. Public keys are given by value. The key of a modelled party must be bound first if it has not
+    # been seen yet; otherwise the book takes it for a stranger's.
 
     def register_commit(self, encrypted_gx: bytes, hashed_gx: bytes, revealed_key: bytes, gxmpi: bytes) -> None:
         """A commit that opens to these bytes, which should be one MPI. [D-H Commit Message; REVEAL-SIG-10]"""
@@ -214,8 +214,8 @@ class NameTable:
     ) -> None:
         """A Reveal Signature or Signature Message with the right MAC. signer: the public key.
 
-        problem: the MessageRejected that its content calls for, from the structure of X to BAD_SIGNATURE; None without
-        one.
+        problem: the MessageRejected that its content calls for, from the structure of X to BAD_SIGNATURE; None if it is
+        valid.
         """
         signed = SignatureMeaning(kind, self.dh(own), self.dh(other), Identity(signer), keyid, problem)
         self.add_seal(encrypted_signature, mac, signed)
@@ -232,7 +232,7 @@ class NameTable:
     ) -> None:
         """A data message with the right MAC for these two public keys.
 
-        proofs_hold, equal: what a verifier finds out about its SMP message, if it has one.
+        proofs_hold, equal: what a verifier would find out about its SMP message, if it has one.
         """
         parsed = wire.parse(message)
         plain = plain_from_bytes(plaintext, proofs_hold=proofs_hold, equal=equal)
@@ -268,7 +268,7 @@ class NameTable:
 
 
 def rejection(problem: wire.Problem) -> tuple[RejectReason, str, int]:
-    """What events say of a mistake in an encoding: reason, field and offset.
+    """How events report a mistake in an encoding: reason, field and offset.
 
     [choice encoding.mistake-field; TYPES-MPI-5]
     """

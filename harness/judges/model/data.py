@@ -1,4 +1,4 @@
-"""Receiving data messages: the checks, the ratchet, the TLVs, SMP, the heartbeat.
+"""The model's rules for received data messages: the checks, the ratchet, the TLVs, SMP, the heartbeat.
 
 [Receiving a Data Message, Key Management, The SMP state machine; choice data.check-order, choice data.effect-order]
 """
@@ -47,7 +47,7 @@ LAST_KEYID = 0xFFFFFFFF
 
 
 def refuse(step: Step, message: Message, instance: int, reason: RejectReason, field: str = "", offset: int = 0) -> None:
-    """A data message can't be read: tell the user and the peer, unless its flag says to ignore it."""
+    """Refuse an unreadable data message: tell the user and the peer, unless its flag says to ignore it."""
     # [DATA-FLAGS-1, DATA-FLAGS-6]
     if message.has("flags") and message.number("flags") & IGNORE_UNREADABLE:
         step.reject(reason, field, offset)  # [DATA-FLAGS-4]
@@ -58,7 +58,7 @@ def refuse(step: Step, message: Message, instance: int, reason: RejectReason, fi
 
 
 def receive_data(step: Step, message: Message, instance: int) -> None:
-    """A well-formed data message. One that fails a check is refused, and nothing in it is used.
+    """Receive a well-formed data message. One that fails a check is refused, and nothing in it is used.
 
     [DATA-FLAGS-5, DATA-ORDER-1, DATA-RECV-1, DATA-RECV-10, DATA-RECV-12]
     """
@@ -129,7 +129,7 @@ def _heartbeat(step: Step, instance: int) -> None:
 
 
 def _read(step: Step, instance: int, plain: Plain, shared: SharedKey) -> None:
-    """Text, then TLVs in order, but nothing after a Disconnected TLV. shared: the extra key of this message.
+    """Handle the text, then the TLVs in order, up to a Disconnected TLV. shared: the extra key of this message.
 
     Padding and TLVs of unknown type have no effect. [SMP-EXPECT-1, TLV-FORM-4, TLV-PADDING-2]
     """
@@ -159,7 +159,7 @@ def _read(step: Step, instance: int, plain: Plain, shared: SharedKey) -> None:
 # SMP
 # --------------------------------------------------------------------------------------------------------------------
 
-#: The state in which SMP message 1, 2, 3, 4 is expected. [Expected Message]
+#: The SMP state in which each SMP message is expected. [Expected Message]
 _WHEN: Mapping[int, SmpState] = {
     1: SmpState.EXPECT1,  # [SMP-EXPECT-2, SMP-EXPECT-3]
     2: SmpState.EXPECT2,  # [SMP-EXPECT-6]
@@ -167,7 +167,7 @@ _WHEN: Mapping[int, SmpState] = {
     4: SmpState.EXPECT4,  # [SMP-EXPECT-8]
 }
 
-#: The id of every SMP message made by an insider; only insiders can answer one with proofs that hold.
+#: The id of every SMP message made by an insider; only insiders can answer one with valid proofs.
 _INSIDER = SmpId("", 0)
 
 
@@ -190,7 +190,7 @@ def _receive_smp(step: Step, instance: int, tlv: Tlv) -> None:
 
 
 def _fault(tlv: Tlv, run: SmpRun) -> SmpAbortReason | None:
-    """The check that an SMP message fails, if any. One of a modelled party only fails if it does not answer ours."""
+    """The check that an SMP message fails, if any. A modelled party's message fails only if it does not answer ours."""
     if isinstance(tlv, Raw):
         return smp_fault(tlv)
     expected = run.sent.id if run.sent is not None else None

@@ -1,8 +1,8 @@
-"""The events that a step must give, with templates for the messages in them, and the comparison with the actual events.
+"""The events that a step must give, with templates for their messages, and the comparison with the actual events.
 
-Most events are predicted exactly. Where a value is random, or the result of cryptography, the expected event has its
-name, and the comparison binds the name to the value in the book. A template for an outgoing message specifies
-everything except such values; once a message fits it, the book learns what the message means, for its receivers.
+Most events are predicted exactly. A value that is random or computed by cryptography is predicted by its name, and the
+comparison binds the name to the value in the book. A template for an outgoing message specifies everything except such
+values. Once a message fits it, the book learns what the message means, for its receivers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Mismatch(Exception):
 
 @contextmanager
 def judged_by(check: str) -> Iterator[None]:
-    """Gives a Mismatch the id of a check, unless it has one that is more exact."""
+    """Give a Mismatch the id of a check, unless it has a more specific one."""
     try:
         yield
     except Mismatch as mismatch:
@@ -69,7 +69,7 @@ def expect_equal(place: str, predicted: object, observed: object) -> None:
 
 
 def bind(names: NameTable, place: str, name: Name, observed: bytes | int | None) -> None:
-    """The value at this place is that of `name`: Mismatch if that contradicts the book."""
+    """Bind `name` to the value at this place. Mismatch if that contradicts the book."""
     if observed is None:
         raise Mismatch(place, name, observed)
     try:
@@ -84,10 +84,10 @@ def bind(names: NameTable, place: str, name: Name, observed: bytes | int | None)
 
 
 class Template(Protocol):
-    """What is predicted of an outgoing message."""
+    """The prediction of an outgoing message."""
 
     def check(self, message: bytes, names: NameTable, place: str) -> None:
-        """Compare; if the message fits, enter in the book what it tells."""
+        """Compare; if the message fits, enter in the book what it means."""
         ...
 
 
@@ -103,7 +103,7 @@ class Verbatim:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A message that is sent again, with the very same bytes."""
+    """A message that is sent again, byte for byte."""
 
     name: MessageName
 
@@ -164,9 +164,10 @@ def encrypted_signature_size(signer: Identity) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SealedMessage:
-    """With the commit that it opens, a Reveal Signature; without one, a Signature Message.
+    """A Reveal Signature Message if there is a commit that it opens, else a Signature Message.
 
     [Reveal Signature Message; REVEAL-FORM-1, REVEAL-FORM-2, REVEAL-FORM-3, REVEAL-FORM-4, REVEAL-FORM-5]
+
     [Signature Message; SIG-FORM-1, SIG-FORM-2, SIG-FORM-3, SIG-FORM-4, SIG-FORM-5]
     """
 
@@ -228,7 +229,7 @@ def _cut(keys: bytes) -> Sequence[bytes]:
 
 
 def check_mac_keys(place: str, names: Sequence[MacKey], observed: Sequence[bytes], book: NameTable) -> None:
-    """MAC keys in the clear: as many as predicted, in this order, each with the value of its name."""
+    """Compare MAC keys in the clear: as many as predicted, in this order, each with the value of its name."""
     if len(names) != len(observed):
         raise Mismatch(place, f"[{', '.join(map(str, names))}]", [key.hex() for key in observed])
     for index, (name, key) in enumerate(zip(names, observed, strict=True)):
@@ -236,7 +237,7 @@ def check_mac_keys(place: str, names: Sequence[MacKey], observed: Sequence[bytes
 
 
 def _parse(message: bytes, kind: Kind, header: Header, place: str) -> wire.Message:
-    """An encoded message of that kind: well formed, canonically armoured, with that version and those tags."""
+    """Parse an encoded message of that kind: well formed, canonically armoured, with that version and those tags."""
     parsed = wire.parse(message)
     expect_equal(f"{place}.kind", kind, parsed.kind)
     expect_equal(f"{place}.version", header.version, parsed.version)
@@ -303,7 +304,8 @@ def match_events(expected: Sequence[Expected], events: Sequence[Event], max_size
         if at >= len(events):
             raise Mismatch(place, one, "no more events")
         if isinstance(one, Sends):
-            # What is sent as it is may look like a fragment, for a user may have typed it.
+            # Only other messages are fragmented; text sent as it is may look like a fragment, because a user may have
+            # typed one.
             largest = None if isinstance(one.template, Verbatim) else max_size
             with judged_by("model.wrong-fragments"):
                 message, count = _take_message(events, at, largest)
@@ -343,7 +345,7 @@ def _same_fields(place: str, one: object, event: Event, names: str) -> None:
 
 
 def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tuple[bytes, int]:
-    """The message that starts with event `at`, reassembled if it was fragmented, and how many events it took."""
+    """The message that starts with event `at`, reassembled if it was fragmented, and the number of events it took."""
     first = events[at]
     if not isinstance(first, OutgoingMessage):
         raise Mismatch(f"event {at}", "an outgoing message", first, "model.wrong-events")

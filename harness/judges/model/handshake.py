@@ -1,4 +1,4 @@
-"""The authenticated key exchange as names: what each of its four messages does in each authentication state.
+"""The model's rules for the authenticated key exchange: what each message does in each authentication state.
 
 Whether a message's secrets are right depends on where its fields come from: a Reveal Signature opens a commit if both
 come from the same handshake, and its seal is good if it was made for the two D-H keys that the receiver expects.
@@ -30,7 +30,8 @@ from otterproof.implementations.contract import (
 #: choice handshake.fresh-keys]
 FIRST_KEYID = 1
 
-#: How a Reveal Signature can fail when nothing is known about the commit, apart from places in X and bytes after gx.
+#: How a Reveal Signature can fail if nothing is known about the commit. Mistakes at a place in X and bytes after gx are
+#: not listed here.
 _AFTER_COMMITMENT = (
     RejectReason.BAD_COMMITMENT,
     RejectReason.BAD_GROUP_ELEMENT,
@@ -43,7 +44,7 @@ _BAD_GXMPI = (MessageRejected(RejectReason.MALFORMED, "gx", 0), MessageRejected(
 
 
 def receive_handshake(step: Step, message: Message, version: int, instance: int) -> None:
-    """A handshake message whose header and structure are in order. [AKE-OUTLINE-1]"""
+    """Receive a handshake message whose header and structure are in order. [AKE-OUTLINE-1]"""
     session = step.session(instance)
     match message.kind:
         case Kind.DH_COMMIT:
@@ -131,7 +132,7 @@ def _receive_reveal_signature(step: Step, session: Session, version: int, messag
 
 
 def _reject_unopened(step: Step, auth: AwaitingRevealSig) -> None:
-    """The parts do not fit together. If the commit is unknown, only some failure can be predicted."""
+    """The revealed key does not open the commit. If the commit is unknown, the reason can't be predicted."""
     if step.book.knows_commit_field(auth.encrypted_gx, auth.hashed_gx):
         step.reject(RejectReason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
         return
@@ -151,7 +152,7 @@ def _receive_signature(step: Step, session: Session, version: int, message: Mess
 
 
 def _open(step: Step, message: Message, theirs: Dh, ours: Dh) -> SignatureMeaning | None:
-    """What the encrypted signature means if it passes every check; otherwise None, and the rejection is predicted.
+    """The meaning of an encrypted signature that passes every check; otherwise None, and the rejection is predicted.
 
     [AKE-VERIFY-2, AKE-VERIFY-3, AKE-VERIFY-4, AKE-VERIFY-5]
     """
@@ -177,7 +178,10 @@ def _open(step: Step, message: Message, theirs: Dh, ours: Dh) -> SignatureMeanin
 
 
 def _complete(step: Step, session: Session, version: int, our_key: Drawn, seal: SignatureMeaning) -> None:
-    """Every check has succeeded. [Upon completing the AKE; AKE-HIDE-1, AKE-OUTLINE-2, choice completion.order]"""
+    """Complete a handshake that has passed every check.
+
+    [Upon completing the AKE; AKE-HIDE-1, AKE-OUTLINE-2, choice completion.order]
+    """
     old, instance = session.ratchet, session.instance
     responding = seal.kind == Kind.REVEAL_SIGNATURE
     step.put(replace(session, auth=Idle()))  # [REVEAL-ACCEPT-3, SIG-ACCEPT-2]

@@ -1,9 +1,9 @@
 """Names that stand for values: D-H keys, commitments, session ids, MAC keys, extra keys, identities.
 
-The model computes nothing with keys. It says which value is meant (`alice.dh.x[3]`, the MAC key from this key to that
-one), and the book (book.py) ensures that each name has one value and that different names have different values. Names
-derived from a pair of D-H keys are built from the names of the two, so both ends of a conversation, each predicted on
-its own, arrive at the same name for what they share.
+The model never computes with keys. It says which value is meant (`alice.dh.x[3]`, the MAC key from this key to that
+one), and the book (book.py) ensures that each name has one value and that different names have different values. A name
+derived from a pair of D-H keys is built from both their names, so the separate models of both ends arrive at the same
+name for what they share.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A D-H key, identified by the draw that made it: whose draw, its entropy label, and its index with that label."""
+    """A D-H key that a modelled party drew: whose draw, its entropy label, and its index with that label."""
 
     owner: str
     label: str
@@ -126,7 +126,7 @@ def pair(one: Dh, other: Dh) -> frozenset[Dh]:
 class MessageName:
     """A handshake message that may be resent byte for byte: its kind, the D-H keys in it, and its session.
 
-    signature: which of its sender's signatures it has, for the same keys may be signed again with another nonce.
+    signature: which of its sender's signatures it has, as the same keys may be signed again with another nonce.
     """
 
     kind: str

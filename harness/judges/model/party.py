@@ -1,12 +1,12 @@
-"""The model of one party: it predicts what each input does to an engine, and compares that with what happened.
+"""The model of one party: it predicts the effect of each input on an engine, and compares that with what happened.
 
     book = NameTable()
     model = PartyModel("alice", config, book)
     events = engine.receive(message)
     model.follow("receive", {"message": message}, events, engine.inspect())
 
-All parties of a world share one book. Inputs must be followed in the order in which the engines got them, so that a
-message is known before it is received.
+All parties of a world share one book. Inputs must be followed in the order in which the engines received them, so that
+a message is known before it is received.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class PartyModel:
         self.state = State(config.policy, config.instance_tag)
 
     def predict(self, action: str, args: Mapping[str, object]) -> Prediction:
-        """What this input should give now. Changes nothing. ValueError for an unknown action."""
+        """What this input should give now; changes nothing. ValueError for an unknown action."""
         if action not in ACTIONS:
             raise ValueError(f"unknown action {action!r}; the model knows {', '.join(ACTIONS)}")
         step = Step(self.name, self.config, self.book, self.state)
@@ -75,9 +75,9 @@ class PartyModel:
         return Prediction(tuple(step.expected), step.state)
 
     def follow(self, action: str, args: Mapping[str, object], events: Sequence[Event], after: PartySnapshot) -> None:
-        """An input was given: compare events and the snapshot `after` with the prediction, and go on from there.
+        """Compare an input's events and the snapshot `after` it with the prediction, and go on from there.
 
-        action: the name of the method of contract.Engine, args: its arguments by name. Raises ModelDivergence.
+        action: the name of the method of contract.Engine. args: its arguments by name. Raises ModelDivergence.
         """
         if self.state.instance_tag is None:
             # The engine drew it before the first input, so it can't be predicted.
@@ -96,7 +96,7 @@ class PartyModel:
         self.state = prediction.state
 
     def snapshot(self) -> object:
-        """State and book; to be taken for all parties of a world together, as it is restored."""
+        """State and book. Take and restore it for all parties of a world together."""
         return self.state, self.book.snapshot()
 
     def restore(self, state: object) -> None:

@@ -1,9 +1,9 @@
-"""What data messages say: text and TLVs in the clear, SMP messages by their meaning.
+"""The content of data messages: text and TLVs in the clear, SMP messages by their meaning.
 
-A data message sent by a modelled party is known by what was put into it. One made by an insider is given as bytes and
-taken apart here, just as the receiver has to. SMP messages of modelled parties are symbolic: which message they answer
-and which secret went in. Those of insiders are bytes whose structure and ranges can be judged (`smp_fault`); whether
-their proofs hold is for the test to say.
+The content of a modelled party's message is known from what was put into it. An insider's message is given as bytes and
+parsed here, just as the receiver has to. SMP messages of modelled parties are symbolic: which message they answer, and
+which secret went in. Those of insiders are bytes whose structure and ranges can be judged (`smp_fault`); the test has
+to say whether their proofs hold.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ Tlv: TypeAlias = Raw | Smp
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The content of a data message. cut: bytes that are not a whole TLV follow the TLVs."""
+    """The content of a data message. cut: the bytes at the end are not a whole TLV."""
 
     text: bytes = b""
     tlvs: tuple[Tlv, ...] = ()
@@ -104,7 +104,7 @@ class Plain:
 
 
 def plain_from_bytes(content: bytes, *, proofs_hold: bool = False, equal: bool = False) -> Plain:
-    """Take the decrypted bytes of a data message apart. [Data Message]"""
+    """Parse the decrypted bytes of a data message. [Data Message]"""
     parsed = layers.parse_plaintext(content)
     whole = [tlv for tlv in parsed.tlvs if len(tlv.value) == tlv.length]
     cut = bool(parsed.rest) or len(whole) < len(parsed.tlvs)

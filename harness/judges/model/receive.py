@@ -1,7 +1,7 @@
-"""Receiving a message: what it is, whom it is for, and what a text, a query, an error or a fragment leads to.
+"""The model's rules for received messages: kind and receiver, and the effect of texts, queries, errors and fragments.
 
-Encoded messages whose header and structure are in order go on to handshake.py and data.py.
-[Unencoded messages, Encoded messages, Instance Tags, Fragmentation; choice text.kind-order]
+Encoded messages whose header and structure are in order go on to handshake.py and data.py. [Unencoded messages, Encoded
+messages, Instance Tags, Fragmentation; choice text.kind-order]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FRAGMENTS = (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3)
 
 
 def receive(step: Step, message: bytes) -> None:
-    """Take a message from the network."""
+    """Receive a message from the network."""
     if not step.state.versions:  # [POLICY-OFF-1]
         _forget_fragments(step)
         _show(step, message)
@@ -43,7 +43,7 @@ def receive(step: Step, message: bytes) -> None:
 
 
 def _receive_whole(step: Step, message: Message) -> None:
-    """A message that is not a fragment, or one put together from fragments."""
+    """Receive a message that is not a fragment, or one put together from fragments."""
     match message.kind:
         case Kind.PLAINTEXT:
             _forget_fragments(step)  # [FRAGMENT-RECV-15]
@@ -88,7 +88,7 @@ def _show(step: Step, text: bytes) -> None:
 class _Header:
     """What the header says. problem: why the message is not processed further. discarded: because of its tags.
 
-    version is 0 if it is not one of ours or the header is cut short.
+    version is 0 if it is not 2 or 3, or if the header is cut short.
     """
 
     problem: MessageRejected | None
@@ -137,7 +137,7 @@ def _judge_receiver(receiver: int, own_tag: int | None, may_be_zero: bool) -> Re
 
 
 def _receive_encoded(step: Step, message: Message) -> None:
-    """An armoured message: judge header, policy and structure, and pass it on by its kind."""
+    """Receive an armoured message: judge header, policy and structure, and pass it on by its kind."""
     header = _read_header(message.body, message.kind, step.state.instance_tag)
     if not header.version:
         _forget_fragments(step)
@@ -199,7 +199,7 @@ def _receive_fragment(step: Step, message: Message) -> None:
 
 
 def _collect(step: Step, sender: int, k: int, n: int, piece: bytes) -> None:
-    """Add a piece to those kept, start again with it, or forget those kept."""
+    """Add a piece to the stored ones, start again with it, or forget the stored ones."""
     before = step.state.fragments.get(sender)  # [FRAGMENT-RECV-21]
     if k == 1:  # [FRAGMENT-RECV-10]
         before = Pieces(0, n, None, 0, step.serial())
@@ -223,7 +223,7 @@ def _collect(step: Step, sender: int, k: int, n: int, piece: bytes) -> None:
 
 
 def _keep(step: Step, sender: int, pieces: Pieces) -> None:
-    """Keep fragments. If there are too many senders, those of the sender who began first are dropped.
+    """Store fragments. If there are too many senders, drop the fragments of the sender who began first.
 
     [FRAGMENT-BOUND-1, choice fragments.limit]
     """

@@ -1,6 +1,6 @@
-"""The state that the model predicts, compared with the state that an engine shows.
+"""Comparison of the state that the model predicts with the state that an engine shows.
 
-Values for which the model has names are bound in the book on the way: public keys, ssids, fingerprints, MAC keys.
+Values for which the model has names (public keys, ssids, fingerprints, MAC keys) are bound in the book on the way.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _match_session(place: str, session: Session, shown: SessionSnapshot, names: 
 
 
 def _match_name(place: str, name: Name | None, shown: bytes, names: NameTable) -> None:
-    """Compare a value that must be empty when there is no name."""
+    """Compare a value, which must be empty if there is no name."""
     if name is None:
         expect_equal(place, b"", shown)
     elif not shown:

@@ -1,4 +1,4 @@
-"""The state of a party, as names: sessions, authentication, ratchet, SMP, fragments, stored texts.
+"""The state of a party in the model, as names: sessions, authentication, ratchet, SMP, fragments, stored texts.
 
 Everything is immutable: a step makes a new state from the old one, so a snapshot is just a reference. The book has the
 values behind the names. [Key Management, The protocol state machine]
@@ -32,7 +32,7 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingDhKey:
-    """We have sent `commit`; `message` is what to send when it is to be sent again."""
+    """We have sent `commit`. message: what to send if it is to be sent again."""
 
     commit: Commit
     message: MessageName
@@ -84,7 +84,7 @@ class SmpRun:
 
     @property
     def busy(self) -> bool:
-        """Whether giving it up causes an event."""
+        """Whether aborting it causes an event."""
         return self.state is not SmpState.EXPECT1 or self.question is not None
 
 
@@ -213,7 +213,7 @@ class Pieces:
     began: int
 
     def with_piece(self, piece: bytes) -> Pieces:
-        """The same with one piece more."""
+        """The same with one more piece."""
         return Pieces(self.k + 1, self.n, (self.content, piece), self.size + len(piece), self.began)
 
     def joined(self) -> bytes:

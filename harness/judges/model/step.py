@@ -124,10 +124,10 @@ class Step:
     # Handshakes begin.
 
     def start_handshake(self, offered: frozenset[int]) -> None:
-        """A query or whitespace tag has arrived: send a commit in the highest version that both sides will speak.
+        """A query or whitespace tag has arrived: send a commit in the highest version that it offers and we allow.
 
-        [Receiving a Query Message; QUERY-PURPOSE-2, QUERY-ANSWER-1, choice handshake.new-commit,
-        choice handshake.announcement]
+        [Receiving a Query Message; QUERY-PURPOSE-2, QUERY-ANSWER-1, choice handshake.new-commit, choice
+        handshake.announcement]
         """
         common = [version for version in self.state.versions if version in offered]
         if not common:
@@ -138,7 +138,7 @@ class Step:
         waiting = AwaitingDhKey(commit, MessageName("D-H Commit", (commit.x,), 0))
         for session in self.state.sessions.values():
             joins = bool(session.instance) == (version == 3)  # [DHKEY-VERSION-1]
-            # Every authentication state is left, no message state changes. [STATE-AUTH-2, QUERY-ANSWER-5,
+            # Every authentication state is left; no message state changes. [STATE-AUTH-2, QUERY-ANSWER-5,
             # QUERY-ANSWER-7, QUERY-ANSWER-8, TAG-START-4, TAG-START-6]
             self.put(replace(session, auth=waiting if joins else Idle()))
         # [QUERY-FLOOD-2]
@@ -184,8 +184,9 @@ class Step:
     # Sessions end.
 
     def end_by_user(self, instance: int) -> None:
-        """Tell the peer and leave ENCRYPTED. The message reveals every MAC key that verified one. [TLV-END-1,
-        choice mac-keys.end]
+        """Tell the peer and leave ENCRYPTED. The message reveals every MAC key that verified a message.
+
+        [TLV-END-1, choice mac-keys.end]
         """
         session, ratchet = self._encrypted(instance)
         # [MACREVEAL-WHEN-6]
@@ -206,7 +207,7 @@ class Step:
         self._leave(session, MessageState.FINISHED, pending, session.identity)
 
     def drop_smp(self, session: Session, reason: SmpAbortReason) -> None:
-        """Give up what SMP is doing, if anything, with an event."""
+        """Abort the SMP run, if there is one, with an event."""
         if session.smp.busy:
             self.give(SmpAborted(session.instance, reason))
             self.put(replace(session, smp=NO_SMP))
@@ -231,7 +232,7 @@ class Step:
             self.forget(*ratchet.ours.values())
 
     def forget(self, *keys: Drawn) -> None:
-        """Wait no longer for answers to commits with these D-H keys of ours, now dropped. [choice forgetting.dh-key]"""
+        """Stop waiting for answers to commits with these D-H keys of ours, now dropped. [choice forgetting.dh-key]"""
         announced = self.state.announced
         if announced is not None and announced.commit.x in keys:
             self.state = replace(self.state, announced=None)

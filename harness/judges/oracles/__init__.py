@@ -1,9 +1,8 @@
-"""Oracles: what must hold in every run, whatever the users do and whatever the adversary does.
+"""Oracles: rules that must hold in every run, whatever the users and the adversary do.
 
 An oracle is a watcher on a world. It judges by the bytes on the wire, by the events, and by the snapshots of parties
-that show them, but never by the internals of an engine. `Oracles` bundles those that look at one world. All of them
-share one reader, which works out what a step means. That two engines agree is judged by
-otterproof.harness.targets.lockstep.
+that show them, never by the internals of an engine. `Oracles` bundles the oracles of one world. They share one reader,
+which works out what a step means. Whether two engines agree is judged by otterproof.harness.targets.lockstep.
 """
 
 from __future__ import annotations
@@ -67,16 +66,16 @@ ORACLES: Mapping[str, type[Oracle]] = {
 }
 
 
-#: Those that have to be told of every renewal of a session.
+#: The oracles that must be told of every renewal of a session.
 RENEWALS = frozenset({"authenticity", "healing", "key-ids", "counters", "mac-revelation"})
 
 
 class _Choice:
-    """Which oracles judge a party.
+    """The oracles that judge a party.
 
-    every: those that judge it at all. of_pieces: those of them that judge a step which only stores or refuses a piece
-    of a message. of_others: those that judge such a step when another party has acted since this one was judged. Of
-    what the other did, only a key that it announced matters then.
+    every: all that judge it. of_pieces: those that judge a step in which it only stores or refuses a fragment.
+    of_others: those that judge such a step if another party has acted since this one was judged; all that matters then
+    is whether the other party announced a key.
     """
 
     def __init__(self, oracles: Collection[Oracle], *, peer: bool) -> None:
@@ -87,13 +86,13 @@ class _Choice:
 
 
 class Oracles:
-    """A watcher that consists of oracles: all of them, or those whose ids are given.
+    """A watcher that applies all oracles, or those whose ids are given.
 
     configs: those of the parties; without them nothing is judged by policy or message size. drawn: for each party, the
     randomness that its source has given so far (RecordingEntropy.drawn), for which `forgetting` then searches. foreign:
     parties that are not engines of this project, with their capabilities. They are judged by the protocol text alone,
     not by the choices of our contract, and only by what they report; the rest is never guessed. under_test: the parties
-    that are judged by all oracles; the oracles that judge each party by itself leave out the others. None: all parties.
+    that all oracles judge; one-sided oracles skip the others. None: all parties.
     """
 
     def __init__(
@@ -109,9 +108,9 @@ class Oracles:
         if unknown:
             raise ValueError(f"no oracle {', '.join(sorted(unknown))}; there are {', '.join(ORACLES)}")
         self._world = world
-        # The last step of each party that all oracles have judged, if nothing was wrong with it, and the party that did
-        # the last of these. What came after only stored or refused pieces of messages, or set a policy, which changes
-        # nothing that they remember.
+        # For each party, the last step that all oracles judged and found right; and the party that made the latest of
+        # these steps. Later steps only stored or refused fragments, or set a policy, which changes nothing that the
+        # oracles remember.
         self._judged: dict[str, Step] = {}
         self._last = ""
         self.reader = Reader(world, configs, foreign)
@@ -145,9 +144,9 @@ class Oracles:
 
     @staticmethod
     def _judge(view: Observation, oracles: Iterable[Oracle]) -> bool:
-        """Show a step to some oracles; whether nothing is wrong. Raises OracleFailure, UnreadableField.
+        """Show a step to some oracles; returns whether nothing is wrong. Raises OracleFailure, UnreadableField.
 
-        All of them judge the step, whatever the others say, for what follows from a mistake may be noticed before it.
+        All of them judge the step even if one fails, because a consequence may be noticed before its cause.
         """
         objections: list[OracleFailure] = []
         unreadable: UnreadableField | None = None
@@ -159,13 +158,13 @@ class Oracles:
             except UnreadableField as error:
                 unreadable = unreadable or error
         if objections:
-            _tell_cause(objections)  # that a field is missing is no news about a message that is found wrong
+            _tell_cause(objections)  # the message is known to be wrong, so the missing field is not reported
         elif unreadable is not None:
             raise unreadable
         return not objections
 
     def check_healing(self, *pairs: tuple[str, str]) -> None:
-        """At the end of a run, check that pairs of parties can talk again: those given, or all that are connected."""
+        """At the end of a run, check that the given pairs of parties, or all connected ones, can talk again."""
         healing = self._oracles.get(Healing.id)
         if not isinstance(healing, Healing):
             raise ValueError(f"{Healing.id} is not among these oracles: {', '.join(self._oracles)}")
@@ -178,11 +177,11 @@ class Oracles:
                 _excuse(failure)
 
     def snapshot(self) -> State:
-        """What all of them and the reader remember."""
+        """What the reader and all oracles remember."""
         return {"reader": self.reader.snapshot(), **{name: one.snapshot() for name, one in self._oracles.items()}}
 
     def restore(self, state: State) -> None:
-        """Go back to a `snapshot`, which can be used again."""
+        """Go back to a `snapshot`, which can be restored again later."""
         self._judged, self._last = {}, ""
         parts: dict[str, Reader | Oracle] = {"reader": self.reader, **self._oracles}
         for name, one in parts.items():
@@ -191,14 +190,14 @@ class Oracles:
                 one.restore(part)
 
 
-#: What a snapshot shows besides the pieces of messages.
+#: All of a snapshot except the stored fragments.
 _BUT_FOR_FRAGMENTS = attrgetter(*(one.name for one in fields(PartySnapshot) if one.name != "fragments"))
 
 
 def _changes_nothing(view: Observation, last: Step) -> bool:
-    """Whether a party does nothing but store a piece of a message, refuse one as it must, or take another policy.
+    """Whether a party only stores a fragment, refuses one as it must, or changes its policy.
 
-    It has to be in the state in which it was judged last.
+    It has to be in the state in which it was last judged.
     """
     step = view.step
     if (not view.is_fragment and step.action != "set_policy") or view.message is not None or step.failure is not None:
@@ -212,16 +211,16 @@ def _changes_nothing(view: Observation, last: Step) -> bool:
 
 
 def _same_but_for_fragments(one: PartySnapshot | None, other: PartySnapshot | None) -> bool:
-    """Whether a party is in the same state, apart from the pieces of messages that it stores."""
+    """Whether two snapshots are equal, apart from the stored fragments."""
     if one is None or other is None:
         return one is other
     return bool(_BUT_FOR_FRAGMENTS(one) == _BUT_FOR_FRAGMENTS(other))
 
 
 def _tell_cause(objections: Sequence[OracleFailure]) -> None:
-    """Raise the first of the objections to a step whose check presumes none of the others. OracleFailure.
+    """Raise the first objection to a step whose check presumes none of the others. OracleFailure.
 
-    Those whose demands are not made now are passed over, with what follows from them.
+    Excused objections, those whose demands are not made now, are passed over together with their consequences.
     """
     checks = [failure.check for failure in objections]
     for failure in [one for one in objections if not is_excused(one.check)]:
@@ -230,7 +229,7 @@ def _tell_cause(objections: Sequence[OracleFailure]) -> None:
 
 
 def _excuse(failure: OracleFailure) -> None:
-    """Pass over a failure if its demand is not made now. OracleFailure."""
+    """Raise a failure, unless its demand is not made now. OracleFailure."""
     if not is_excused(failure.check):
         raise failure
 

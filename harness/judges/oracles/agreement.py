@@ -1,4 +1,4 @@
-"""What two sides must agree on, after a handshake and after SMP."""
+"""The oracles that compare the two sides of a handshake and of an SMP run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class HandshakeSide:
     sent_reveal_signature: bool
 
     def may_be(self, other: HandshakeSide) -> bool:
-        """Whether the two say the same, as far as they are told."""
+        """Whether the two agree, as far as both report their values."""
         prints = (self.fingerprint, other.fingerprint)
         return (None in prints or prints[0] == prints[1]) and replace(self, fingerprint=None) == replace(
             other, fingerprint=None
@@ -57,14 +57,14 @@ class HandshakeSide:
 class Agreement(Oracle):
     """Both sides agree on version, ssid, fingerprints and who sent the Reveal Signature, or neither is encrypted.
 
-    A handshake completes only by a Reveal Signature or Signature Message that the other side really sent, and with the
-    fingerprint of that side's key. The side that sent the Reveal Signature is the second to complete it: by then the
-    other side has completed it with the same ssid and version, this side's fingerprint, and the opposite role. No third
-    side ever has that ssid. The state shows what the events said.
+    A handshake completes only with a Reveal Signature or Signature Message that the other side really sent, and with
+    the fingerprint of that side's key. The side that sent the Reveal Signature completes second: by then the other side
+    has completed with the same ssid and version, this side's fingerprint, and the opposite role. No third side ever has
+    that ssid. The snapshots agree with the events.
 
-    Whoever sent it, a D-H value out of range is not answered and makes no session, and nor does a commit that does not
-    open as it must. An insider, who has the keys of one side, can have a handshake complete with another key id or
-    under another long-term key; but where anything in its message is wrong, the handshake does not complete.
+    A D-H value out of range is not answered and makes no session, no matter who sent it. Nor does a commit that does
+    not open correctly. An insider, who has the keys of one side, can complete a handshake with another key id or under
+    another long-term key; but if anything in its message is wrong, the handshake does not complete.
     """
 
     id = "agreement"
@@ -74,18 +74,18 @@ class Agreement(Oracle):
         super().__init__(reader)
         self._proofs: dict[bytes, str] = {}
         self._sides: dict[bytes, tuple[HandshakeSide, ...]] = {}
-        # Parties that have told of a session without its ssid.
+        # Parties that reported a session without its ssid.
         self._without_ssid: set[str] = set()
         # The commits that each party has received in each session.
         self._commits: dict[tuple[str, int], tuple[Commitment, ...]] = {}
-        # The sessions whose sides are not compared: an insider showed a key that is not its client's, or one side has
-        # the session by no message that was seen.
+        # The sessions whose sides are not compared: an insider showed a key that is not its client's, or one side
+        # reported the session without a message that completes a handshake.
         self._not_compared: set[bytes] = set()
-        # The key ids that insiders gave their first keys, until the other side accepts something of theirs.
+        # The key ids that insiders gave to their first keys, until the other side accepts a data message of theirs.
         self._keyids: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def observe(self, view: Observation) -> None:
-        for sent in view.sent:  # first, so that it is known also where a failure is passed over
+        for sent in view.sent:  # first, so that it is remembered even if a failure is excused
             self._note(view, sent)
         self._judge_values(view)
         for one in view.happenings:
@@ -97,11 +97,11 @@ class Agreement(Oracle):
             self._judge_state(view)
 
     def _note(self, view: Observation, sent: Sent) -> None:
-        """Write down what a party sends of a handshake."""
+        """Remember the handshake messages that a party sends."""
         if (name := proof(sent.message)) is not None:
             self._proofs[name] = view.party
         if sent.message.kind is Kind.DH_KEY and (view.message is None or view.message.kind is not Kind.DH_COMMIT):
-            # It answers a commit that was not there to be read, such as one put together from the wrong fragments.
+            # It answers a commit that was not read here, such as one put together from the wrong fragments.
             self._commits.pop((view.party, sent.instance), None)
 
     def _judge(self, view: Observation, event: SessionEstablished) -> None:
@@ -155,7 +155,7 @@ class Agreement(Oracle):
         self._sides[event.ssid] = (*known, side)
 
     def _judge_values(self, view: Observation) -> None:
-        """Judge what is answered to a D-H value out of range, and write commits down."""
+        """Judge the answer to a D-H value out of range, and remember commits."""
         message = view.message
         if message is None or view.header is not None or message.kind not in (Kind.DH_COMMIT, Kind.DH_KEY):
             return
@@ -170,13 +170,13 @@ class Agreement(Oracle):
                 self.fail(GY_RANGE, view, expected="no answer", got=kinds)
 
     def _judge_insider(self, view: Observation, insider: CraftedHandshake) -> None:
-        """Judge a handshake that an insider has completed."""
+        """Judge a handshake that an insider's message has completed."""
         refusal = insider.refusal
         if refusal is not None and not (refusal.strictly and view.foreign):
             self.fail(refusal.check, view, expected="the message is refused", got=view.step.events)
 
     def _judge_keyid(self, view: Observation) -> None:
-        """Judge under which id a party uses the first key of an insider."""
+        """Judge the id under which a party uses an insider's first key."""
         if view.is_data and not view.refused:  # a foreign party need not show that it accepted a message
             self._keyids.pop((view.party, view.instance), None)
         for one in view.happenings:
@@ -219,11 +219,10 @@ class Run:
     question: bytes | None = None
 
 
-#: SMP state before and after a message received that changes it, if the run neither finishes nor is given up.
-#: [SMP-MSG2-3]
+#: The SMP states before and after a received message that changes the state but does not end the run. [SMP-MSG2-3]
 _PROGRESS = frozenset({(SmpState.EXPECT2, SmpState.EXPECT4)})
 
-#: The SMP states in which a user's action is possible if it is not refused, and the state after it.
+#: The SMP states in which a user's action can succeed, and the state after it.
 _ACTIONS = {
     "smp_start": (frozenset(SmpState), SmpState.EXPECT2),  # [SMP-BEGIN-2]
     "smp_answer": (frozenset({SmpState.EXPECT1}), SmpState.EXPECT3),  # [SMP-MSG1-3]
@@ -234,10 +233,10 @@ _ACTIONS = {
 class Smp(Oracle):
     """SMP tells both users that their secrets are equal if and only if they are, and nothing else can do so.
 
-    A run finishes only by a message that the peer sent in the same session, in the other role of a run. Its result is
+    A run finishes only with a message that the peer sent in the same session, in the other role of a run. Its result is
     whether the secrets typed for these two runs are the same. A question is shown as it was asked. Each run finishes
-    once, and never after it was given up. The SMP state changes as the protocol text's tables say. An insider that
-    takes part in a run can spoil it, but has it succeed only with the secret, and a number out of range or a proof that
+    once, and never after it was aborted. The SMP state changes as the protocol text's tables say. An insider that takes
+    part in a run can spoil it, but can make it succeed only with the secret, and a number out of range or a proof that
     does not verify is refused.
     """
 
@@ -249,7 +248,7 @@ class Smp(Oracle):
         self._runs: dict[tuple[str, int], Run] = {}
         self._asked: set[tuple[str, int]] = set()
         self._messages: dict[bytes, Run] = {}
-        # The messages that go out when a party gives a run up.
+        # The messages with which parties abort runs.
         self._aborts: set[bytes] = set()
         # Sessions in whose runs an insider has taken part.
         self._meddled: set[tuple[str, int]] = set()
@@ -280,7 +279,7 @@ class Smp(Oracle):
             self._judge_lie(view, view.crafted, *view.crafted.lie)
 
     def _judge_lie(self, view: Observation, insider: Crafted, kind: int, lie: Lie) -> None:
-        """Judge what is done with a number that is out of range or a proof that does not verify."""
+        """Judge the reaction to a number out of range or a proof that does not verify."""
         sender = self._reader.world.parties[insider.sender]
         told = any(isinstance(one, SmpRequested) for one in view.happenings) if kind == 2 else False
         equal = any(isinstance(one, SmpFinished) and one.equal for one in view.happenings)
@@ -291,7 +290,7 @@ class Smp(Oracle):
             self.fail(f"smp.message-{kind - 1}-{which}", view, expected="it is refused", got=view.step.events)
 
     def _where(self, view: Observation) -> tuple[str, int] | None:
-        """The session that a user's action is about; None if that can't be told."""
+        """The session that a user's action is about; None if unknown."""
         instance = view.meant
         return (view.party, instance) if instance is not None else None
 
@@ -300,7 +299,7 @@ class Smp(Oracle):
         if where is None or any(isinstance(one, ActionRefused) for one in view.happenings):
             return
         if view.foreign and not any(one.message.kind is Kind.DATA for one in view.sent):
-            return  # it does not say so, but did nothing
+            return  # it did nothing, but does not report that it refused
         secret, question = view.step.args.get("secret"), view.step.args.get("question")
         if view.step.action == "smp_answer":
             expected = "the answer is refused, as the peer has not asked"
@@ -312,14 +311,14 @@ class Smp(Oracle):
             self._runs[where] = Run(view.step.action == "smp_start", secret, asked)
 
     def _peer(self, view: Observation) -> Run | None:
-        """The run for which the message just received was sent."""
+        """The peer's run in which the received message was sent."""
         name = view.message.authenticated if view.message is not None and view.accepted else None
         if name not in self._messages and view.crafted is not None:
             name = view.crafted.instead_of
         return self._messages.get(name) if name is not None else None
 
     def _note_insider(self, view: Observation) -> None:
-        """Note the sessions, on both sides, in whose runs an insider takes part."""
+        """Remember the sessions, on both sides, in whose runs an insider takes part."""
         insider = view.crafted
         if insider is not None and insider.smp:
             links = self._reader.links(insider.sender)
@@ -327,7 +326,7 @@ class Smp(Oracle):
             self._meddled.add((view.party, view.instance))
 
     def _note_aborts(self, view: Observation) -> None:
-        """Note the messages with which a party gives a run up; a new run of its own begins with another message."""
+        """Remember the messages with which a party aborts a run; of those for smp_start, the last starts a new run."""
         if view.step.action == "smp_start":
             self._aborts.update(self._named(view)[:-1])
         elif view.crafted is not None and view.crafted.smp:
@@ -337,11 +336,11 @@ class Smp(Oracle):
 
     @staticmethod
     def _named(view: Observation) -> list[bytes]:
-        """The data messages that a party sends, by their authenticated parts."""
+        """The data messages that a party sends, as digests of their authenticated parts."""
         return [name for one in view.sent if (name := one.message.authenticated) is not None]
 
     def _gives_up(self, view: Observation) -> bool:
-        """Whether the peer gives its run up with the message just received."""
+        """Whether the peer aborts its run with the received message."""
         return view.message is not None and view.message.authenticated in self._aborts
 
     def _judge_request(self, view: Observation, event: SmpRequested) -> None:
@@ -350,7 +349,7 @@ class Smp(Oracle):
             return  # an insider may ask whatever it likes
         if peer is None or not peer.initiator:
             self.fail("smp.asked-without-run", view, expected="no request, as the peer has begun no run", got=event)
-        # Not all foreign parties tell an empty question from none.
+        # Some foreign parties do not distinguish an empty question from no question.
         alike = not event.question if view.foreign and not peer.question else event.question == peer.question
         if not alike:
             self.fail("smp.question-changed", view, expected=peer.question, got=event.question)
@@ -358,10 +357,10 @@ class Smp(Oracle):
     def _judge_result(self, view: Observation, event: SmpFinished, own: Run | None) -> None:
         peer = self._peer(view)
         if view.foreign and not event.equal and self._gives_up(view):
-            return  # not all foreign parties tell an abort from secrets that differ
+            return  # some foreign parties report an abort as secrets that differ
         link = self._reader.link(view.party, session_of(event))
         if not event.equal and ((view.party, session_of(event)) in self._meddled or self._reader.renumbered(link.name)):
-            return  # an insider can spoil any run, and with another key it has another secret
+            return  # an insider can spoil any run, and other keys mean another secret
         if own is None or peer is None or own.initiator == peer.initiator:
             roles = ["none" if run is None else "initiator" if run.initiator else "responder" for run in (own, peer)]
             got = f"a result; roles of this side and of the peer: {' and '.join(roles)}"

@@ -1,7 +1,7 @@
 """What all oracles share: their interface, and the failure that they raise.
 
 An oracle looks at one step after another and remembers what it needs. [otterproof.harness.judges.oracles.remembering]
-Each of its rules is a check, with an id that begins with the oracle's name. [harness/spec/checks/oracles_*.toml]
+Each of its rules is a check; most of their ids begin with the oracle's name. [harness/spec/checks/oracles_*.toml]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otterproof.harness.wire.shown import shown
 
 
 class OracleFailure(DemandFailed, AssertionError):
-    """Something that must always hold did not.
+    """A rule that must always hold was broken.
 
     oracle: its id. step: where it failed, None for the end of a run.
     """
@@ -36,10 +36,10 @@ class OracleFailure(DemandFailed, AssertionError):
 
 
 class Oracle(Remembering):
-    """Watches the steps of a world for something that must always hold; the docstring is its published description."""
+    """Watches the steps of a world and judges them by its rules. The docstring is its published description."""
 
     id: ClassVar[str]
-    #: Whether it judges each party by what that party was given and did, and needs to know nothing of the others.
+    #: Whether it judges each party by that party's inputs and actions alone, without knowing those of the others.
     one_sided: ClassVar[bool] = True
     fixed: ClassVar[frozenset[str]] = frozenset({"_reader"})
 
@@ -51,10 +51,10 @@ class Oracle(Remembering):
         raise NotImplementedError
 
     def fail(self, check_id: str, view: Observation | None, *, expected: object, got: object) -> NoReturn:
-        """A rule does not hold in a step, or at the end of the run (None). expected, got: any that `shown` takes."""
+        """Report a broken rule in a step, or at the end of the run (None). expected, got: anything `shown` takes."""
         raise OracleFailure(self.id, check_id, view.step if view else None, expected, got)
 
     def demand(self, check_id: str, holds: bool, view: Observation, *, expected: object, got: object) -> None:
-        """Fail unless it holds. Only where the values cost nothing to make; otherwise test first and call `fail`."""
+        """Fail unless the rule holds. For values that cost nothing to make; otherwise test first and call `fail`."""
         if not holds:
             self.fail(check_id, view, expected=expected, got=got)

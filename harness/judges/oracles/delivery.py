@@ -1,4 +1,4 @@
-"""Authenticity and rejection: what is delivered was sent, and what is refused leaves no trace."""
+"""The oracles for authenticity and rejection: what is delivered was sent, and what is refused leaves no trace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from otterproof.implementations.contract import (
 
 
 class SentMessage(NamedTuple):
-    """A data message as it was sent. text: what the user typed, b"" for no text, None if that can't be told."""
+    """A data message as it was sent. text: what the user typed, b"" for no text, None if unknown."""
 
     sender: str
     ssid: bytes | None
@@ -33,12 +33,12 @@ class SentMessage(NamedTuple):
 class Authenticity(Oracle):
     """Secure text that is delivered was sent by the peer in this session, once, unmodified, in order per key pair.
 
-    Every data message that is acted upon, with text or without, must be one that some party transmitted in a session
-    with the same ssid, and must not have been acted upon before. Its counter must exceed those of all messages accepted
-    under the same pair of keys. The text shown as secure is the one that the sender's user typed, and no text is sent
-    more often than it was typed. A text that is sent again after a handshake may be marked. What becomes of a text with
-    a NUL is left to the implementation, as the text of a data message ends at the first NUL. A message that an insider
-    makes with the keys of the session counts as sent by that party; its text is shown as it is, or not at all.
+    Every data message that is acted upon, with text or without, must be one that some party sent in a session with the
+    same ssid, and must not have been acted upon before. Its counter must exceed those of all messages accepted under
+    the same pair of keys. The text shown as secure is the one that the sender's user typed, and no text is sent more
+    often than it was typed. A text that is sent again after a handshake may be marked as such. The handling of a text
+    with a NUL is left to the implementation, as the text of a data message ends at the first NUL. A message that an
+    insider makes with the keys of the session counts as sent by that party; its text is shown unchanged, or not at all.
     """
 
     id = "authenticity"
@@ -49,7 +49,7 @@ class Authenticity(Oracle):
         self._messages: dict[bytes, SentMessage] = {}
         # Foreign parties whose users have typed a text with a NUL.
         self._with_nul: set[str] = set()
-        # How often each text was typed, and how often it went out in a data message.
+        # How often each text was typed, and how often it was sent in a data message.
         self._typed: dict[tuple[str, bytes], int] = {}
         self._sent: dict[tuple[str, bytes], int] = {}
         self._delivered: set[tuple[str, bytes]] = set()
@@ -60,7 +60,7 @@ class Authenticity(Oracle):
         try:
             if view.accepted or view.happenings:
                 self._judge(view)
-        finally:  # it is known also where a failure is passed over
+        finally:  # remembered even if a failure is excused
             if view.sent or view.step.action == "send":
                 self._write_down(view)
 
@@ -102,7 +102,7 @@ class Authenticity(Oracle):
     def _may_resend(self, sender: str, text: bytes) -> bool:
         """Whether a text is one that its sender's user typed earlier, perhaps marked as sent again. [USER-RESEND]
 
-        Of an empty one, nothing but the mark is seen, which can be any text.
+        If the typed text is empty, only the mark is seen, which can be any text.
         """
         return any(one in text for party, one in self._typed if party == sender)
 
@@ -152,13 +152,13 @@ class Authenticity(Oracle):
 
 
 class Rejection(Oracle):
-    """What is refused changes nothing, reveals nothing, and is answered by one Error Message at most.
+    """A message that is refused changes nothing, reveals nothing, and is answered by one Error Message at most.
 
-    A refusal is the only outcome of its step. The snapshot afterwards equals the one before, except that fragments may
-    have been forgotten, and that a MAC key is noted as used if the MAC was right but the counter or next_dh was not. A
-    data message that could not be read is reported to its sender by one Error Message, or not at all if its flag
-    IGNORE_UNREADABLE is set; other implementations may read the flag as one for wrong keys and MACs alone. Nothing else
-    is answered, except that a D-H Commit which loses against our own is answered with our own.
+    The refusal is the only outcome of the step. The snapshot afterwards equals the one before, except that fragments
+    may have been forgotten, and that a MAC key is noted as used if the MAC was right but the counter or next_dh was
+    not. A data message that could not be read is reported to its sender by one Error Message, or not at all if its flag
+    IGNORE_UNREADABLE is set; other implementations may apply the flag to wrong keys and MACs alone. Nothing else is
+    answered, except that a D-H Commit that loses against our own is answered with our own.
     """
 
     id = "rejection"
@@ -188,12 +188,12 @@ class Rejection(Oracle):
             self.fail("rejection.state-changed", view, expected="the state of before", got=changed)
 
     def _foreign(self, view: Observation) -> None:
-        """Judge by the protocol text a data message that its receiver reports as unreadable."""
+        """Judge, by the protocol text, a data message that its receiver reports as unreadable."""
         message = view.message
         if not view.is_data or message is None or message.problems or view.ambiguous:
             return
         if view.crafted is not None and view.refusal in (None, RejectReason.MALFORMED):
-            return  # it may be a TLV that was refused, which is not told apart from the message
+            return  # a TLV may have been refused, which is not reported differently
         if view.acted_upon:
             expected = "nothing beside the refusal"
             self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
@@ -205,9 +205,9 @@ class Rejection(Oracle):
             self.fail("rejection.wrong-answer", view, expected=Kind.ERROR, got=kinds)
 
     def _wrong_keys(self, view: Observation, message: Message) -> bool:
-        """Whether a data message is refused for its keys or MAC, for which alone the flag may count. [DATA-IGNORE-FLAG]
+        """Whether a data message is refused for its keys or MAC; the flag may count for these alone. [DATA-IGNORE-FLAG]
 
-        What was sent in this session has the right ones; it may be refused for its counter.
+        A message that was sent in this session has the right ones; it may be refused for its counter.
         """
         if view.crafted is not None:
             return False

@@ -1,4 +1,4 @@
-"""What passes between a party and the network, regardless of content: tags, fragments, leaks, bounds."""
+"""The oracles for what passes between a party and the network, whatever its content: tags, fragments, leaks, bounds."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from otterproof.implementations.contract import (
 class InstanceTags(Oracle):
     """Foreign or malformed instance tags never touch a session, and sessions with several instances stay apart.
 
-    An answer carries the tag of the client that it answers. A message whose tags say that it is not for this client is
-    discarded with the matching reason. A message or a user's action changes no session other than its own, except that
-    a handshake waiting with a D-H key that has just been dropped may go back to NONE.
+    An answer carries the tag of the client that it answers. A message whose tags show that it is not for this client is
+    discarded with the matching reason. A message or a user's action changes no session but its own, except that a
+    handshake waiting with a D-H key that has just been dropped may go back to NONE.
     """
 
     id = "instance-tags"
@@ -58,7 +58,7 @@ class InstanceTags(Oracle):
             return
         receiver = message.number("receiver_tag")
         if view.foreign and message.kind is Kind.DH_COMMIT and view.message is not None and view.message.kind in TEXT:
-            return  # a query and a tag name no sender; the commit may be for a client that is known. [COMMIT-FORM-5]
+            return  # a query and a tag name no sender; the commit may be for a known client. [COMMIT-FORM-5]
         if view.step.action == "receive" and receiver not in (0, view.instance) and not view.ambiguous:
             expected = f"receiver tag {view.instance:08x}, the sender tag of the message that is answered"
             self.fail("instance-tags.answer-to-another", view, expected=expected, got=f"{receiver:08x}")
@@ -104,20 +104,21 @@ class InstanceTags(Oracle):
 
 
 def _stored(fragments: Mapping[int, tuple[int, int]]) -> str:
-    """What is kept of fragments, in words."""
+    """The stored fragments, in words."""
     return ", ".join(f"{k} of {n} from {sender:08x}" for sender, (k, n) in fragments.items()) or "nothing"
 
 
-#: How a fragment ends that has nothing between its last two commas.
+#: The end of a fragment that has nothing between its last two commas.
 _EMPTY_PIECE = b",,"
 
 
 class Fragments(Oracle):
     """Only fragments 1 to n in their order assemble; anything else resets or is ignored as written; memory is bounded.
 
-    What is stored for each sender follows from the fragments received by the protocol text's rules. A fragment that is
-    stored gives no event, and one that is refused gives only the refusal. Only encoded messages go out in fragments,
-    and these are complete, in order, not empty, within the size agreed, and carry the tags of the message itself.
+    What is stored for each sender follows from the received fragments by the rules of the protocol text. A fragment
+    that is stored causes no event, and one that is refused causes only the refusal. Only encoded messages are sent in
+    fragments, and these are complete, in order, not empty, within the agreed size, and carry the tags of the message
+    itself.
     """
 
     id = "fragments"
@@ -134,7 +135,7 @@ class Fragments(Oracle):
             if (view.message is None or view.fragment) and wrong:
                 whole = "nothing is taken for genuine before the message is whole"
                 self.fail("fragments.not-inert", view, expected=whole if view.foreign else right, got=view.step.events)
-        # What goes out comes second, since other oracles presume that what was received had to have no effect.
+        # Sent messages come second: other oracles presume that what was received must have had no effect.
         for one in view.sent:
             self._outgoing(view, one)
         party = view.step.after
@@ -178,27 +179,27 @@ class Fragments(Oracle):
                 self.fail("fragments.wrong-tags", view, expected=expected, got=got)
 
     def _stray(self, view: Observation, one: Sent) -> None:
-        """A fragment goes out that is none of a message: it does not have the form of one, or is all of another."""
+        """A fragment was sent that belongs to no message: it is malformed, or contains another fragment as a whole."""
         if one.raw.endswith(_EMPTY_PIECE):
             self.fail("fragment.empty-piece-sent", view, expected="at least one byte in each fragment", got=one.raw)
         self.fail("fragments.wrong-sequence", view, expected="fragments of an encoded message", got=one.raw)
 
 
-#: Texts shorter than this may occur in a message by chance.
+#: Shorter texts may occur in a message by chance.
 _TELLING = 6
 
-#: How many texts are remembered at most.
+#: The maximum number of texts that are remembered.
 _REMEMBERED = 256
 
 
 class Leaks(Oracle):
     """Plaintext never leaves in the clear where state or policy forbids it, and text received in the clear is flagged.
 
-    What the user types in ENCRYPTED goes out in data messages alone. In FINISHED nothing goes out, and in PLAINTEXT
-    under REQUIRE_ENCRYPTION only a query. Texts, questions and secrets typed there are never found in a message sent,
-    with its armour or without. Otherwise a text goes out as it was typed, with a whitespace tag at most. Another
-    implementation may send a query for a typed one in every state, as for the wish to start OTR. A text that
-    came in the clear is never shown as secure, and the user is warned in ENCRYPTED, in FINISHED and under
+    In ENCRYPTED, what the user types is sent in data messages alone. In FINISHED nothing is sent, and in PLAINTEXT
+    under REQUIRE_ENCRYPTION only a query. Texts, questions and secrets typed there are never found in a sent message,
+    with its armour or without. Otherwise a text is sent as it was typed, at most with a whitespace tag. Another
+    implementation may, in every state, send a query when one is typed, taking it as the wish to start OTR. Text
+    received in the clear is never shown as secure, and the user is warned in ENCRYPTED, in FINISHED and under
     REQUIRE_ENCRYPTION; another implementation need not warn while OTR is switched off.
     """
 
@@ -206,7 +207,7 @@ class Leaks(Oracle):
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        # Texts by who typed them, with what they are in armour.
+        # (party, private text) -> the text as it would appear in armour.
         self._private: dict[tuple[str, bytes], bytes] = {}
 
     def observe(self, view: Observation) -> None:
@@ -221,7 +222,7 @@ class Leaks(Oracle):
             self._search(view, one)
 
     def _state(self, view: Observation) -> MessageState | None:
-        """The message state that decides what happens to a text typed now; None if that can't be told."""
+        """The message state that decides what happens to a text typed now; None if unknown."""
         instance = view.meant
         if instance is None:
             states = {link.state for link in view.links.values()}
@@ -230,12 +231,12 @@ class Leaks(Oracle):
         return link.state if link else MessageState.PLAINTEXT
 
     def _public(self, view: Observation) -> bool:
-        """Judge what goes out when a user sends, and return whether the text may go out in the clear."""
+        """Judge what is sent when a user sends a text, and return whether the text may go out in the clear."""
         text, state = view.step.args.get("text"), self._state(view)
         kinds = [one.message.kind for one in view.sent]
         refused = any(isinstance(event, ActionRefused) for event in view.happenings)
         if state is None or (view.foreign and not view.enabled):
-            return True  # OTR is off, about which the text says no more, or the state is unknown
+            return True  # the state is unknown, or OTR is off, for which the text demands nothing
         if refused or not isinstance(text, bytes):
             if kinds:
                 self.fail("leaks.sent-although-refused", view, expected="nothing goes out", got=kinds)
@@ -251,14 +252,14 @@ class Leaks(Oracle):
         if view.policy is None:
             return True
         if Policy.REQUIRE_ENCRYPTION in view.policy and view.enabled:
-            if [wire.parse_once(one.raw).kind for one in view.sent] != [Kind.QUERY]:  # also where the text is one
+            if [wire.parse_once(one.raw).kind for one in view.sent] != [Kind.QUERY]:  # even if the text is one
                 self.fail("leaks.sent-despite-policy", view, expected=Kind.QUERY, got=kinds)
             return False
         self._in_the_clear(view, text, view.policy)
         return True
 
     def _wishes(self, view: Observation, text: bytes) -> bool:
-        """Whether a user types a query, and a query goes out: a client may take it for the wish to start OTR."""
+        """Whether a user types a query and a query is sent: a client may take it as the wish to start OTR."""
         typed = wire.parse(text)
         alone = typed.kind is Kind.QUERY and not typed.data("before") and not typed.data("after")
         return alone and [wire.parse_once(one.raw).kind for one in view.sent] == [Kind.QUERY]
@@ -289,7 +290,7 @@ class Leaks(Oracle):
         if view.policy is None or (before is None and len(view.links) > 1):
             return
         if view.foreign and not view.enabled:
-            return  # OTR is off, and what comes gets no special treatment
+            return  # OTR is off, and received text gets no special treatment
         focus = view.links.get(before.focus) if before is not None else next(iter(view.links.values()), None)
         private = focus is not None and focus.state is not MessageState.PLAINTEXT
         warn = private or Policy.REQUIRE_ENCRYPTION in view.policy
@@ -313,29 +314,29 @@ class Leaks(Oracle):
                 self.fail("leaks.private-text-in-message", view, expected="it is in no message", got=got)
 
 
-#: How many whole messages one received message can lead to, apart from texts that waited for the handshake: after a
-#: data message, an SMP answer and a heartbeat; one after any other.
+#: The maximum number of whole messages sent in answer to one, apart from texts that waited for the handshake: an SMP
+#: answer and a heartbeat after a data message; one message after any other.
 _ANSWERS = {Kind.DATA: 2}
 
-#: The largest answer in bytes; the longest is a Reveal Signature with a 3072-bit key.
+#: The maximum size of an answer in bytes; the longest is a Reveal Signature with a 3072-bit key.
 _ANSWER_SIZE = 8192
 
 
-#: Problems, by code and field, for which the protocol texts do not demand that a message is refused; "" stands for any
-#: field. [readings ARMOUR-TRAILING, TYPES-MPI-ZEROS, DATA-OLDMACS-LENGTH] A hash of another length leads to no session,
-#: but may be answered. [COMMIT-HASH-2]
+#: Problems, by code and field, that the protocol texts do not demand to be refused; "" stands for any field. [readings
+#: ARMOUR-TRAILING, TYPES-MPI-ZEROS, DATA-OLDMACS-LENGTH] A hash of another length leads to no session, but may be
+#: answered. [COMMIT-HASH-2]
 _LEFT_OPEN = {("trailing", ""), ("leading-zero", ""), ("length", "old_mac_keys"), ("length", "hashed_gx")}
 
 
 class Bounds(Oracle):
-    """Bad input meets a documented refusal or a documented silence: no exception, bounded answers, bounded memory.
+    """Bad input is refused or ignored as documented: no exception, bounded answers, bounded memory.
 
-    No input raises. What is received never gives an event that belongs to users' actions, or the other way round. An
-    action that is refused does nothing else, except that a text refused in FINISHED is stored. An encoded message is
-    either acted upon or refused with a documented reason. One that is not of its type's form is refused; where the
-    protocol texts leave that open (trailing bytes, numbers with leading zeros, hashes and old MAC keys of a wrong
-    length), only the engines of this project have to. The answers to a message are few and short, and the state has a
-    bounded number of sessions.
+    No input raises an exception. A received message never causes an event that belongs to users' actions, or the other
+    way round. An action that is refused does nothing else, except that a text refused in FINISHED is stored. An encoded
+    message is either acted upon or refused with a documented reason. One that does not have the form of its type is
+    refused; where the protocol texts leave that open (trailing bytes, numbers with leading zeros, hashes and old MAC
+    keys of a wrong length), only the engines of this project have to refuse it. The answers to a message are few and
+    short, and the number of sessions is bounded.
     """
 
     id = "bounds"
@@ -381,7 +382,7 @@ class Bounds(Oracle):
             if stored is None:
                 return
             most += stored
-            # Stored texts, which go out now, are as long as the user typed them.
+            # Stored texts, which are sent now, are as long as the user typed them.
             sent = [one for one in sent if one.message.kind is not Kind.DATA]
         if len(view.sent) > most:
             expected, got = f"at most {most} answers", [one.message.kind for one in view.sent]

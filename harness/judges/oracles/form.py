@@ -1,8 +1,8 @@
-"""The form of everything that goes out: what anybody on the network can see of a message without any key.
+"""The form of every sent message, as far as anybody on the network can see it without a key.
 
 `Form` is the oracle of random runs; `FormWatch` judges the runs of scenarios in the same way, without a reader. What
-can only be seen with keys is judged where the insider reads it, in otterproof.harness.testkit. How a message is cut
-into fragments, and which of several clients it is for, is left to the oracles `fragments` and `instance-tags`.
+only keys can show is judged where the insider reads it, in otterproof.harness.testkit. The oracles `fragments` and
+`instance-tags` judge how a message is cut into fragments, and which of several clients it is for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from otterproof.implementations.contract import (
     SessionEstablished,
 )
 
-#: The check of a message that does not have exactly its fields.
+#: The check for a message that does not have exactly its fields.
 _FIELDS = {
     Kind.DH_COMMIT: "form.commit-malformed",
     Kind.DH_KEY: "form.dh-key-malformed",
@@ -36,19 +36,19 @@ _FIELDS = {
     Kind.DATA: "form.data-malformed",
 }
 
-#: The field that is a number of the group, by kind.
+#: The field that holds a D-H public value, by kind.
 _PUBLIC = {Kind.DH_KEY: "gy", Kind.DATA: "next_dh"}
 
-#: Messages that answer one of the same version.
+#: Messages that answer a message of the same version.
 _ANSWERS = frozenset({Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE})
 
-#: What follows it is not laid down. [KEYMGMT-NEXT-2]
+#: The last key id; the protocol text does not say what follows it. [KEYMGMT-NEXT-2]
 _LAST_KEY_ID = 0xFFFFFFFF
 
-#: What a signature block has besides the public key: the key id and the signature.
+#: The size in bytes of a signature block without the public key: the key id and the signature.
 _KEY_ID_AND_SIGNATURE = 4 + 40
 
-#: The size of version and type.
+#: The size in bytes of version and type.
 _HEADER = 3
 
 
@@ -64,9 +64,9 @@ class Wrong(NamedTuple):
 class Sender:
     """What is known of the party that sends a message.
 
-    tag: its instance tag, 0 if it is not told. block: the size of its signature block, None if its key is not known.
-    versions: of the sessions that it has had. answered: what it received in this step, None after a user's action.
-    typed: what its user typed in this step. used_up: a peer has used the last key id, and there is no next one.
+    tag: its instance tag, 0 if unknown. block: the size of its signature block, None if its key is unknown. versions:
+    those of the sessions it has had. answered: what it received in this step, None after a user's action. typed: what
+    its user typed in this step. used_up: a peer has used the last key id, so that there is no next one.
     """
 
     tag: int
@@ -78,10 +78,10 @@ class Sender:
 
 
 class Form(Oracle):
-    """Every message that goes out has the form that the protocol text gives it, to the last byte.
+    """Every sent message has the form that the protocol text gives it, to the last byte.
 
-    Its armour is "?OTR:", base64 and a dot; it has the fields of its version and type and nothing else; numbers are in
-    their shortest form; hashes, keys, MACs and signature blocks have their sizes; old MAC keys are whole; no undefined
+    Its armour is "?OTR:", base64 and a dot. It has the fields of its version and type and nothing else. Numbers are in
+    their shortest form; hashes, keys, MACs and signature blocks have their sizes; old MAC keys are whole. No undefined
     flag is set, and no key id or counter is 0. A version 3 message has the sender's own tag, and a receiver tag of 0
     only if it is a D-H Commit. An answer has the version of the handshake message that it answers, and a Data Message
     that of a session.
@@ -109,15 +109,15 @@ class Form(Oracle):
 
 
 class FormWatch:
-    """Judges every step of a world by the form of what goes out. configs: of the parties to be judged."""
+    """Judges every step of a world by the form of the messages sent. configs: of the parties to be judged."""
 
     def __init__(self, world: World, configs: Mapping[str, PartyConfig]) -> None:
         self._world = world
         self._blocks = {name: block_size(config) for name, config in configs.items()}
         self._versions: dict[str, frozenset[int]] = {}
         self._used_up: set[str] = set()
-        #: The tags of parties that don't tell them, the latest last. A handshake may bring another one: the text
-        #: intends tags to be persistent, and demands it of no client. [INSTANCE-OWN-3]
+        #: The tags of parties that don't tell them, the latest last. A handshake may bring a new one: the text intends
+        #: tags to be persistent, but does not demand it of clients. [INSTANCE-OWN-3]
         self._tags: dict[str, list[int]] = {}
 
     def __call__(self, step: Step) -> None:
@@ -152,7 +152,7 @@ class FormWatch:
                 raise OracleFailure(Form.id, wrong.check, step, wrong.expected, wrong.got)
 
     def _tag(self, party: str, message: Message) -> int:
-        """The tag that a message must have from a party that does not tell its own; 0 if it may be any."""
+        """The tag that a message must have if its party does not tell its own; 0 if any will do."""
         used = self._tags.setdefault(party, [])
         own = message.number("sender_tag") if message.has("sender_tag") else 0
         if own in used:
@@ -174,7 +174,7 @@ def _uses_last_key_id(message: bytes) -> bool:
 
 
 def typed_in(step: Step) -> bytes | None:
-    """What the user typed in a step; None if it was nothing to be sent."""
+    """What the user typed to be sent in a step; None if nothing."""
     text = step.args.get("text") if step.action == "send" else None
     return text if isinstance(text, bytes) else None
 
@@ -184,7 +184,7 @@ def _established(step: Step) -> frozenset[int]:
 
 
 def wrong_with(message: Message, sender: Sender) -> Wrong | None:
-    """What is wrong with the form of a whole message; None if nothing is. Texts that a user typed are not judged."""
+    """What is wrong with the form of a whole message; None if nothing. Texts that a user typed are not judged."""
     kind = message.kind
     if kind not in _FIELDS:
         return _wrong_with_other(message, sender)
@@ -198,7 +198,7 @@ def wrong_with(message: Message, sender: Sender) -> Wrong | None:
 
 
 def _wrong_with_other(message: Message, sender: Sender) -> Wrong | None:
-    """What is wrong with a message that is none of the five encoded ones."""
+    """What is wrong with a message that is not one of the five encoded types."""
     kind = message.kind
     if kind is Kind.BAD_ARMOUR:
         return Wrong("form.armour-malformed", 'padded base64 between "?OTR:" and "."', message.raw("armour"))
@@ -240,7 +240,7 @@ def _wrong_tags(message: Message, sender: Sender) -> Wrong | None:
         expected = f"{sender.tag:08x}, the party's own" if sender.tag else f"{MIN_INSTANCE_TAG:08x} or more"
         return Wrong("form.wrong-sender-tag", expected, f"{own:08x}")
     if _from_nobody(sender.answered):
-        return None  # what is wrong is that it was answered
+        return None  # the mistake is that it was answered at all
     if receiver < MIN_INSTANCE_TAG and (receiver or message.kind is not Kind.DH_COMMIT):
         got = f"{receiver:08x} on {TITLES[message.kind]}"
         return Wrong("form.no-receiver-tag", "the tag of the session's peer", got)
@@ -248,7 +248,7 @@ def _wrong_tags(message: Message, sender: Sender) -> Wrong | None:
 
 
 def _from_nobody(answered: Message | None) -> bool:
-    """Whether an encoded message has no sender tag that its answer could be addressed to."""
+    """Whether an encoded message has no sender tag to which an answer could be addressed."""
     if answered is None or answered.kind not in _FIELDS or answered.version != 3:
         return False
     return not answered.has("sender_tag") or answered.number("sender_tag") < MIN_INSTANCE_TAG

@@ -1,4 +1,4 @@
-"""What must hold at the end of a run: whatever the adversary did, the two sides can talk again."""
+"""The oracle for the end of a run: whatever the adversary did, the two sides can talk again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from otterproof.implementations.contract import (
     TextReceived,
 )
 
-#: Text with which the oracle tests a session; users never type it.
+#: The text with which the oracle tests a session; users never type it.
 PROBE = b"otterproof: is this session in order? number %d"
 
 #: The number of deliveries that counts as an endless exchange; high, as messages may come in many fragments.
@@ -31,13 +31,14 @@ LIMIT = 20_000
 class Healing(Oracle):
     """After any loss, duplication, reordering or replay, a fresh message in each direction gets through.
 
-    A message that arrives fresh and unchanged is accepted. It is fresh if it belongs to this session, its keys live,
-    and its counter is above all those accepted under them. At the end of a run everything under way is delivered. If
-    both sides are then in the same session, a fresh text must arrive in each direction. If they are not, a fresh text
-    may be lost, but never silently: the receiver or the sender is told. A query must then lead to a handshake that
-    brings both into one session, provided their policies have a version in common (an account with several clients may
-    need as many handshakes, as they can get in each other's way), and a fresh text must arrive in each direction. A
-    session in which an insider has sent other key ids, counters or D-H keys than its client counts as lost.
+    A message that arrives fresh and unchanged is accepted. It is fresh if it belongs to this session, its keys are
+    live, and its counter is above all those accepted under them. At the end of a run, all messages under way are
+    delivered. If both sides are then in the same session, a fresh text must arrive in each direction. If they are not,
+    a fresh text may be lost, but never silently: the receiver or the sender is told. A query must then lead to a
+    handshake that brings both into one session, provided their policies have a version in common (an account with
+    several clients may need as many handshakes, as they can get in each other's way), and a fresh text must arrive in
+    each direction. A session counts as lost if an insider has sent key ids, counters or D-H keys in it that are not its
+    client's.
     """
 
     id = "healing"
@@ -53,7 +54,7 @@ class Healing(Oracle):
         return self._reader.world
 
     def observe(self, view: Observation) -> None:
-        for one in view.sent:  # first, so that it is known also where a failure is passed over
+        for one in view.sent:  # first, so that it is remembered even if a failure is excused
             name = one.message.authenticated
             if name is not None:
                 self._messages[name] = (view.party, one.link.ssid)
@@ -90,8 +91,8 @@ class Healing(Oracle):
             self._told(sender, receiver)
         if not self._common_version(first, second):
             return
-        # One D-H Commit goes to all clients of an account. Once the handshake with one of them has replaced the D-H
-        # key of the commit, slower clients get no answer any more, and need a query of their own.
+        # One D-H Commit goes to all clients of an account. Once the handshake with one of them has replaced the D-H key
+        # of the commit, slower clients get no answer, and need a query of their own.
         clients = max(len(self._world.network.routes[name]) for name in (first, second))
         for _ in range(clients):
             self._act(first, "start")
@@ -144,12 +145,12 @@ class Healing(Oracle):
 
     @staticmethod
     def _same(one: SessionView, other: SessionView) -> bool:
-        """Whether both sides are in one session for certain."""
+        """Whether both sides are certainly in one session."""
         return one.encrypted and other.encrypted and one.same_as(other) is True
 
     @staticmethod
     def _may_be_same(one: SessionView, other: SessionView) -> bool:
-        """Whether they are, as far as it can be told: an ssid may be untold."""
+        """Whether both sides may be in one session; an ssid may be unknown."""
         return one.encrypted and other.encrypted and one.same_as(other) is not False
 
     def _shown(self, party: str, link: SessionView) -> str:
@@ -159,7 +160,7 @@ class Healing(Oracle):
         self._probes += 1
         text = PROBE % self._probes
         instance = self._instance(sender, receiver)
-        # A session that never had a handshake is not named, and the only session need not be: the focus serves.
+        # The session is named only if it had a handshake and is not the only one; otherwise the focus is used.
         links = self._reader.links(sender)
         known = instance in links and len(links) > 1 and self._reader.can_choose(sender)
         return text, self._act(sender, "send", text=text, **({"instance": instance} if known else {}))
@@ -205,7 +206,7 @@ class Healing(Oracle):
         return state.stored if state is not None else ()
 
     def _usable(self, first: str, second: str, version: int) -> bool:
-        """Whether both accept data messages of a version.
+        """Whether both parties accept data messages of a version.
 
         Our engines do so regardless of their policy. The text does not demand that of others.
         """

@@ -1,4 +1,4 @@
-"""Searching what a party has in memory for secrets that it must have forgotten."""
+"""The oracle that searches a party's memory for secrets that it must have forgotten."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from otterproof.harness.targets.party import ShowsSecrets
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, SessionSnapshot, SmpState
 
-#: What a source of randomness has given so far, by label and index.
+#: Returns what a source of randomness has given so far, by label and index.
 Drawn = Callable[[], Mapping[tuple[str, int], bytes]]
 
 #: The sizes in bytes of a D-H exponent of 320 bits, with leading zeros or without.
 _EXPONENT = range(32, 41)
 
-#: Entropy labels of what must be forgotten when an SMP run ends, and when a handshake ends.
+#: The entropy labels of values that must be forgotten when an SMP run ends, and when a handshake ends.
 _SMP_SECRETS = frozenset({"smp.a2", "smp.a3", "smp.b2", "smp.b3"})
 _HANDSHAKE_SECRETS = frozenset({"ake.r"})
 _NONE: frozenset[str] = frozenset()
@@ -35,7 +35,7 @@ def public_value(exponent: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Dropped:
-    """What a party drops of a session in a step: public values of its own by their key ids, and pairs of keys.
+    """What a party drops from a session in a step: public values of its own by their key ids, and pairs of keys.
 
     old: the ratchet of the session before the step.
     """
@@ -47,9 +47,9 @@ class _Dropped:
 
 @dataclass(frozen=True, slots=True)
 class _Sought:
-    """Drawn values that a party must not have in memory: all those of some labels.
+    """Drawn values that a party must not have in memory: all those with some labels.
 
-    drawn: how many were drawn in all.
+    drawn: how many values were drawn in all.
     """
 
     labels: frozenset[str] = frozenset()
@@ -60,26 +60,26 @@ class _Sought:
 _NOTHING_SOUGHT = _Sought()
 
 
-@cache  # a protocol that is checked at runtime looks for all of its methods
+@cache  # the check is slow, as it looks for every method of the protocol
 def _show_secrets(kind: type) -> bool:
     """Whether parties of a class show their secrets."""
     return issubclass(kind, ShowsSecrets)
 
 
 class _Memory:
-    """What a party holds in memory, by names of its own."""
+    """What a party holds in memory: values by names that the party chooses."""
 
     def __init__(self, values: Mapping[str, bytes]) -> None:
         self._values = values
-        # Almost no secret that is searched for is there, and one search in one piece takes less time than many.
+        # Almost no secret is ever found, and one search in all values joined is faster than many.
         self._whole = b"".join(values.values())
 
     def exponents(self) -> list[bytes]:
-        """The values that may be D-H exponents by their size."""
+        """The values that may be D-H exponents, judging by their size."""
         return [value for value in self._values.values() if len(value) in _EXPONENT]
 
     def holder(self, secret: bytes) -> str | None:
-        """The name of the first value in which a secret is; None if it is in none."""
+        """The name of the first value that contains a secret; None if there is none."""
         if secret not in self._whole:
             return None
         return next((name for name, value in self._values.items() if secret in value), None)
@@ -92,12 +92,12 @@ class _Memory:
 class Forgetting(Oracle):
     """With what is in memory after rotation, earlier traffic can't be decrypted: old secrets are nowhere in it.
 
-    Each step in which a D-H key is dropped, by rotation, by a new handshake or at an end, is followed by a search of
-    all that the party holds. It looks for the exponent of a key of the party's own (unless the handshake with another
-    client of the account, which has answered the same D-H Commit, still needs it), and for the shared secret, the AES
-    keys and the sending MAC key of each pair that was in use (receiving MAC keys may wait to be revealed). While no SMP
-    run is under way, no SMP exponent is held; while no handshake is under way, no AES key r is. These two are left out
-    if the randomness drawn is not known.
+    After each step in which a D-H key is dropped, by rotation, by a new handshake or at an end, everything that the
+    party holds is searched. The search looks for the exponent of a key of the party's own (unless the handshake with
+    another client of the account, which has answered the same D-H Commit, still needs it). It also looks for the shared
+    secret, the AES keys, the sending MAC key and the extra symmetric key of each pair that was in use (receiving MAC
+    keys may wait to be revealed). While no SMP run is under way, no SMP exponent is held; while no handshake is under
+    way, no AES key r is. These last two rules are left out if the drawn randomness is not known.
     """
 
     id = "forgetting"
@@ -106,9 +106,9 @@ class Forgetting(Oracle):
     def __init__(self, reader: Reader, drawn: Mapping[str, Drawn] | None = None) -> None:
         super().__init__(reader)
         self._drawn = dict(drawn or {})
-        # The keys that parties hold or held, by their public values; and what was in memory when they were new and may
-        # be an exponent: all that ever was, of each party those whose public values have not been asked for yet, in
-        # their order, and the others by their public values.
+        # _keys: the keys that parties hold or held, as public values. _candidates: every value that was in memory when
+        # such a key was new and may be its exponent. _waiting: for each party, the candidates whose public values have
+        # not been computed yet, in their order. _exponents: the other candidates, by their public values.
         self._keys: set[tuple[str, int]] = set()
         self._candidates: set[tuple[str, bytes]] = set()
         self._waiting: dict[str, tuple[bytes, ...]] = {}
@@ -138,8 +138,8 @@ class Forgetting(Oracle):
         if new:  # their exponents are in memory
             self._keys |= new
             self._note(view.party, memory.exponents())
-        # A commit answered by several clients has one D-H key, which may be the first key of one session while the
-        # handshake of another session still waits for the Signature Message with it.
+        # Several clients may answer one commit. Its D-H key may then be the first key of one session while the
+        # handshake of another session still needs it, waiting for the Signature Message.
         others = dropped and any(one.auth_state is AuthState.AWAITING_SIG for one in after.sessions)
         waiting = self._committed(view) if others else set()
         for one in dropped:
@@ -148,13 +148,13 @@ class Forgetting(Oracle):
             self._search_drawn(view, memory, sought)
 
     def _note(self, party: str, candidates: Iterable[bytes]) -> None:
-        """Write down what may be exponents of a party's keys."""
+        """Remember values that may be exponents of a party's keys."""
         new = dict.fromkeys(one for one in candidates if (party, one) not in self._candidates)
         self._candidates.update((party, one) for one in new)
         self._waiting[party] = (*self._waiting.get(party, ()), *new)
 
     def _exponent(self, party: str, public: int) -> bytes | None:
-        """The exponent of a key of a party's; None if it was not in memory. The oldest keys are dropped first."""
+        """The exponent of a party's key; None if it was not in memory. Old keys are tried, and dropped, first."""
         waiting = self._waiting.get(party, ())
         while waiting and (party, public) not in self._exponents:
             first, *others = waiting
@@ -163,14 +163,14 @@ class Forgetting(Oracle):
         return self._exponents.get((party, public))
 
     def _committed(self, view: Observation) -> set[int]:
-        """The public values of the keys in the D-H Commits that the party has sent, as far as known."""
+        """The public values in the D-H Commits that the party has sent, as far as known."""
         source = self._drawn.get(view.party)
         drawn = source() if source is not None else {}
         return {public_value(value) for (label, _), value in drawn.items() if label == "ake.x"}
 
     @staticmethod
     def _drop(view: Observation, before: SessionSnapshot, live: Collection[int]) -> _Dropped | None:
-        """What is dropped of a session in a step, None if nothing is. live: keys that other sessions may need."""
+        """What a step drops from a session, None if nothing. live: keys that other sessions may need."""
         old, after = before.ratchet, view.session(before.instance)
         if old is None or after is before:
             return None
@@ -222,7 +222,7 @@ class Forgetting(Oracle):
         return self._shared[both]
 
     def _to_search(self, view: Observation, after: PartySnapshot) -> _Sought | None:
-        """The drawn values that must not be in memory; None if the same ones have just been searched for."""
+        """The drawn values that must not be in memory; None if there is nothing new to search for."""
         source = self._drawn.get(view.party)
         if source is None:
             return None

@@ -1,4 +1,4 @@
-"""What an oracle sees of a step: whole messages and events, with the session that each belongs to."""
+"""What an oracle sees of a step: whole messages and events, each with the session that it belongs to."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ from otterproof.implementations.contract import (
 #: The policy flag that allows a version.
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 
-#: As a number, since this is asked in every step.
+#: As a number for speed, since it is needed in every step.
 _VERSIONS = (Policy.ALLOW_V2 | Policy.ALLOW_V3).value
 
 #: The messages of the handshake.
 HANDSHAKE = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE})
 
-#: Text: messages that are neither encoded nor a fragment.
+#: Text: messages that are neither encoded nor fragments.
 TEXT = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR})
 
-#: Reasons given after a message was accepted: something in it is wrong, not the message as such.
+#: Reasons for refusing something in a message that was itself accepted.
 AFTER_ACCEPTANCE = frozenset({RejectReason.BAD_TLV})
 
 #: Reasons for refusing a data message although its MAC is right.
 MAC_WAS_RIGHT = frozenset({RejectReason.BAD_COUNTER, RejectReason.BAD_GROUP_ELEMENT})
 
-#: Events that tell that a message was refused.
+#: Events that report that a message was refused.
 _REFUSALS = (MessageUnreadable, MessageRejected)
 
-#: Events that tell that the state of a session has changed.
+#: Events that report that the state of a session has changed.
 _CHANGES = (SessionEstablished, PeerEndedSession, UserEndedSession)
 
 #: Events that are about one session.
@@ -66,19 +66,19 @@ ABOUT_SESSIONS = (
     ExtraKeyDerived,
 )
 
-#: Those, and others that name a session.
+#: All events that name a session.
 _HAVE_INSTANCE = (*ABOUT_SESSIONS, TextReceived)
 
 
 def session_of(event: Event) -> int:
-    """The session that an event which a Reader has read is about; 0 for one that is about none, and in version 2."""
+    """The session of an event that a Reader has read; 0 if it is about none, and in version 2."""
     if isinstance(event, _HAVE_INSTANCE) and event.instance is not None:
         return event.instance
     return 0
 
 
 def enabled(policy: Policy | None) -> bool:
-    """Whether a policy allows any version; True if it is not known."""
+    """Whether a policy allows any version; True if the policy is unknown."""
     return policy is None or bool(policy.value & _VERSIONS)
 
 
@@ -86,8 +86,8 @@ def enabled(policy: Policy | None) -> bool:
 class SessionView:
     """A session as the events of its party show it. `number` counts completed handshakes in the whole world.
 
-    ssid, fingerprint, sent_reveal_signature: None where the party does not tell. signature: the proof of the Signature
-    Message with which the handshake ended, which both sides have seen; None if it is not known.
+    ssid, fingerprint, sent_reveal_signature: None if the party does not tell. signature: the proof of the Signature
+    Message that ended the handshake, which both sides have seen; None if unknown.
     """
 
     state: MessageState = MessageState.PLAINTEXT
@@ -100,15 +100,15 @@ class SessionView:
 
     @property
     def name(self) -> bytes:
-        """What tells this session from the others of its party: the ssid, if it is told."""
+        """What distinguishes this session from others of its party: the ssid, if it is told."""
         return self.ssid if self.ssid is not None else b"handshake %d" % self.number
 
     def may_be(self, ssid: bytes | None) -> bool:
-        """Whether this can be the session that a party knows by this ssid; None: it does not tell it."""
+        """Whether this can be the session that a party knows by this ssid. None: the party does not tell the ssid."""
         return self.ssid is None or ssid is None or self.ssid == ssid
 
     def same_as(self, other: SessionView) -> bool | None:
-        """Whether this and the session of another party are two sides of one; None if that can't be told."""
+        """Whether this and a session of another party are two sides of one session; None if unknown."""
         if self.ssid is not None and other.ssid is not None:
             return self.ssid == other.ssid
         if self.signature is not None and other.signature is not None:
@@ -124,7 +124,7 @@ NO_LINK = SessionView()
 
 
 class Sent(NamedTuple):
-    """A whole message that a party sent. instance, link: for an encoded one, its session as it was when it was sent."""
+    """A whole message that a party sent. instance, link: the session of an encoded message, as it was at the time."""
 
     raw: bytes
     message: Message
@@ -133,26 +133,26 @@ class Sent(NamedTuple):
     link: SessionView
 
 
-#: Events in their order, with each whole message sent in place of its OutgoingMessage events.
+#: An event, or a whole sent message, which takes the place of its OutgoingMessage events.
 ObservedEvent: TypeAlias = Event | Sent
 
 
-@dataclass(eq=False)  # not frozen, as one is made in every step; no slots, as one thing is worked out when asked for
+@dataclass(eq=False)  # not frozen, as one is made in every step; no slots, for cached properties
 class Observation:
     """The meaning of a step.
 
-    message: the whole message that the party has received by this step; None if there is none (user actions, fragments
-    that don't complete one), or if the policy switches OTR off. fragment: the reason for refusing a fragment, or None.
-    header: the reason for discarding an encoded message by its header, or None. instance, link: the session that the
-    message belongs to, as it was before the step. links: all sessions of the party before the step. foreign: the party
-    is not an engine of this project, and its events are only what it chooses to tell. crafted, handshake: what is known
-    of an insider's data message, and of one of the handshake.
+    message: the whole message received in this step; None if there is none (user actions, fragments that don't complete
+    one), or if the policy switches OTR off. fragment: the reason for refusing a fragment, or None. header: the reason
+    for discarding an encoded message by its header, or None. instance, link: the session of the message, as it was
+    before the step. links: all sessions of the party before the step. foreign: the party is not an engine of this
+    project, and its events are only what it chooses to tell. crafted, handshake: what is known of an insider's data or
+    handshake message.
 
     The rest is worked out here once for all oracles. sent: the whole messages that the party sent. changes: its reports
-    that the state of a session has changed. is_data: a data message for this party was received, valid or not.
-    accepted: one was received and acted upon; for a foreign party, visibly so. settled, which the caller of the oracles
-    tells: the party's sessions are as they were when all oracles judged them last and found nothing wrong. What is
-    demanded of sessions by what an oracle remembers need not be judged again then, unless that has changed.
+    of changed sessions. is_data: a data message for this party was received, valid or not. accepted: it was also acted
+    upon; for a foreign party, visibly so. settled (set by the caller of the oracles): the party's sessions are as they
+    were when all oracles last judged them and found nothing wrong. An oracle then need not judge them again by what it
+    remembers, unless that has changed.
     """
 
     step: Step
@@ -188,7 +188,7 @@ class Observation:
             self.accepted = self.is_data and not self._refusals
 
     def _sort(self) -> None:
-        """Tell refusals and changes of sessions from other events."""
+        """Pick out the refusals and the changes of sessions."""
         self.changes = [one for one in self.happenings if isinstance(one, _CHANGES)]
         self._refusals = [
             one for one in self.happenings if isinstance(one, _REFUSALS) and one.reason not in AFTER_ACCEPTANCE
@@ -201,7 +201,7 @@ class Observation:
 
     @property
     def refusal(self) -> RejectReason | None:
-        """Why the received message was refused; None if it was not, or if the reason is not told."""
+        """Why the received message was refused; None if it was not, or if no reason is told."""
         return self._refusals[0].reason if self._refusals else None
 
     @property
@@ -222,9 +222,9 @@ class Observation:
 
     @cached_property
     def acted_upon(self) -> bool:
-        """Whether the received message had visible consequences in the protocol, as only a genuine one may have.
+        """Whether the received message had visible effects in the protocol, as only a genuine one may have.
 
-        Sending an Error Message and showing a text that came in the clear do not count.
+        Sending an Error Message and showing text received in the clear do not count.
         """
         answers = HANDSHAKE | {Kind.DATA}
         return any(
@@ -236,9 +236,9 @@ class Observation:
 
     @cached_property
     def ambiguous(self) -> bool:
-        """Whether a foreign party has received what the protocol texts allow to read as one of several messages.
+        """Whether a foreign party received bytes that the protocol texts allow to be read as one of several messages.
 
-        What it does then is not judged by what the engines read.
+        Its reaction is then not judged by what the engines read.
         """
         raw = self.step.args.get("message") if self.foreign and self.step.action == "receive" else None
         if not isinstance(raw, bytes):
@@ -252,10 +252,10 @@ class Observation:
 
     @property
     def meant(self) -> int | None:
-        """The session that a user's action is about; None if that can't be told.
+        """The session that a user's action is about; None if unknown.
 
-        If the action names none, an engine uses its focus. Another party chooses by itself, which the messages sent
-        show; with only one session it has no choice.
+        If the action names none, an engine uses its focus. Other implementations choose by themselves, as the sent
+        messages show; with only one session there is no choice.
         """
         instance = self.step.args.get("instance")
         if isinstance(instance, int):
@@ -268,10 +268,10 @@ class Observation:
 
     @property
     def types_nul(self) -> bool:
-        """Whether a foreign party's user types a text with a NUL, with which a data message's text would end.
+        """Whether a foreign party's user types a text with a NUL, which ends the text of a data message.
 
-        The protocol texts do not say what then goes out: such a text may be refused, cut at the NUL, or sent with
-        something else in the NUL's place. The engines refuse it.
+        The protocol texts do not say what is then sent: the text may be refused, cut at the NUL, or sent with something
+        else in the NUL's place. The engines refuse it.
         """
         typed = self.step.args.get("text") if self.step.action == "send" else None
         return self.foreign and isinstance(typed, bytes) and b"\0" in typed
@@ -281,7 +281,7 @@ class Observation:
         party = self.step.after if after else self.step.before
         if party is None:
             return None
-        for one in party.sessions:  # there are one or two, and all oracles ask: no generator
+        for one in party.sessions:  # no generator, for speed: all oracles ask, and there are one or two
             if one.instance == instance:
                 return one
         return None

@@ -1,4 +1,4 @@
-"""Key ids, counters and the revealing of MAC keys, from the wire and the snapshots."""
+"""The oracles for key ids, counters and the revealing of MAC keys, judged by the wire and the snapshots."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from otterproof.harness.wire.layouts import MAC_SIZE
 from otterproof.harness.wire.numbers import in_group
 from otterproof.implementations.contract import PeerEndedSession, RatchetSnapshot, SessionEstablished, UserEndedSession
 
-#: The MAC keys of a session, each by a message that it verified.
+#: The ledger of a session; a message that a MAC key verified represents the key.
 Ledger: TypeAlias = MacLedger[Message]
 
-#: The books of a session in which nothing was verified yet.
+#: The ledger of a session in which nothing was verified yet.
 _EMPTY = Ledger()
 
 
@@ -38,7 +38,7 @@ def _pairs(pairs: Iterable[KeyPair]) -> str:
 
 
 def _rotated(view: Observation, instance: int, old: RatchetSnapshot) -> KeyPair:
-    """our_keyid and their_keyid after what a step has accepted in a session."""
+    """our_keyid and their_keyid of a session after the message accepted in a step, if any."""
     if view.message is None or not view.accepted or view.instance != instance:
         return old.our_keyid, old.their_keyid
     ours, theirs = _pair(view.message)
@@ -48,11 +48,11 @@ def _rotated(view: Observation, instance: int, old: RatchetSnapshot) -> KeyPair:
 class KeyIds(Oracle):
     """Key ids start above 0 and rise by one; the next D-H key is the announced one; old keys are dropped at once.
 
-    On the wire: each id is the same as in the message before or one higher. All messages with one
-    sender key id announce the same next_dh, which is in [2, p-2] and is announced for no other id. In the snapshots:
-    our two latest keys live and no others, and of theirs the latest and at most the one before. An id rises exactly
-    when an accepted data message names our latest key, or comes under their latest key. The new key of theirs is the
-    one announced in that message, and the other side holds it under the same id.
+    On the wire, each id is the same as in the message before or one higher. All messages with one sender key id
+    announce the same next_dh, which is in [2, p-2] and is announced for no other id. In the snapshots, our two latest
+    keys are live and no others, and of the peer's keys the latest and at most the one before. An id rises exactly when
+    an accepted data message names our latest key, or is sent under the peer's latest key. The peer's new key is the one
+    announced in that message, and the peer holds it under the same id.
     """
 
     id = "key-ids"
@@ -95,7 +95,7 @@ class KeyIds(Oracle):
         message, ssid = one.message, one.link.name
         ids = message.key_ids
         last = self._latest.get((view.party, ssid), ids)
-        # An insider can use a key that has not been acknowledged, so that two follow each other between two messages.
+        # An insider can use a key before it is acknowledged, so the id may rise by more than one between two messages.
         most = ids[1] if self._reader.renumbered(ssid) else last[1] + 1
         if ids[0] - last[0] not in (0, 1) or not last[1] <= ids[1] <= most:
             expected = f"{_ids(last)} as in the message before, or one more"
@@ -107,7 +107,7 @@ class KeyIds(Oracle):
             self.fail("key-ids.wrong-sending-pair", view, expected=_ids(due), got=_ids(ids))
 
     def _sending_pair(self, view: Observation, instance: int) -> KeyPair | None:
-        """The key ids under which a session sends in this step, which may end it; None if that can't be told."""
+        """The key ids under which a session sends in this step, which may end it; None if unknown."""
         now, before = view.session(instance), view.session(instance, after=False)
         if now is not None and now.ratchet is not None:
             ours, theirs = now.ratchet.our_keyid, now.ratchet.their_keyid
@@ -118,7 +118,7 @@ class KeyIds(Oracle):
         return ours - 1, theirs
 
     def _announce(self, view: Observation, ssid: bytes, keyid: int, value: int) -> None:
-        """Judge a key that a party shows to be its own."""
+        """Judge a key that a party presents as its own."""
         if not in_group(value):
             expected = f"a public value from 2 to p-2 for key id {keyid}"
             self.fail("key-ids.public-value-out-of-range", view, expected=expected, got=f"{value:#x}")
@@ -178,7 +178,8 @@ class KeyIds(Oracle):
 class Counters(Oracle):
     """The top half of the counter rises with every message under the same two key ids.
 
-    Judged on the wire, for each session and direction. The snapshots show the last one sent, and the last accepted.
+    This is judged on the wire, for each session and direction. The snapshots show the last counter sent, and the last
+    one accepted.
     """
 
     id = "counters"
@@ -224,13 +225,13 @@ class Counters(Oracle):
 
 
 class Revelation(Oracle):
-    """A receiving MAC key that verified something is revealed exactly once, in the next data message after its key
-    pair is dropped, and never while it could still verify anything.
+    """A receiving MAC key that verified something is revealed exactly once, in the next data message after its key pair
+    is dropped, and never while it could still verify anything.
 
     The received messages determine which pairs verified one, and when their keys were dropped, by rotation, by a new
-    handshake or at an end. A data message reveals exactly the keys owed at that moment, and each key revealed really
+    handshake or at an end. A data message reveals exactly the keys owed at that moment, and each revealed key really
     verifies a message that was received under its pair. Keys that verified nothing stay secret. The message that ends a
-    session reveals all remaining keys. The snapshots show as many keys pending as are owed.
+    session reveals all remaining keys. The snapshots show as many pending keys as are owed.
     """
 
     id = "mac-revelation"
@@ -268,7 +269,7 @@ class Revelation(Oracle):
     # Parties that show nothing of their state
 
     def _foreign(self, view: Observation) -> None:
-        """Judge by the wire: the key ids sent tell which key pairs live, and the texts shown which MACs were verified.
+        """Judge by the wire: sent key ids show which key pairs are live, and shown texts which MACs were verified.
 
         Keys that verified nothing may be revealed; the text only says that they need not be.
         """
@@ -290,7 +291,7 @@ class Revelation(Oracle):
             pair = _pair(message)
             live = number == one.link.number and pair[0] >= ours and pair[1] >= theirs - 1 and not ending
             proof = next((key for key in keys if wire.crypto.verifies(message, key)), None)
-            # One that was not accepted may be late, and belong to an earlier session.
+            # A message that was not accepted may be late, and belong to an earlier session.
             if proof is not None and live and accepted:
                 expected = f"not the MAC key of {_ids(pair)}, which still verifies messages"
                 self.fail("mac-revelation.key-still-in-use", view, expected=expected, got=proof)

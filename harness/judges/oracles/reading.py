@@ -1,7 +1,7 @@
-"""What a step means, worked out once for all oracles: whole messages, parsed, with the session they belong to.
+"""The reader, which works out once for all oracles what a step means: whole messages, parsed, with their sessions.
 
-The reader follows each party by its inputs and events alone: the fragments it has received, and the state of each of
-its sessions. Snapshots are left to the oracles, so a party that shows none is read just as well.
+It follows each party by its inputs and events alone: the fragments it has received, and the state of each of its
+sessions. Snapshots are left to the oracles, so a party that shows none is read just as well.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from otterproof.implementations.contract import (
 
 _NO_LINKS: Mapping[int, SessionView] = {}
 
-#: Nothing of a message has come so far.
+#: No fragments yet.
 _NOTHING = wire.Assembly()
 
 
 class Reader(Remembering):
     """Reads the steps of a world.
 
-    configs: those of the parties, for their initial policies; a policy that is not known is never judged by. foreign:
-    parties that are not engines of this project, with their capabilities.
+    configs: those of the parties, for their initial policies; nothing is judged by an unknown policy. foreign: parties
+    that are not engines of this project, with their capabilities.
     """
 
     fixed = frozenset({"world", "_foreign", "_unruly"})
@@ -72,12 +72,13 @@ class Reader(Remembering):
         self._stores: dict[str, Mapping[int, wire.Assembly]] = {}
         # The sessions of each party that ever had a handshake, replaced as a whole when one changes.
         self._links: dict[str, Mapping[int, SessionView]] = {}
-        # The instance tags that parties use, for those that don't tell them.
+        # The instance tags in the messages of parties that don't tell their own.
         self._tags: dict[str, int] = {}
         self._handshakes = 0
-        # Sessions in which a party has received a message of an insider that both sides may differ after.
+        # Sessions in which a party received an insider's message that may make the two sides disagree on keys and
+        # counters.
         self._renumbered: set[bytes] = set()
-        # Data messages by their authenticated part, with the session that each was sent in; if a party is foreign.
+        # Data messages by their authenticated part, with the ssid each was sent in. Only filled if a party is foreign.
         self._genuine: dict[bytes, bytes | None] = {}
 
     def is_foreign(self, party: str) -> bool:
@@ -89,7 +90,7 @@ class Reader(Remembering):
         return "instance_tags" in self._foreign.get(party, {"instance_tags"})
 
     def speaks(self, party: str, version: int) -> bool:
-        """Whether a party knows a version, whatever its policy."""
+        """Whether a party supports a version, whatever its policy."""
         return party not in self._foreign or f"v{version}" in self._foreign[party]
 
     def policy(self, party: str) -> Policy | None:
@@ -112,12 +113,12 @@ class Reader(Remembering):
         return [name for name, party in self.world.parties.items() if party.fingerprint == fingerprint]
 
     def view(self, step: Step) -> Observation:
-        """Read a step. Each step must be read once, in order."""
+        """Read a step. Every step must be read once, in order."""
         own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
         policy = self._policies.get(step.party)
         links = self.links(step.party)
         came = _Incoming(self._stores.get(step.party, {}))
-        has_come = step.failure is None or not step.failure.unsupported  # else the party says that it can't be given it
+        has_come = step.failure is None or not step.failure.unsupported  # else the party does not support it
         if step.action == "receive" and has_come and isinstance(raw := step.args.get("message"), bytes):
             # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
             came = _incoming(raw, came.stores, own) if enabled(policy) else _Incoming({})
@@ -141,7 +142,7 @@ class Reader(Remembering):
             crafted if isinstance(crafted, CraftedHandshake) else None,
         )
         if view.foreign and _is_for_any(came) and view.acted_upon:
-            # It may be taken, or be discarded [reading INSTANCE-RECEIVER-ZERO].
+            # It may be accepted or discarded [reading INSTANCE-RECEIVER-ZERO].
             view = replace(view, header=None)
             self._stores[step.party] = {tag: one for tag, one in came.stores.items() if tag != came.instance}
         if view.changes:
@@ -149,7 +150,7 @@ class Reader(Remembering):
         if view.crafted is not None and view.crafted.renumbered:
             self._renumbered |= {view.crafted.ssid, view.link.name}
         if view.handshake is not None and view.established:
-            # Its client knows nothing of another key or another key id in it.
+            # The insider's client does not know of another key or key id in it.
             self._renumbered |= {view.handshake.ssid, self.link(view.party, view.instance).name}
         changed = step.args.get("policy") if step.action == "set_policy" else None
         if isinstance(changed, Policy) and step.party not in self._unruly and step.failure is None:
@@ -157,21 +158,21 @@ class Reader(Remembering):
         return view
 
     def renumbered(self, *ssids: bytes | None) -> bool:
-        """Whether an insider may have made the two sides of a session differ on its keys and counters."""
+        """Whether an insider may have made the two sides of a session disagree on its keys and counters."""
         return not self._renumbered.isdisjoint(ssids)
 
     def was_sent_in(self, link: SessionView, message: Message) -> bool:
-        """Whether a data message may have been sent as it is in a session; asked about messages to foreign parties."""
+        """Whether a data message may have been sent unchanged in a session. Only for messages to foreign parties."""
         name = message.authenticated
         return name is not None and name in self._genuine and link.may_be(self._genuine[name])
 
     def _crafted(self, message: Message | None) -> Crafted | CraftedHandshake | None:
-        """What is known of a message if it is an insider's."""
+        """What is known of a message, if an insider made it."""
         crafted = self.world.network.crafted
         return crafted.get(name_of(message)) if crafted and message is not None else None
 
     def _note_signatures(self, view: Observation) -> None:
-        """Write down with which Signature Message, received or sent, the handshakes of a step ended."""
+        """Remember the Signature Message, received or sent, that ended each handshake of a step."""
         for event in view.changes:
             if isinstance(event, SessionEstablished):
                 instance = session_of(event)
@@ -184,19 +185,19 @@ class Reader(Remembering):
     # What a step leads to
 
     def _happenings(self, step: Step, received: int) -> Iterator[ObservedEvent]:
-        """received: the session of the message that the party has received, 0 if it received none of a session."""
+        """The events and whole messages of a step. received: the session of the received message, 0 if none."""
         events = step.events
         if step.party in self._foreign:
             events = [self._placed(step, event, received) for event in events]
-            # Within one answer, the order of messages and reports means nothing. So all are read as if a session had
-            # been reported before the messages that are sent in it, and all else after the messages.
+            # The order of messages and reports within a foreign party's answer means nothing. So a session is read as
+            # reported before the messages sent in it, and everything else after the messages.
             events = _ordered(events)
         typed = step.args.get("text") if step.action == "send" else None
         joiner = wire.Joiner()
         for event in events:
             if isinstance(event, OutgoingMessage):
                 if typed and isinstance(typed, bytes) and in_the_clear(typed, event.message):
-                    # A user may type what looks like an OTR message; sent as it is, it is nothing but text.
+                    # A user may type what looks like an OTR message; sent unchanged, it is only text.
                     field = wire.Field("text", wire.Type.REST, event.message, event.message, 0)
                     text = Message(Kind.PLAINTEXT, None, (field,))
                     yield Sent(event.message, text, (event.message,), 0, NO_LINK)
@@ -212,10 +213,10 @@ class Reader(Remembering):
             yield event
 
     def _placed(self, step: Step, event: Event, received: int) -> Event:
-        """An event with its session, where the party does not tell it.
+        """An event with its session filled in, if the party does not tell it.
 
-        The sender tag of the message that the party has received says which session that is; a user's action is about
-        the session that had the last handshake, if it names none.
+        That is the session of the received message, by its sender tag. A user's action is about the session that it
+        names, or else the one with the latest handshake.
         """
         if isinstance(event, TextReceived) and event.instance is None:
             return replace(event, instance=received if event.secure else 0)
@@ -256,7 +257,7 @@ class Reader(Remembering):
 
 
 class _Incoming(NamedTuple):
-    """What a party has received. stores: the fragments it then keeps; the other fields as in Observation."""
+    """What a party has received. stores: the fragments that it then keeps; the other fields are as in Observation."""
 
     stores: Mapping[int, wire.Assembly]
     message: Message | None = None
@@ -288,7 +289,7 @@ def _incoming(raw: bytes, stores: Mapping[int, wire.Assembly], own: int) -> _Inc
 
 
 def _ordered(events: Sequence[Event]) -> list[Event]:
-    """Reports up to the last session that was established, the messages, and the other reports, each in their order."""
+    """Reports up to the last established session, then the messages, then the other reports, each in their order."""
     last = max((at for at, event in enumerate(events) if isinstance(event, SessionEstablished)), default=-1)
     early = [event for event in events[: last + 1] if not isinstance(event, OutgoingMessage)]
     late = [event for event in events[last + 1 :] if not isinstance(event, OutgoingMessage)]
@@ -296,7 +297,7 @@ def _ordered(events: Sequence[Event]) -> list[Event]:
 
 
 def in_the_clear(text: bytes, sent: bytes) -> bool:
-    """Is what was sent a text as the user typed it, or the text with a whitespace tag?"""
+    """Whether the sent bytes are a text as the user typed it, perhaps with a whitespace tag."""
     return sent == text or (wire.TAG_BASE in sent and wire.offered_with_text(text, sent) is not None)
 
 
@@ -335,7 +336,7 @@ def _judge_header(message: Message, own: int) -> tuple[RejectReason | None, int]
 
 
 def _is_for_any(came: _Incoming) -> bool:
-    """Whether a message was to be discarded because of receiver tag 0, which is for the D-H Commit alone."""
+    """Whether a message was to be discarded for its receiver tag 0, which only a D-H Commit may have."""
     zero = came.message is not None and came.message.has("receiver_tag") and not came.message.number("receiver_tag")
     return zero and came.header is RejectReason.OTHER_INSTANCE
 
@@ -343,9 +344,10 @@ def _is_for_any(came: _Incoming) -> bool:
 def _take_fragment(
     message: Message, stores: Mapping[int, wire.Assembly], own: int
 ) -> tuple[RejectReason | None, Mapping[int, wire.Assembly], bytes | None]:
-    """Why a fragment is refused, what is stored afterwards, and the message if now whole. [Receiving Fragments]
+    """Why a fragment is refused, what is stored afterwards, and the message if it is now whole. [Receiving Fragments]
 
-    These are the rules of a receiver as this oracle reads them, on purpose apart from the engines' and the model's.
+    These are the rules of a receiver as this oracle reads them, deliberately separate from the engines' and the
+    model's.
     """
     piece = message.piece
     if piece is None:
@@ -361,7 +363,7 @@ def _take_fragment(
         kept = dict(others)
         store = _NOTHING.plus(message)
     elif old is not None and (old.n, old.k + 1) == (n, k):
-        kept = dict(stores)  # keeps its place in the order of beginning
+        kept = dict(stores)  # keeps its place among the senders, by first fragment
         store = old.plus(message)
     else:
         return RejectReason.FRAGMENT_OUT_OF_ORDER, others, None

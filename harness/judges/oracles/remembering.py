@@ -1,8 +1,8 @@
 """Objects whose whole memory can be saved and restored: the oracles, and the reader that they share.
 
-A fuzzing case that goes back to a saved world takes its oracles along. If one of them kept anything from an earlier
-case, then the way in which a program is judged, or even run, would depend on what ran before in the same process. So
-every attribute of an object is part of its memory, except those that it declares as fixed: none can be overlooked.
+When a fuzzing case goes back to a saved world, its oracles go back, too. If one of them kept anything from an earlier
+case, the judgement of a program, or even its run, would depend on what ran before in the same process. So every
+attribute of an object is part of its memory, except those it declares as fixed, and none can be overlooked.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-#: The containers that the memory of an object is made of; all other values in it are immutable. (Looked up by class,
-#: for this is done some hundred thousand times a minute.)
+#: The containers in an object's memory; all other values in it are immutable. (Looked up by class, since this is done
+#: some hundred thousand times a minute.)
 _CONTAINERS: frozenset[type] = frozenset({dict, set, list})
 
 #: What `snapshot` gives: the attributes by name.
@@ -34,7 +34,7 @@ class Remembering:
         }
 
     def restore(self, state: State) -> None:
-        """Go back to a `snapshot`, which can be used again."""
+        """Go back to a `snapshot`, which can be restored again later."""
         own, fixed = vars(self), self.fixed
         for name, value in state.items():
             own[name] = value.copy() if type(value) in _CONTAINERS else value

@@ -1,4 +1,4 @@
-"""Message state, authentication state and policy: every step is a transition of the protocol text's tables."""
+"""The oracle for message state, authentication state and policy: every step follows the protocol text's tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _versions(messages: Sequence[tuple[Kind, int | None]]) -> str:
 
 
 class Reply(Enum):
-    """How an answer compares with the last message of its kind that went to this session."""
+    """How an answer compares with the last message of its kind sent to this session."""
 
     NONE = "no answer"
     NEW = "a new message"
@@ -42,7 +42,7 @@ class Reply(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What a handshake message does if it is not refused."""
+    """The effect of a handshake message that is not refused."""
 
     then: AuthState
     reply: Reply
@@ -51,7 +51,7 @@ class Transition:
 
 
 def _transition(auth: AuthState, name: str) -> Transition | None:
-    """What the state tables say of an input in an authentication state; None where it is ignored or can't come.
+    """The row of the state tables for an input in an authentication state; None if it is ignored or can't occur.
 
     It is the same in each version and message state.
     """
@@ -65,7 +65,7 @@ def _transition(auth: AuthState, name: str) -> Transition | None:
     return Transition(then, Reply.SAME if sent.again else Reply.NEW, Kind(sent.kind), completes)
 
 
-#: The inputs of the state tables that a handshake message can be, if it is not refused; all but those of COLLISION.
+#: The inputs of the state tables that stand for a handshake message that is not refused, except that of COLLISION.
 _INPUTS = {
     Kind.DH_COMMIT: ("commit", "commit_higher"),
     Kind.DH_KEY: ("dh_key", "dh_key_same"),
@@ -73,7 +73,7 @@ _INPUTS = {
     Kind.SIGNATURE: ("signature",),
 }
 
-#: (authentication state, message) -> what happens; a message that is missing here is refused. [harness/spec/states]
+#: (authentication state, message) -> what happens; a message that is not listed here is refused. [harness/spec/states]
 TRANSITIONS: Mapping[tuple[AuthState, Kind], Transition] = {
     (auth, kind): transition
     for auth in AuthState
@@ -82,7 +82,7 @@ TRANSITIONS: Mapping[tuple[AuthState, Kind], Transition] = {
     if (transition := _transition(auth, name)) is not None
 }
 
-#: The party's own D-H Commit has the higher hash.
+#: What happens if the party's own D-H Commit has the higher hash.
 COLLISION = _transition(AuthState.AWAITING_DHKEY, "commit_lower")
 
 
@@ -91,10 +91,10 @@ class States(Oracle):
 
     ENCRYPTED is entered only when a handshake completes, FINISHED only from ENCRYPTED by an accepted data message, and
     PLAINTEXT only when the user ends the conversation. Each handshake message changes the authentication state of its
-    own session, and is answered, as the table says: with a new message or with the same one again, and in a commit
-    collision by the higher hash. A well-formed commit is never refused because of the state. A query or a whitespace
-    tag starts a handshake in the best version offered and allowed, an Error Message is answered as ERROR_START_AKE
-    says, and nothing is sent in a version that the policy does not allow.
+    own session, and is answered as the table says: with a new message or with the same one again; in a commit collision
+    the higher hash decides. A well-formed commit is never refused because of the state. A query or a whitespace tag
+    starts a handshake in the highest version offered and allowed, an Error Message is answered as ERROR_START_AKE says,
+    and nothing is sent in a version that the policy does not allow.
     """
 
     id = "states"
@@ -109,7 +109,7 @@ class States(Oracle):
         self._message_states(view)
         message = view.message
         if view.ambiguous:
-            pass  # it may have begun a handshake, or have been none of one
+            pass  # it may or may not have begun a handshake
         elif view.step.action == "receive" and view.enabled:
             if message is not None and message.kind in HANDSHAKE and view.header is None:
                 self._handshake(view, message)
@@ -254,7 +254,7 @@ class States(Oracle):
                 self.fail(check_id, view, expected=transition.reply.value, got=seen.value)
 
     def _no_handshake(self, view: Observation) -> None:
-        """Nothing else changes an authentication state, except that a forgotten D-H key ends a handshake."""
+        """Judge that no authentication state changes, except that a forgotten D-H key ends a handshake."""
         for one in view.sent:
             if one.message.kind in HANDSHAKE:
                 expected = "no handshake message goes out"
