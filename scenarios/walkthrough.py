@@ -141,9 +141,8 @@ def key_exchange(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> N
     dh_key = alice.receive(commit).message(Kind.DH_KEY)
     page.message("Alice", wire.build(dh_key))
     page.paragraph(
-        """Bob can now compute the common secret s = (g^y)^x. An eavesdropper can't. From s he derives, each by a
-        hash of its own, a session id that both users can compare, two encryption keys and four MAC keys for what
-        follows."""
+        """Bob can now compute the common secret s = (g^y)^x. An eavesdropper can't. From hashes of s he derives a
+        session id that both users can compare, two encryption keys and four MAC keys for the rest of the handshake."""
     )
     gx, gy = power(DH_GENERATOR, bob.x), dh_key.number("gy")
     keys = crypto.handshake_keys(power(gy, bob.x))
@@ -151,8 +150,8 @@ def key_exchange(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> N
 
     page.chapter("Authentication inside the channel")
     page.paragraph(
-        """So far, each shares a secret with an unknown party. Their long-term DSA keys say who that is. These are sent
-        inside the channel, where nobody else sees them. Bob reveals r, so that Alice can open the commitment and
+        """So far, each shares a secret with an unknown party. Their long-term DSA keys show who that is. These keys are
+        sent inside the channel, where nobody else sees them. Bob reveals r, so that Alice can open the commitment and
         compute s as well. He also sends, encrypted under c and with a MAC under m2, his public key and his signature of
         a MAC (under m1) over both D-H keys, this public key and the number of his D-H key."""
     )
@@ -191,8 +190,8 @@ def _assert_signed(
     verifies = dsa_verifies(key, signed, pair)
     check("encoding.signature-wrong", verifies, expected="a signature that verifies", got=pair)
     page.paragraph(
-        """Bob checks the MAC, decrypts, and verifies the signature with the public key that he found. Its fingerprint
-        tells his user who this is. Both are now in the state ENCRYPTED."""
+        """Bob verifies the MAC, decrypts, and verifies the signature with the public key that he decrypted. Its
+        fingerprint tells his user who this is. Both are now in the state ENCRYPTED."""
     )
     page.values(signed=signed, r=pair[:20], s=pair[20:], fingerprint=hashlib.sha1(public_key(key)[2:]).digest())
     return key
@@ -202,7 +201,7 @@ def first_message(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> 
     """Alice's first Data Message, which is given back."""
     page.chapter("A message, and the next key")
     page.paragraph(
-        """Alice writes. Both have numbered their D-H keys; the message says which of hers and which of his it is
+        """Alice writes. Both have numbered their D-H keys. The message says which of her keys and which of his it is
         encrypted with (1 and 1), and carries her next public key, number 2, for later."""
     )
     message = alice.user("send", text=b"Hello, Bob").message(Kind.DATA)
@@ -218,15 +217,16 @@ def first_message(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> 
     mac_key = hashlib.sha1(aes_key).digest()
     number, byte = ("lower", 2) if low else ("higher", 1)
     page.paragraph(
-        f"""From the common secret s of these two keys, both derive the same: the AES key is the first 128 bits of
-        the hash of one byte and s. (The byte tells the two directions apart. Of the two public keys Alice's is the
-        {number} number, so for what she sends it is {byte}.) The MAC key is the hash of the AES key."""
+        f"""From the common secret s of these two keys, both derive the same AES key and MAC key. The AES key is the
+        first 128 bits of the hash of one byte and s. (The byte tells the two directions apart. Alice's public key is
+        the {number} number of the two, so the byte is {byte} for what she sends.) The MAC key is the hash of the AES
+        key."""
     )
     page.values(s=s, aes_key=aes_key, mac_key=mac_key)
     covered = message.mac_input()
     page.paragraph(
-        """The text is encrypted with AES in counter mode from the counter c on. All of the message so far, c and
-        the encrypted text included, is T. What follows T is MAC(T), 20 bytes."""
+        """The text is encrypted with AES in counter mode, starting from the counter c. T is the whole message so far,
+        including c and the encrypted text. It is followed by MAC(T), 20 bytes."""
     )
     page.values(c=message.data("ctr"), T=covered, MAC_T=hmac.digest(mac_key, covered, "sha1"))
     mac, expected = message.data("mac"), hmac.digest(mac_key, covered, "sha1")
@@ -256,8 +256,8 @@ def acknowledgement(alice: TargetSession, bob: Insider, first: Message, page: Wa
     page.message("Bob", reply)
     alice.receive(reply).assert_shown("text.not-delivered", b"Hello, Alice")
     page.paragraph(
-        """From now on Alice uses key 2, draws key 3 and forgets key 1: nobody can decrypt what was said under it
-        any more, not even Alice. Her next message says so: sender key id 2, and key 3 announced."""
+        """Alice now uses key 2, draws key 3 and forgets key 1. Nobody can decrypt what was said under key 1 any more,
+        not even Alice. Her next message has the sender key id 2 and announces key 3."""
     )
     second = alice.user("send", text=b"How are you?").message(Kind.DATA)
     page.message("Alice", wire.build(second))
@@ -270,9 +270,10 @@ def acknowledgement(alice: TargetSession, bob: Insider, first: Message, page: Wa
 def _receiver(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> None:
     page.chapter("The receiver recomputes, compares, then decrypts")
     page.paragraph(
-        """Somebody on the way inverts one bit of the encrypted text. In counter mode that would invert one bit of
-        what is read. But Alice first computes MAC(T) herself and compares: it differs, so she decrypts nothing,
-        shows nothing and changes no key. The genuine message is read as usual."""
+        """An attacker on the network inverts one bit of the encrypted text. In counter mode, this would invert the
+        same bit of the decrypted text. But Alice first computes MAC(T) herself and compares it with the MAC in the
+        message. They differ, so she decrypts nothing, shows nothing and changes no key. She reads the genuine message
+        as usual."""
     )
     genuine = bob.data(b"Fine")
     where = 8 * wire.parse(genuine).field("encrypted_message").offset + 39
@@ -284,9 +285,10 @@ def _receiver(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> None
 def _forgery(alice: TargetSession, bob: Insider, first: Message, page: WalkthroughPage) -> None:
     page.chapter("Why nobody can prove it")
     page.paragraph(
-        """Both sides know a MAC key, so Bob could have made himself whatever he shows to others as Alice's message.
-        OTR goes further: a MAC key that is not needed any more is published. Alice verified Bob's first reply with
-        one; the D-H keys it belongs to are forgotten, and the MAC key goes out in the clear in her next message."""
+        """Both sides know the MAC keys, so any message that Bob presents as Alice's could be his own forgery. OTR goes
+        further: a MAC key that is not needed any more is published. Alice verified Bob's first reply with such a key.
+        She has forgotten the D-H keys that it was derived from, and her next message reveals the MAC key in the
+        clear."""
     )
     revealed: list[bytes] = []
     for number in range(2):
@@ -299,8 +301,8 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, page: Walkthrou
     check("mac-reveal.used-key-not-revealed", verified in revealed, expected=verified, got=revealed, case=case)
     page.values(revealed=verified)
     page.paragraph(
-        """With it anybody can put other words into that reply and give it a valid MAC. Once the conversation has
-        gone on, a transcript proves nothing about anybody."""
+        """With this key, anybody can put other words into that reply and give it a valid MAC. Once the conversation
+        has gone on, a transcript proves nothing about anybody."""
     )
     keys = bob.keys(1, 2)
     bob_said = wire.parse(bob.data(b"Hello, Alice", under=(1, 2)))
@@ -312,9 +314,9 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, page: Walkthrou
 def _end(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> None:
     page.chapter("The end")
     page.paragraph(
-        """Alice's user ends the conversation. Her client says so in a last encrypted message, with a TLV (type,
-        length, value) behind the text, which is empty, and forgets all keys. Bob's client will not send anything
-        more until its user has taken note, so that nothing meant for Alice alone goes out in the clear."""
+        """Alice's user ends the conversation. Her client says so in a last encrypted message, which has a TLV (type,
+        length, value) after an empty text, and forgets all keys. Bob's client sends nothing more until its user ends
+        or restarts the conversation, so that nothing meant for Alice alone goes out in the clear."""
     )
     reply = alice.user("end")
     last = reply.message(Kind.DATA)
@@ -356,9 +358,9 @@ def _ratchet(alice: TargetSession) -> RatchetSnapshot | None:
 
 _OPENING = """# How OTR works
 
-A conversation, step by step, as it is on the wire in version 3. Alice is the reference engine, Bob the scenario
-`walkthrough.how_otr_works`, which recomputes every value and checks each step; `otterproof check TARGET --only
-walkthrough` holds the same conversation with any target. `otterproof docs` makes this page from a run of it.
+A conversation in version 3, step by step, as it is on the wire. Alice is the reference engine. Bob is the scenario
+`walkthrough.how_otr_works`, which recomputes every value and checks each step. `otterproof check TARGET --only
+walkthrough` holds the same conversation with any target. `otterproof docs` makes this page from a run of the scenario.
 """
 
 

@@ -36,6 +36,14 @@ def test_without_a_checkout_the_way_to_get_one_is_told(name: str) -> None:
 
 
 @each
+def test_a_missing_checkout_is_told_before_anything_is_built(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets", "install", name]) == 3
+    told = capsys.readouterr().err
+    assert f"{name} is built from its sources" in told
+    assert "building" not in told
+
+
+@each
 def test_another_folder_is_refused(name: str, tmp_path: Path) -> None:
     row = THIRD_PARTIES[name]
     assert row.checkout
@@ -45,7 +53,9 @@ def test_another_folder_is_refused(name: str, tmp_path: Path) -> None:
 
 def test_others_are_not_built_from_a_checkout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["targets", "install", "libotr", "--source", str(tmp_path)]) == 3
-    assert "libotr is not built from a checkout" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "libotr is not built from a checkout" in told
+    assert "building" not in told
 
 
 def test_the_list_has_them(monkeypatch: pytest.MonkeyPatch) -> None:

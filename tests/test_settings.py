@@ -54,7 +54,7 @@ def test_no_file_of_known_deviations(tmp_path: Path) -> None:
         ("timeout = 0", "The time limit for a call of a driver, in seconds."),
         ("timeout = inf", "timeout: inf is not a number of seconds"),
         ("timeout = nan", "timeout: nan is not a number of seconds"),
-        ('name = "\\u001b[2J"', "What a target exec:COMMAND is called"),
+        ('name = "\\u001b[2J"', "The name of a target exec:COMMAND"),
         ("target = [", "is not TOML"),
     ],
 )

@@ -33,8 +33,8 @@ def test_a_name_and_its_command() -> None:
         ("libotr", "mylib", "gives a name to a command"),
         ("other=exec:./driver", "mylib", "gives a name to a command"),
         ("exec:./driver", "libotr", "there is a target of that name"),
-        ("exec:./driver", "My lib", "small letters, digits and hyphens"),
-        ("exec:./driver", "", "small letters, digits and hyphens"),
+        ("exec:./driver", "My lib", "lower-case letters, digits and hyphens"),
+        ("exec:./driver", "", "lower-case letters, digits and hyphens"),
     ],
 )
 def test_names_that_are_refused(target: str, name: str, what: str) -> None:

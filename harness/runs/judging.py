@@ -85,7 +85,7 @@ def run(
     """Judge a target by the scenarios; what happens, as events.
 
     target: its name, or exec:COMMAND; name: what a command is called. only, without: texts that the ids of scenarios
-    contain, and do not contain. profile: how much random runs try, one of PROFILES. modules: those with scenarios of
+    contain, and do not contain. profile: the number of random runs, one of PROFILES. modules: those with scenarios of
     one's own. jobs: processes; for more than one, the program that calls this has to be importable,
     as for the standard library's multiprocessing. timeout: seconds for a call of a driver. give_up_after: hangs or
     crashes of one method in a row after which it is no longer called. max_time: seconds after which no scenario is

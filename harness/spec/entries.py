@@ -90,7 +90,7 @@ class Entry:
         """True or false; false where the field is missing or wrong."""
         value = self._fields.get(key, False)
         if not isinstance(value, bool):
-            self.problem(f"{key} is neither true nor false", "Write it without quotes, in small letters")
+            self.problem(f"{key} is neither true nor false", "Write it without quotes, in lower-case letters")
             return False
         return value
 

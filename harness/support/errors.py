@@ -1,4 +1,4 @@
-"""The root of the errors that Otterproof raises on purpose.
+"""The base class of the errors that Otterproof raises on purpose.
 
 Each says what happened, where, and what to do about it. Some have a second base of Python's own, for callers that do
 not know Otterproof:

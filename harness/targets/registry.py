@@ -63,7 +63,9 @@ def with_name(target: str, name: str | None) -> str:
     if name in (*ENGINES, *THIRD_PARTIES, *VARIANTS):
         raise UsageError(f"--name {name}: there is a target of that name; choose another one")
     if not _NAMED.fullmatch(f"{name}={target}"):
-        raise UsageError(f"--name {name}: a name has up to 40 small letters, digits and hyphens; choose another one")
+        raise UsageError(
+            f"--name {name}: a name has up to 40 lower-case letters, digits and hyphens; choose another one"
+        )
     return f"{name}={target}"
 
 

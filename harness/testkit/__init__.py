@@ -1,4 +1,4 @@
-"""What scenarios are written with: the context, sessions, replies and checks, and the insider.
+"""The API for writing scenarios: the context, sessions, replies, checks and the insider.
 
 This room is public to authors of scenarios, through the names that `otterproof` exports. It imports `judges` and what
 is below it.

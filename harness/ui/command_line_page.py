@@ -57,7 +57,7 @@ def _section(command: argparse.ArgumentParser, summary: str) -> Iterator[str]:
         yield f"Subcommands: {', '.join(links)}.\n"
     if actions:
         yield f"`{' '.join([command.prog, *options, *positional])}`\n"
-        yield "| argument or option | what it says |\n|---|---|"
+        yield "| argument or option | meaning |\n|---|---|"
         yield from (f"| {_names(one)} | {_help(command, one)} |" for one in actions)
         yield ""
     if command.epilog:

@@ -1,4 +1,4 @@
-"""docs/reference/configuration.md: the settings of a project, as their schema has them, and what pytest calls them."""
+"""docs/reference/configuration.md: the settings of a project, from their schema, and what the pytest plugin adds."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _HEAD = f"""\
 This page is made from the schema of the settings and from the pytest plugin; do not edit it. `otterproof docs` writes
 it.
 
-Settings are in `{FILE}`, or in the table `[{".".join(TABLE)}]` of `{SHARED}`; a project has one of the two. The file is
-read in the folder that pytest takes as its root, or in which pytest or `otterproof` is called, and nowhere else,
-because it names a command. Paths are relative to it, and an unknown key is an error. The command line overrides the
-settings. When it names another target, `name`, `known`, `only`, `without` and `timeout` of the settings do not count.
+Settings are in `{FILE}` or in the table `[{".".join(TABLE)}]` of `{SHARED}`; it is an error to have both.
+`otterproof check` reads the file in the current folder. pytest reads it in its root folder or, if there are no settings
+there, in the folder where it was started. No other folder is searched, because the file names a command to run. Paths
+are relative to the file, and an unknown key is an error. The command line overrides the settings. If it names another
+target, the settings `name`, `known`, `only`, `without` and `timeout` are ignored.
 
 ```toml
 target = "exec:python3 my_driver.py"
@@ -33,7 +34,7 @@ known = "known-deviations.toml"
 _TAIL = """
 ## Environment
 
-`OTTERPROOF_DRIVER_MEMORY` is how much memory a driver may have, in MiB; see
+`OTTERPROOF_DRIVER_MEMORY` limits a driver's memory, in MiB; see
 [the driver protocol](driver-protocol.md#what-a-driver-starts).
 """
 
@@ -55,7 +56,7 @@ class _Options:
         self.help[f"{name}{value}{choices and ' ' + choices}"] = what["help"]
 
     def addini(self, name: str, text: str, **_: Any) -> None:
-        self.help[name] = f"{text}, in pytest's own settings"
+        self.help[name] = f"{text} (set in pytest's configuration file)"
 
 
 def render() -> str:
@@ -64,10 +65,10 @@ def render() -> str:
     options = _Options()
     pytest_plugin.pytest_addoption(options)  # type: ignore[arg-type]  # has all that is called there
     defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
-    lines = ["## Settings", "", "| setting | value | unless it is set | what it says |", "|---|---|---|---|"]
+    lines = ["## Settings", "", "| setting | value | default | meaning |", "|---|---|---|---|"]
     for name, one in schema["properties"].items():
         lines.append(f"| `{name}` | {_value(one)} | {_default(defaults[name])} | {one['description']} |")
-    lines += ["", "## Options of pytest", "", "| option | what it says |", "|---|---|"]
+    lines += ["", "## Options of pytest", "", "| option | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {pages.sentence(text)} |" for name, text in options.help.items()]
     lines += ["", "| marker | what it marks |", "|---|---|"]
     lines += [f"| `{name}` | {pages.sentence(text)} |" for name, text in pytest_plugin.MARKERS.items()]

@@ -109,9 +109,7 @@ def add_jobs(options: Options) -> None:
 
 def add_strict(options: Options) -> None:
     """The option by which recommendations count."""
-    options.add_argument(
-        "--strict", action="store_true", help="count what the texts say a client should do, and not only what it must"
-    )
+    options.add_argument("--strict", action="store_true", help="count `should` requirements as well as `must`")
 
 
 def add_json(options: Options, what: str = "the result") -> None:

@@ -1,1 +1,1 @@
-"""How the known-answer vectors are made, checked and answered. The package `vectors` has them and loads them."""
+"""Makes and checks the known-answer vectors, and has targets answer them. The package `vectors` has and loads them."""

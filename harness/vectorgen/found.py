@@ -148,7 +148,7 @@ def add(
     AddError.
     """
     if not _NAME.fullmatch(name):
-        raise AddError(f"the name {name!r} has not the form: small letters, digits, and hyphens between")
+        raise AddError(f"the name {name!r} has not the form: lower-case letters, digits, and hyphens between")
     if not comment.strip():
         raise AddError("say what is special about the case: --comment TEXT")
     unknown = [one for one in requirements if one not in load_requirements().requirements] or ["none given"]

@@ -161,7 +161,7 @@ class Campaign:
             target.close()
             raise UsageError(
                 f"{title(self.target)} does not tell the edges of its code; leave --edges out, or see "
-                "docs/how-to/fuzz.md for what makes a target tell them"
+                "docs/how-to/fuzz.md for the targets that do"
             )
         if not self.state.done:
             self.state = replace(self.state, edges=self.edges)

@@ -124,7 +124,7 @@ def _readings(table: Table) -> Iterator[Problem]:
             yield Problem(where, "it has fewer than two options", "A reading is a choice; list what can be chosen")
         for option in reading.options:
             if not OPTION.fullmatch(option):
-                yield Problem(where, f"the option {option!r} has not the form", "Write one word in small letters")
+                yield Problem(where, f"the option {option!r} has not the form", "Write one word in lower-case letters")
         named = [("ours", reading.ours), *(("supported", option) for option in reading.supported)]
         named += [(f"known.{target}", option) for target, option in reading.known.items()]
         for field, option in named:

@@ -85,15 +85,18 @@ class ThirdParty:
         """The command that runs the driver, which is built if need be. TargetMissing with the line that helps."""
         place = self.place()
         if not (place / "built").exists():
-            if self.checkout:
-                raise TargetMissing(
-                    f"{self.name} is built from its sources, which you have to get. {self._how_to_get()}"
-                )
+            self.check_source()
             self._build(self._source(), place)
         return self.command(place)
 
-    def install_from(self, checkout: Path) -> None:
-        """Build the driver from a checkout, also if one is built already. TargetMissing when it is not one of these."""
+    def check_source(self, checkout: Path | None = None) -> None:
+        """TargetMissing if the driver can't be built from this checkout, or without one. A built driver needs none."""
+        if checkout is None:
+            if self.checkout and not self.is_built():
+                raise TargetMissing(
+                    f"{self.name} is built from its sources, which you have to get. {self._how_to_get()}"
+                )
+            return
         if self.checkout is None:
             raise TargetMissing(f"{self.name} is not built from a checkout: otterproof targets install {self.name}")
         lacking = [name for name in self.checkout.holds if not (checkout / name).exists()]
@@ -101,6 +104,10 @@ class ThirdParty:
             raise TargetMissing(
                 f"{checkout} is no checkout of {self.name}: it has no {', '.join(lacking)}. {self._how_to_get()}"
             )
+
+    def install_from(self, checkout: Path) -> None:
+        """Build the driver from a checkout, even if it is built already. TargetMissing, as `check_source`."""
+        self.check_source(checkout)
         place = self.place()
         shutil.rmtree(place, ignore_errors=True)
         self._build(self._source(), place, checkout)

@@ -65,7 +65,7 @@ def add_arguments(parser: Parser) -> None:
     judging.add_argument(
         "--profile",
         choices=PROFILES,
-        help="how much random runs try (default: ci, the same on every run; nightly: twenty times as much, "
+        help="number of random runs (default: ci, the same on every run; nightly: twenty times as many, "
         "and rare values are looked for until they are as good as certain to have occurred)",
     )
     add_jobs(judging)

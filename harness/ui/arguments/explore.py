@@ -67,7 +67,7 @@ def add_arguments(parser: Parser) -> None:
     running.add_argument(
         "--keep-going",
         action="store_true",
-        help="go on after something was found, and tell each kind of failure once; so it is for third parties anyway",
+        help="go on after a failure, and report each kind of failure once (always on for third-party targets)",
     )
     add_jobs(running)
     add_timeout(running)

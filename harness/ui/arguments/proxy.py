@@ -113,7 +113,7 @@ _WHO = {"first": "it plays alice, who begins", "second": "it plays bob"}
 def _add_control(parser: Parser) -> argparse._ArgumentGroup:
     """Who says what is done to messages."""
     control = parser.add_argument_group("what is done to messages")
-    add_file(control, "--script", "rules: a file of TOML, docs/how-to/proxy.md says of what form")
+    add_file(control, "--script", "rules, in a TOML file of the form described in docs/how-to/proxy.md")
     control.add_argument(
         "--action",
         action="append",
@@ -121,13 +121,15 @@ def _add_control(parser: Parser) -> argparse._ArgumentGroup:
         metavar="RULE",
         help="a rule in one line, such as 'from=alice kind=data nth=2 do=drop'; may be given several times",
     )
-    control.add_argument("--adversary", metavar="SEED", help="let the adversary of fuzz meddle, as SEED has it")
+    control.add_argument(
+        "--adversary", metavar="SEED", help="let the adversary of fuzz meddle with messages; SEED decides how"
+    )
     control.add_argument(
         "--meddle",
         type=positive,
         default=4,
         metavar="N",
-        help="with --adversary: one message in N is meddled with (default: %(default)s)",
+        help="with --adversary: meddle with one message in N (default: %(default)s)",
     )
     control.add_argument(
         "--step", action="store_true", help="hold back all for which there is no rule, until you let it go in the view"

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         with working("following links"):
             documentation_site.check_links()
         if shows_text(options):
-            say("all links to other sites lead somewhere")
+            say("all links to other sites work")
     put_result(options, "docs", {"pages": sorted(made), "stale": stale, "written": not options.check})
     return DEVIATES if options.check and stale else CONFORMS
 

@@ -42,10 +42,12 @@ def _install(options: argparse.Namespace) -> int:
     if options.sanitize and options.source:
         raise UsageError("--sanitize gets the sources by itself; leave --source out")
     check_json(options)
+    third_party = VARIANTS[name] if options.sanitize else THIRD_PARTIES[name]
+    third_party.check_source(options.source)
     complain(f"building {name} in {cache()}")
     with working(f"building {name}"):
         if options.source:
-            THIRD_PARTIES[name].install_from(options.source)
+            third_party.install_from(options.source)
         target = open_target(name)
         target.close()
     if shows_text(options):

@@ -39,18 +39,16 @@ MARKERS = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("otterproof", "scenarios of Otterproof")
     group.addoption("--otterproof-target", metavar="TARGET", help="judge this target: its name, or exec:COMMAND")
-    group.addoption("--otterproof-name", metavar="NAME", help="what a target exec:COMMAND is called")
+    group.addoption("--otterproof-name", metavar="NAME", help="name for a target exec:COMMAND")
     group.addoption("--otterproof-known", metavar="FILE", help="the target's known deviations, or 'none'")
     group.addoption(
         "--otterproof-profile",
         choices=("ci", "nightly"),
-        help="how much random runs try (default: ci, the same on every run)",
+        help="number of random runs (default: ci, the same on every run)",
     )
     group.addoption("--otterproof-report", metavar="DIR", help="write transcripts and reports to DIR")
-    group.addoption(
-        "--otterproof-strict", action="store_true", help="fail for what a client should do, not only for what it must"
-    )
-    parser.addini("otterproof_scenarios", "modules with scenarios of the project's own", type="linelist")
+    group.addoption("--otterproof-strict", action="store_true", help="fail on `should` requirements as well as `must`")
+    parser.addini("otterproof_scenarios", "the project's own scenario modules", type="linelist")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -28,13 +28,13 @@ def otr_target(pytestconfig: pytest.Config) -> Target:
 
 @pytest.fixture
 def otr_version(otr_target: Target) -> int:
-    """The protocol version of the other fixtures: the highest that the target speaks. Override it for another one."""
+    """The protocol version of the other fixtures: the target's highest. Override it to use another version."""
     return 3 if "v3" in otr_target.capabilities else 2
 
 
 @pytest.fixture
 def otr_context(otr_target: Target, otr_version: int, request: pytest.FixtureRequest) -> Iterator[Context]:
-    """What a scenario is given: a `Context`, whose seed follows from the id of the test."""
+    """The `Context` that a scenario is given; its seed follows from the id of the test."""
     from otterproof.harness.testkit.context import Context
 
     context = Context(otr_target, otr_version, request.node.nodeid.encode())
@@ -44,7 +44,7 @@ def otr_context(otr_target: Target, otr_version: int, request: pytest.FixtureReq
 
 @pytest.fixture
 def otr_session(otr_context: Context) -> TargetSession:
-    """The target alone, before a handshake: a `TargetSession`. What it receives is what the test gives it."""
+    """The target alone, before a handshake: a `TargetSession`. It receives only what the test gives it."""
     return otr_context.target_session()
 
 
