@@ -282,8 +282,7 @@ def query_replaces_text_when_encryption_is_required(context: Context) -> None:
     requirements=("USER-STORED-1", "!USER-STORED-1", "USER-STORED-2", "USER-SEND-1", "!USER-STORED-5"),
 )
 def stored_texts_are_sent_once_encrypted(context: Context) -> None:
-    """Texts stored under REQUIRE_ENCRYPTION are sent in order and once when a handshake completes, not when it fails.
-    """
+    """Texts stored under REQUIRE_ENCRYPTION are sent once, in order, when a handshake completes, not if it fails."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             target = context.target_session(policy=required(context))
