@@ -49,7 +49,7 @@ MARKS = (
     b"?OTR:" + b"AAMD" * 20_000 + b".",
 )
 
-#: Clear texts that have no form of OTR: their marks are truncated or misspelt.
+#: Texts in the clear that have no form of OTR: their marks are truncated or misspelt.
 FORMLESS = (
     b"?",
     b"?OTR v23?",
@@ -150,7 +150,7 @@ def typed_text_is_replaced_by_a_query(context: Context) -> None:
 
 
 def _unmoved(target: TargetSession, reply: Reply, text: bytes, state: str) -> None:
-    """Demand that a clear message is not answered, and treated as text at most."""
+    """Demand that a message in the clear is not answered, and treated as text at most."""
     quiet = not (reply.accepted or reply.raw or reply.of(ErrorMessageReceived))
     case = f"{shown(text)} in {state.upper()}"
     check("text.lookalike-acted-on", quiet, expected="no answer, and at most text", got=reply, case=case)

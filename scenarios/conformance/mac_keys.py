@@ -19,9 +19,7 @@ from otterproof.implementations.contract import PeerEndedSession, UserEndedSessi
 
 
 class Ledger(MacAccount):
-    """A session with an insider, and the MAC keys that the target owes. exact: it reveals only those, in the order
-    dropped.
-    """
+    """A session with an insider, and the MAC keys that the target owes. exact: it reveals only those, in order."""
 
     def __init__(self, target: TargetSession, insider: Insider, exact: bool = False) -> None:
         super().__init__(insider, insider.their_keyid + 1, insider.our_keyid - 1, exact=exact)

@@ -22,7 +22,7 @@ ERROR = b"?OTR Error: "
 
 
 def errors_told(reply: Reply) -> list[bytes | None]:
-    """The texts that the user was shown: those of errors (None if shown without its text), and clear ones."""
+    """The texts that the user was shown: those of errors (None if shown without its text), and those in the clear."""
     return [event.text for event in reply.events if isinstance(event, (ErrorMessageReceived, TextReceived))]
 
 

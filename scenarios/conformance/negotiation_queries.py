@@ -265,9 +265,7 @@ def without_a_common_version_nothing_happens(context: Context) -> None:
 
 @scenario(requirements=("QUERY-PURPOSE-2", "QUERY-ANSWER-5", "!QUERY-ANSWER-5"))
 def the_answer_awaits_a_dh_key(context: Context) -> None:
-    """A target that receives a query sends a commit and then waits for a D-H Key; it ignores a D-H Key that comes
-    earlier.
-    """
+    """A target that receives a query sends a commit and then waits for a D-H Key; it ignores an earlier D-H Key."""
 
     def begun() -> tuple[TargetSession, Insider]:
         target = context.target_session()

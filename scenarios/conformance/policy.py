@@ -260,7 +260,7 @@ def otr_is_off_without_an_allowed_version(context: Context) -> None:
 
 @scenario(requirements=("STATE-CLEAR-1", "!STATE-CLEAR-1", "STATE-CLEAR-3", "!STATE-CLEAR-2"))
 def plaintext_is_shown_unchanged(context: Context) -> None:
-    """In PLAINTEXT, each clear text is shown byte for byte, without a warning; OTR messages are not shown."""
+    """In PLAINTEXT, each text in the clear is shown byte for byte, without a warning; OTR messages are not shown."""
     target = context.target_session()
     for text in PLAIN:
         shown_clear(target, text, warn=False)
@@ -271,7 +271,7 @@ def plaintext_is_shown_unchanged(context: Context) -> None:
 
 @scenario(needs=("policy",), requirements=("STATE-CLEAR-2", "!STATE-CLEAR-3", "STATE-CLEAR-1"))
 def plaintext_warns_when_encryption_is_required(context: Context) -> None:
-    """In PLAINTEXT with REQUIRE_ENCRYPTION, each clear text is shown with a warning."""
+    """In PLAINTEXT with REQUIRE_ENCRYPTION, each text in the clear is shown with a warning."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     for text in PLAIN:
         shown_clear(target, text, warn=True)
@@ -280,7 +280,7 @@ def plaintext_warns_when_encryption_is_required(context: Context) -> None:
 
 @scenario(requirements=("STATE-CLEAR-4", "!STATE-CLEAR-4", "STATE-CLEAR-5", "!STATE-CLEAR-5"))
 def plaintext_warns_after_a_session_began(context: Context) -> None:
-    """In ENCRYPTED and FINISHED, each clear text is shown with a warning, and encrypted text without one."""
+    """In ENCRYPTED and FINISHED, each text in the clear is shown with a warning, and encrypted text without one."""
     target, insider = context.encrypted()
     for text in PLAIN:
         shown_clear(target, text, warn=True)

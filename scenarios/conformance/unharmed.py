@@ -60,9 +60,9 @@ def nothing_disturbs(context: Context, moment: SmpMoment) -> None:
 
 @scenario(requirements=_CLAIMS)
 def nothing_disturbs_a_session(context: Context) -> None:
-    """In ENCRYPTED, no query, failed handshake, clear text, Error Message, fragment, forgery or message of another
-    client disturbs the session: texts, the extra key and SMP go on as before, and key ids, counters and old MAC keys
-    are what the earlier messages make them.
+    """In ENCRYPTED, no query, failed handshake, text in the clear, Error Message, fragment, forgery or message of
+    another client disturbs the session: texts, the extra key and SMP go on as before, and key ids, counters and old MAC
+    keys are what the earlier messages make them.
     """
     nothing_disturbs(context, SmpMoment.NO_RUN)
 

@@ -1,4 +1,4 @@
-"""Form: clear messages, policies, malformed messages, fragments, instance tags, several clients."""
+"""Form: messages in the clear, policies, malformed messages, fragments, instance tags, several clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVERYTHING = BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE | P
 
 _BASE, _V1, _V2, _V3 = wire.TAG_BASE, *(wire.TAG_VERSIONS[version] for version in (1, 2, 3))
 
-#: Clear messages: queries, tags and errors of all forms.
+#: Messages in the clear: queries, tags and errors of all forms.
 UNENCODED = (
     *(b"?OTRv3?", b"?OTRv2?", b"?OTRv23?", b"?OTRv32?", b"?OTR?", b"?OTR?v2?", b"?OTRv?", b"?OTR?v?", b"?OTRv4x3?"),
     *(b"?OTRv24x?", b"?OTRvx?", b"?OTR", b"?OTRv", b"?OTR?v", b"?OTRv2? at 3 ?", b"hello ?OTRv3? there"),
@@ -74,9 +74,7 @@ UNENCODED = (
     "!TLV-FORM-7",
 )
 def unencoded(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on every unencoded message, under several policies, before, during
-    and after a session.
-    """
+    """The target agrees with the reference engine on every unencoded message, before, during and after a session."""
     for policy in (ALLOW[comparison.version], BOTH, EVERYTHING, Policy.NONE, BOTH | Policy.REQUIRE_ENCRYPTION):
         target = comparison.target(policy)
         for message in UNENCODED:
@@ -109,9 +107,7 @@ def unencoded(comparison: Comparison) -> None:
     "!USER-STORED-2",
 )
 def texts_and_queries_in_the_clear(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when its user sends texts in the clear or asks for OTR, under several
-    policies.
-    """
+    """The target agrees with the reference engine on texts and queries in the clear, under several policies."""
     allowed = ALLOW[comparison.version]
     for policy in (Policy.NONE, allowed, BOTH, EVERYTHING, allowed | EVERYTHING ^ BOTH):
         target = comparison.target(policy)
@@ -134,9 +130,7 @@ def texts_and_queries_in_the_clear(comparison: Comparison) -> None:
 
 @differential("!COMMIT-POLICY-1", "!POLICY-V2-1", "!SIG-POLICY-1")
 def policies(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on every message of a handshake and of a session, when its policy
-    allows or forbids the version.
-    """
+    """The target agrees with the reference engine on every message whose version the policy allows or forbids."""
     for allowed in (Policy.NONE, ALLOW[5 - comparison.version], ALLOW[comparison.version]):
         for asks in ("target", "peer"):
             conversation = comparison.conversation(BOTH)
@@ -182,9 +176,7 @@ def policies(comparison: Comparison) -> None:
     "!TYPES-SHORT-1",
 )
 def malformed(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on messages that have wrong lengths, unknown types, trailing bytes or
-    unusual armour.
-    """
+    """The target agrees with the reference engine on messages with wrong lengths, types, trailing bytes or armour."""
     conversation = comparison.conversation()
     conversation.start()
     for asks in ("peer", "target"):
@@ -244,9 +236,7 @@ def _malformed(message: bytes) -> list[bytes]:
     "!FRAGMENT-SEND-7",
 )
 def fragments_received(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on fragments in all orders and forms, from one sender or several,
-    with whole messages in between.
-    """
+    """The target agrees with the reference engine on fragments in all orders and forms, of one or several senders."""
     conversation = comparison.conversation(ALLOW[comparison.version] | Policy.ERROR_START_AKE)
     conversation.start()
     message = conversation.act("peer", "send", text=b"in pieces")[0]
@@ -286,9 +276,7 @@ def fragments_received(comparison: Comparison) -> None:
 
 @differential("!FRAGMENT-BOUND-1", "!FRAGMENT-SEND-6")
 def fragment_limits(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on fragments of too long a message, of too many senders, and in many
-    small pieces.
-    """
+    """The target agrees with the reference engine on fragments that are too many, too long or of too many senders."""
     target = comparison.target(BOTH)
     front = b"?OTR|2b2b|0," if comparison.version == 3 else b"?OTR,"
     for k in range(1, 5):
@@ -313,9 +301,7 @@ def fragment_limits(comparison: Comparison) -> None:
     "!FRAGMENT-SEND-9",
 )
 def fragments_sent(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on how to fragment messages when they must be short, and on how to
-    reassemble those of a peer.
-    """
+    """The target agrees with the reference engine on fragmenting its messages and reassembling those of a peer."""
     for size in (64, 200, 500):
         conversation = ComparedConversation(comparison, comparison.target(size=size))
         conversation.join("peer", 0x2B2B, size=size)
@@ -337,9 +323,7 @@ def fragments_sent(comparison: Comparison) -> None:
 
 @differential("!COMMIT-FORM-5", "!INSTANCE-MULTI-1", "!INSTANCE-MULTI-2", "!KEYMGMT-ROTATE-2")
 def clients(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when several clients of one account each have a session, with texts,
-    handshakes and ends in all of them.
-    """
+    """The target agrees with the reference engine when several clients of one account each have a session."""
     conversation = comparison.conversation(BOTH)
     conversation.join("other", 0xFEED2B02)
     conversation.start("peer")
@@ -389,9 +373,7 @@ def clients(comparison: Comparison) -> None:
     versions=(3,),
 )
 def tags(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on all kinds of messages and fragments under all kinds of instance
-    tags.
-    """
+    """The target agrees with the reference engine on all kinds of messages under all kinds of instance tags."""
     conversation = comparison.conversation()
     query = b"?OTRv3?"
     conversation.deliver("peer", query)
@@ -417,9 +399,7 @@ def _with_tags(conversation: ComparedConversation, message: bytes, fragments: tu
 
 @differential("!INSTANCE-LEARN-2", versions=(3,))
 def many_tags(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when there are more sender tags than it keeps sessions for, with and
-    without an encrypted session.
-    """
+    """The target agrees with the reference engine when there are more sender tags than it keeps sessions for."""
     for established in (False, True):
         conversation = comparison.conversation()
         commit = conversation.deliver("peer", b"?OTRv3?")[0]

@@ -55,9 +55,7 @@ def secret_of(public: int) -> int | None:
 
 @differential("!AKE-VALID-1", "!AKE-VALID-2", "!AKE-VALID-3", "!AKE-VERIFY-1", "!COMMIT-REVEALSIG-2", "!REVEAL-SIG-10")
 def bad_gx(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on a g^x that is out of range, at a limit, malformed, or not the one
-    committed to.
-    """
+    """The target agrees with the reference engine on a g^x that is out of range, malformed, or not committed to."""
     target, smp_peer = comparison.insider()
     dh_key = outgoing(target.receive(smp_peer.commit()))[0]
     reveal = smp_peer.reveal_signature(dh_key)
@@ -150,9 +148,7 @@ def try_wrong_first(target: LockstepParty, wrong: bytes, right: bytes) -> None:
 
 @differential("!AKE-VERIFY-3", "!KEYS-PARAMS-1", "!KEYS-PARAMS-2", "!KEYS-PUBKEY-4", "!KEYS-SIG-5", "!TYPES-INT-1")
 def bad_reveal_signatures(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on Reveal Signatures that are each wrong in one way, followed by the
-    right one.
-    """
+    """The target agrees with the reference engine on wrong Reveal Signatures and the right ones after them."""
     target, smp_peer = comparison.insider()
     dh_key = outgoing(target.receive(smp_peer.commit()))[0]
     for signed in signed_lies(target):
@@ -175,9 +171,7 @@ def bad_signatures(comparison: Comparison) -> None:
 
 @differential("!AKE-BOTH-1", "!ERROR-RESEND-1", "!KEYMGMT-AKE-2")
 def another_identity(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when a new handshake has another long-term key, or the same D-H key
-    again.
-    """
+    """The target agrees with the reference engine when a new handshake has another key, or the same D-H key."""
     policy = BOTH | Policy.REQUIRE_ENCRYPTION
     for key in ("mallory", "bob"):
         target, smp_peer = comparison.insider(policy)
@@ -230,9 +224,7 @@ def short_signature(comparison: Comparison) -> None:
     "!TYPES-CTR-1",
 )
 def data_fields(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on data messages in which each field is wrong in turn, under a
-    correct MAC.
-    """
+    """The target agrees with the reference engine on data messages with a correct MAC and one wrong field each."""
     for keyid in (1, 5):
         target, smp_peer = comparison.insider()
         begin(target, smp_peer, SignatureOptions(keyid=keyid))
@@ -315,9 +307,7 @@ def mac_keys_with_zeros(comparison: Comparison) -> None:
     "!TLV-PADDING-2",
 )
 def tlvs(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on TLVs of all types and lengths, truncated or several at once, with
-    and without text.
-    """
+    """The target agrees with the reference engine on TLVs of all types and lengths, truncated or several at once."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     contents = [

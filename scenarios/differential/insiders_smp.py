@@ -91,9 +91,7 @@ def _secret(target: LockstepParty, smp_peer: Insider, begins: bool) -> int:
     "!TLV-SMP-9",
 )
 def invalid_smp_from_initiator(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when an insider begins SMP with wrong messages 1 and 3, or sends
-    other messages out of turn.
-    """
+    """The target agrees with the reference engine when an insider begins SMP with messages wrong or out of turn."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     run = SmpPeer(_secret(target, smp_peer, True))
@@ -121,9 +119,7 @@ def invalid_smp_from_initiator(comparison: Comparison) -> None:
     "!SMPMATH-RANGE-6",
 )
 def invalid_smp_from_responder(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when it begins SMP and an insider sends wrong messages 2 and 4, or
-    other messages out of turn.
-    """
+    """The target agrees with the reference engine when an insider answers SMP with messages wrong or out of turn."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     run = SmpPeer(_secret(target, smp_peer, False))

@@ -112,9 +112,7 @@ def sizes_of_user_input(comparison: Comparison) -> None:
 
 @differential("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-2", "!FRAGMENT-RECV-12")
 def stored_fragments(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on fragments up to the highest number and the most bytes and senders
-    that are kept, and just beyond.
-    """
+    """The target agrees with the reference engine on fragments at and beyond the limits of count, size and senders."""
     target = comparison.target()
     for k, n in (
         (1, 65534),
@@ -175,9 +173,7 @@ def key_ids_beyond_one_byte(comparison: Comparison) -> None:
 
 @differential("!SMPMATH-RANGE-1")
 def unusual_smp_exponents(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when its own SMP exponents are 0, the order, or above it, in either
-    role.
-    """
+    """The target agrees with the reference engine when its own SMP exponents are 0, the order, or above it."""
     for exponent in (0, SMP_ORDER, 2 * SMP_ORDER + 1):
         for label in ("smp.a2", "smp.b3", "smp.r2", "smp.r7"):
             conversation = comparison.conversation(tape={(label, 0): exponent.to_bytes(192)})

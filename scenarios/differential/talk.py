@@ -19,9 +19,7 @@ _SHORT_R = (3 << 140) + 0x1FA
 
 @differential("MACREVEAL-END-1")
 def handshakes(comparison: Comparison) -> None:
-    """The target agrees with the reference engine in repeated handshakes, asked for by either side, with texts and ends
-    in between.
-    """
+    """The target agrees with the reference engine in repeated handshakes, with texts and ends in between."""
     for first in ("target", "peer"):
         conversation = comparison.conversation()
         for asks in (first, "peer", "target", first):
@@ -52,9 +50,7 @@ def handshakes(comparison: Comparison) -> None:
     "SIG-DHKEY-1",
 )
 def handshake_messages_in_every_state(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on every handshake message in every authentication state, whether
-    repeated, altered or from another run.
-    """
+    """The target agrees with the reference engine on repeated, altered and old handshake messages in every state."""
     conversation = comparison.conversation()
     seen: list[bytes] = []
     for asks in ("peer", "target", "peer"):
@@ -101,9 +97,7 @@ def handshake_messages_in_every_state(comparison: Comparison) -> None:
     "STATE-ENCRYPTED-4",
 )
 def collisions(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when both sides begin at once, under several hashes, which decide
-    whose commit wins.
-    """
+    """The target agrees with the reference engine when both sides begin at once, whichever commit wins."""
     for number in range(6):
         tape = {("ake.x", 0): bytes([number + 1]) * 40}
         conversation = comparison.conversation(tape=tape)
@@ -133,9 +127,7 @@ def collisions(comparison: Comparison) -> None:
 
 @differential(*LOSSES)
 def losses(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on data messages that are lost, late, repeated and reordered, under
-    the same keys and across key changes.
-    """
+    """The target agrees with the reference engine on data messages that are lost, late, repeated or reordered."""
     conversation = comparison.conversation()
     conversation.start()
     late: list[bytes] = []
@@ -196,9 +188,7 @@ def late_messages(comparison: Comparison) -> None:
     "MACREVEAL-WHAT-3",
 )
 def forged_data(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on altered data messages, on the genuine ones after them, and on data
-    messages after the session.
-    """
+    """The target agrees with the reference engine on altered data messages, and on the genuine ones after them."""
     conversation = comparison.conversation()
     conversation.start()
     for number in range(2):
@@ -261,9 +251,7 @@ def heartbeats(comparison: Comparison) -> None:
     "USER-STORED-1",
 )
 def ends(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when one side ends a session or both do at once, and with texts typed
-    after the end.
-    """
+    """The target agrees with the reference engine when one side or both end a session, and on texts typed after it."""
     for ender in ("target", "peer"):
         conversation = comparison.conversation()
         conversation.start()
@@ -295,9 +283,7 @@ def ends(comparison: Comparison) -> None:
     "USER-STORED-5",
 )
 def stored_texts(comparison: Comparison) -> None:
-    """The target agrees with the reference engine on stored texts, one or several, that are recent, too old, or for
-    another key.
-    """
+    """The target agrees with the reference engine on stored texts that are recent, too old, or for another key."""
     policy = ALLOW[comparison.version] | Policy.REQUIRE_ENCRYPTION
     for later in (0, 60, 61):
         conversation = comparison.conversation(policy)
@@ -363,9 +349,7 @@ def rare_random_values(comparison: Comparison) -> None:
 
 @differential("SMP-MSG1-4", "SMP-SECRET-6", "SMP-SECRET-8", "SMPMATH-EXP-1", "SMPMATH-EXP-3")
 def smp_honest(comparison: Comparison) -> None:
-    """The target agrees with the reference engine in SMP between honest parties, with all kinds of secrets and
-    questions.
-    """
+    """The target agrees with the reference engine in SMP between honest parties, with all kinds of secrets."""
     conversation = comparison.conversation()
     conversation.start()
     rounds = (
@@ -398,9 +382,7 @@ def smp_honest(comparison: Comparison) -> None:
     "TLV-SMP-4",
 )
 def interrupted_smp(comparison: Comparison) -> None:
-    """The target agrees with the reference engine when SMP is begun twice, begun by both sides, aborted or abandoned,
-    or loses messages.
-    """
+    """The target agrees with the reference engine when SMP is begun twice, begun by both sides, aborted or cut off."""
     conversation = comparison.conversation()
     conversation.start()
     for name, other in (("target", "peer"), ("peer", "target")):
