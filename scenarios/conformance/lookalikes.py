@@ -1,8 +1,8 @@
-"""Texts that look like OTR, typed and received, in every message state: marks, queries, tags, and parts of them.
+"""Texts that look like OTR, typed or received, in every message state: marks, queries, tags and parts of them.
 
-What a text is depends on how it comes: behind a MAC, or from the keyboard, it is text whatever it looks like. In the
-clear it is what its form says, wherever the mark stands, and text if it has no form. [Unencoded messages, User requests
-to send an IM message, Receiving plaintext]
+How a text arrives decides how it is read. Typed at the keyboard or protected by a MAC, it is always text. In the clear,
+it is an OTR message if it has the form of one, wherever the mark stands in it, and text if not. [Unencoded messages,
+User requests to send an IM message, Receiving plaintext]
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from otterproof.implementations.contract import (
 )
 from otterproof.scenarios.conformance.handshake_play import LATER, dh_key_for
 
-#: Queries. A client may take one that is typed for the user's wish to start OTR.
+#: Queries. A client may take a typed query as the user's wish to start OTR.
 QUERIES = (b"?OTR?", b"?OTRv23?", b"?OTR?v2?")
 
-#: Texts with a query in them.
+#: Texts that contain a query.
 WITH_QUERIES = (b"shall we use ?OTRv23? or not", b"<b>?OTRv3?</b>")
 
-#: Texts that contain another mark of OTR, complete or not.
+#: Texts that contain another OTR mark, complete or not.
 MARKS = (
     b"?OTR",
     b"?OTR:",
@@ -49,7 +49,7 @@ MARKS = (
     b"?OTR:" + b"AAMD" * 20_000 + b".",
 )
 
-#: Texts in the clear without any form of OTR: marks that are cut short, or misspelt.
+#: Texts in the clear that have no form of OTR: their marks are truncated or misspelt.
 FORMLESS = (
     b"?",
     b"?OTR v23?",
@@ -64,13 +64,13 @@ FORMLESS = (
     b"?OTR",
 )
 
-#: The same with what may not reach a client unchanged: nothing at all, and NUL.
+#: More such texts, which some clients can't receive unchanged: empty ones, and ones with NUL.
 BARELY = (b"", b"\0", b"?OTR\0v23?", b"?\0OTRv23?", b"\0?OTR", b"?OTRv\0?", b"?OTRv" + b"\0" * 60_000)
 
 
 @scenario(requirements=("DATA-TEXT-1", "!DATA-TEXT-1", "DATA-RECV-2", "!TLV-FORM-7"))
 def text_in_a_data_message_is_text(context: Context) -> None:
-    """In a Data Message, a query, a tag, a fragment, an error or an encoded message is text."""
+    """In a Data Message, a query, a tag, a fragment, an error or an encoded message is plain text."""
     target, insider = context.encrypted()
     for text in (*QUERIES, *WITH_QUERIES, *MARKS):
         reply = target.assert_receives_text(insider, text, check_id="data.text-changed")
@@ -81,9 +81,9 @@ def text_in_a_data_message_is_text(context: Context) -> None:
 
 @scenario(requirements=("STATE-ENCRYPTED-1", "!STATE-ENCRYPTED-1", "USER-SEND-6", "!STATE-SECRECY-1"))
 def typed_text_is_encrypted(context: Context) -> None:
-    """In ENCRYPTED, whatever is typed goes out in one Data Message, whole and unchanged, whatever it looks like.
+    """In ENCRYPTED, each typed text goes out in one Data Message, whole and unchanged, even if it looks like OTR.
 
-    Nothing but a query may be taken for the wish to start OTR, and then a query goes out.
+    Only a query may be taken as the wish to start OTR; a query then goes out instead.
     """
     target, insider = context.encrypted()
     for text in (*MARKS, *QUERIES, *WITH_QUERIES):
@@ -99,9 +99,10 @@ def typed_text_is_encrypted(context: Context) -> None:
 
 @scenario(requirements=("STATE-PLAINTEXT-2", "!STATE-PLAINTEXT-2", "USER-SEND-2", "!USER-SEND-2"))
 def typed_text_is_sent_as_it_is(context: Context) -> None:
-    """In PLAINTEXT, a text goes out as it was typed, whatever it looks like; for one with a query in it, a query may.
+    """In PLAINTEXT, each text goes out as typed, even if it looks like OTR; a query may replace a text that contains
+    one.
 
-    A handshake that is under way then completes.
+    A handshake that is under way can still be completed.
     """
     target = context.target_session()
     begun = _begun(target)
@@ -119,9 +120,9 @@ def typed_text_is_sent_as_it_is(context: Context) -> None:
 
 @scenario(requirements=("STATE-FINISHED-1", "!STATE-FINISHED-1", "USER-SEND-10", "!USER-SEND-10"))
 def typed_text_is_kept_back(context: Context) -> None:
-    """In FINISHED, nothing that is typed goes out, whatever it looks like; for the wish to start OTR, a query may.
+    """In FINISHED, nothing that the user types goes out, even if it looks like OTR; only a query to start OTR may.
 
-    Until the user ends the conversation, the state stays as it is.
+    The state stays FINISHED until the user ends the conversation.
     """
     target, insider = context.encrypted()
     target.end_by_peer(insider)
@@ -139,7 +140,7 @@ def typed_text_is_kept_back(context: Context) -> None:
 
 @scenario(needs=("policy",), requirements=("POLICY-REQUIRE-1", "!POLICY-REQUIRE-1", "USER-SEND-1", "!USER-SEND-1"))
 def typed_text_is_replaced_by_a_query(context: Context) -> None:
-    """With REQUIRE_ENCRYPTION, whatever is typed in PLAINTEXT sends a query in its place, whatever it looks like."""
+    """With REQUIRE_ENCRYPTION, a query replaces each text typed in PLAINTEXT, even one that looks like OTR."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     for text in MARKS:
         reply = target.user("send", text=text)
@@ -149,7 +150,7 @@ def typed_text_is_replaced_by_a_query(context: Context) -> None:
 
 
 def _unmoved(target: TargetSession, reply: Reply, text: bytes, state: str) -> None:
-    """Demand that a message in the clear was neither answered nor taken for more than text."""
+    """Demand that a message in the clear is not answered, and treated as text at most."""
     quiet = not (reply.accepted or reply.raw or reply.of(ErrorMessageReceived))
     case = f"{shown(text)} in {state.upper()}"
     check("text.lookalike-acted-on", quiet, expected="no answer, and at most text", got=reply, case=case)
@@ -159,9 +160,9 @@ def _unmoved(target: TargetSession, reply: Reply, text: bytes, state: str) -> No
     requirements=("QUERY-PARSE-13", "!QUERY-PARSE-13", "STATE-CLEAR-1", "STATE-CLEAR-4", "TAG-PARSE-2", "!TAG-PARSE-2")
 )
 def formless_text_is_text(context: Context) -> None:
-    """In every message state, a mark that is cut short or misspelt is plain text: it is shown, and not acted on.
+    """In every message state, a truncated or misspelt mark is plain text: it is shown, and not acted on.
 
-    A session is as before, and so is a handshake that is under way in PLAINTEXT.
+    It affects neither a session nor, in PLAINTEXT, a handshake that is under way.
     """
     for state, target, insider in context.each_state():
         with context.case(state):
@@ -176,7 +177,7 @@ def formless_text_is_text(context: Context) -> None:
 
 @scenario(requirements=("!QUERY-PARSE-13", "!STATE-CLEAR-4", "ROBUST-INPUT-3", "!ROBUST-INPUT-2"))
 def text_with_nul_or_without_anything_is_text(context: Context) -> None:
-    """In every message state, nothing at all, and text with NUL in it, is not acted on, and changes nothing."""
+    """In every message state, an empty message or one with NUL in it is not acted on and changes nothing."""
     for state, target, insider in context.each_state():
         with context.case(state):
             begun = _begun(target) if state == "plaintext" else None
@@ -189,12 +190,12 @@ def text_with_nul_or_without_anything_is_text(context: Context) -> None:
             _as_before(target, state, insider, begun)
 
 
-#: A handshake under way: the insider, and the D-H Key Message with which the target has answered its commit.
+#: A handshake under way: the insider, and the D-H Key Message with which the target answered its commit.
 _Begun = tuple[Insider, Message]
 
 
 def _begun(target: TargetSession) -> _Begun:
-    """The target's user asks for a session, and a client of the correspondent commits."""
+    """The target's user asks for a session, and one of the correspondent's clients sends a commit."""
     insider = target.insider(seed=b"again")
     return insider, dh_key_for(target, insider)
 
@@ -207,7 +208,7 @@ def _completes(target: TargetSession, begun: _Begun) -> None:
 
 
 def _as_before(target: TargetSession, state: str, insider: Insider, begun: _Begun | None) -> None:
-    """Demand that the session works, if there is one, and that the handshake under way completes."""
+    """Demand that the session, if there is one, still works, and that the handshake under way completes."""
     if state == "encrypted":
         target.assert_session_alive(insider, "text.lookalike-acted-on")
     if state == "finished":
@@ -220,7 +221,7 @@ def _as_before(target: TargetSession, state: str, insider: Insider, begun: _Begu
     requirements=("QUERY-PARSE-10", "QUERY-FORM-8", "QUERY-ANSWER-7", "QUERY-SHOW-1", "ERROR-FORM-1", "ERROR-SHOW-1")
 )
 def marks_within_text_count_in_every_state(context: Context) -> None:
-    """In every message state, a query or an error within a text is one, however long the text."""
+    """In every message state, a query or an error is recognised within a text, however long the text is."""
     query = b"?OTRv%d?" % context.version
     long = b"so long " * 5000
     for state, target, insider in context.each_state():

@@ -1,6 +1,6 @@
-"""Old MAC keys: which are revealed, when, and what for. [Revealing MAC keys]
+"""Old MAC keys: which ones are revealed, when, and why. [Revealing MAC keys]
 
-What the target has to reveal follows from the messages that it was given. A `Ledger` keeps account of them.
+The messages that the target received determine what it must reveal. A `Ledger` keeps track of that.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from otterproof.implementations.contract import PeerEndedSession, UserEndedSessi
 
 
 class Ledger(MacAccount):
-    """A session with an insider, and the MAC keys that the target owes. exact: those alone, as they were dropped."""
+    """A session with an insider, and the MAC keys that the target owes. exact: it reveals only those, in order."""
 
     def __init__(self, target: TargetSession, insider: Insider, exact: bool = False) -> None:
         super().__init__(insider, insider.their_keyid + 1, insider.our_keyid - 1, exact=exact)
         self.target = target
 
     def receive(self, pair: PairIds | None = None, text: bytes = b"text", **data: object) -> Reply:
-        """The target receives a message under a pair of keys, and the ledger notes what it did with them."""
+        """The target receives a message under a pair of keys, and the ledger records what it did with them."""
         mine, yours = pair or (self.insider.our_keyid - 1, self.insider.their_keyid)
         self.insider.exponents.setdefault(mine + 1, self.insider.draw(self.insider.exponent_size))
         reply = self.target.receive(self.insider.data(text, under=(mine, yours), **data))  # type: ignore[arg-type]
@@ -37,13 +37,13 @@ class Ledger(MacAccount):
         return reply
 
     def send(self, text: bytes = b"text") -> Message:
-        """The target's user sends a text, which must reveal what is due."""
+        """The target's user sends a text; its message must reveal the keys that are due."""
         message = self.target.assert_sends_text(self.insider, text)
         self.judge(message)
         return message
 
     def demand_dropped(self, *pairs: PairIds, case: str = "") -> None:
-        """Demand that these pairs, which have verified messages, are those that were dropped since the last text."""
+        """Demand that exactly these pairs, which verified messages, have been dropped since the last text."""
         dropped = self.due == [*pairs]
         check("keys.pair-not-dropped", dropped, expected=_ids(pairs), got=_ids(self.due), case=case)
 
@@ -69,9 +69,9 @@ def _ledger(context: Context) -> Ledger:
     )
 )
 def revealed_when_own_keys_are_dropped(context: Context) -> None:
-    """In a conversation in turns, each message reveals the receiving MAC key of the pair that was just dropped, once.
+    """When both sides write in turn, each message reveals the receiving MAC key of the pair just dropped, exactly once.
 
-    Before a pair is dropped, nothing is revealed.
+    Nothing is revealed before a pair is dropped.
     """
     ledger = _ledger(context)
     ledger.send(b"nothing was received")
@@ -89,7 +89,7 @@ def revealed_when_own_keys_are_dropped(context: Context) -> None:
 def revealed_when_their_keys_are_dropped(context: Context) -> None:
     """When the correspondent's keys change and the target's do not, the MAC keys of the dropped keys are revealed.
 
-    Those of live keys are not.
+    The MAC keys of live keys are not.
     """
     ledger = _ledger(context)
     for number in range(1, 6):
@@ -116,7 +116,8 @@ def revealed_when_their_keys_are_dropped(context: Context) -> None:
     )
 )
 def all_used_keys_are_revealed(context: Context) -> None:
-    """In whatever order live pairs of keys are used, each used MAC key is revealed right after its pair was dropped.
+    """Whatever the order in which live pairs of keys are used, each used MAC key is revealed right after its pair is
+    dropped.
 
     The only other keys that may be revealed are those of dropped pairs that verified nothing.
     """
@@ -139,7 +140,7 @@ def all_used_keys_are_revealed(context: Context) -> None:
 def keys_of_refused_messages_are_revealed(context: Context) -> None:
     """A MAC key counts as used even if the only message it verified was refused for its counter or its next key.
 
-    So both pairings of a dropped key can be due at once.
+    Both pairs that contain a dropped key can therefore be due at once.
     """
     for odd in ({"ctr": 0}, {"next_dh": 1}):
         with context.case():
@@ -156,7 +157,7 @@ def keys_of_refused_messages_are_revealed(context: Context) -> None:
 
 @scenario(requirements=("MACREVEAL-WHEN-3", "!MACREVEAL-WHEN-3"))
 def every_data_message_reveals_due_keys(context: Context) -> None:
-    """What is due is revealed in the next Data Message, whatever kind it is, and in no other message."""
+    """The next Data Message, of whatever kind, reveals the keys that are due; no other message does."""
     able = context.target.capabilities
     actions: list[tuple[str, dict[str, object]]] = [("send", {"text": b"text"}), ("end", {})]
     actions += [("smp_start", {"secret": b"secret"})] if "smp" in able else []
@@ -179,7 +180,7 @@ def every_data_message_reveals_due_keys(context: Context) -> None:
 
 @scenario(needs=("time", "heartbeat"), requirements=("MACREVEAL-WHEN-3",))
 def heartbeats_reveal_due_keys(context: Context) -> None:
-    """A heartbeat reveals what is due, including the keys that were dropped by the message that it answers."""
+    """A heartbeat reveals the keys that are due, including those dropped by the message that it answers."""
     ledger = _ledger(context)
     ledger.receive()
     ledger.send()
@@ -189,7 +190,7 @@ def heartbeats_reveal_due_keys(context: Context) -> None:
 
 @scenario(requirements=("MACREVEAL-WHAT-4", "!MACREVEAL-WHAT-4"))
 def keys_with_leading_zeros(context: Context) -> None:
-    """A MAC key that begins with a zero byte is revealed whole."""
+    """A MAC key that begins with a zero byte is revealed in full."""
     ledger = _ledger(context)
     insider, theirs = ledger.insider, ledger.insider.theirs[1]
 
@@ -207,9 +208,9 @@ def keys_with_leading_zeros(context: Context) -> None:
 
 @scenario(requirements=("MACREVEAL-WHAT-5", "!MACREVEAL-WHAT-5", "MACREVEAL-WHAT-6", "!MACREVEAL-WHAT-6"))
 def revealed_keys_allow_forgery(context: Context) -> None:
-    """A revealed key verifies the earlier message, so anybody can forge one; the target does not accept forgeries.
+    """A revealed key verifies the earlier message, so that anyone can forge one, but the target rejects such forgeries.
 
-    They are rejected under the old key ids and under the live ones.
+    It rejects them under the old key ids and under the live ones.
     """
     ledger = _ledger(context)
     messages = []
@@ -240,7 +241,7 @@ def revealed_keys_allow_forgery(context: Context) -> None:
 
 
 def _used(context: Context, pending: bool) -> tuple[Ledger, list[bytes]]:
-    """A session with used keys, some of which await revealing if `pending`; all keys that must still be revealed."""
+    """A session with used keys, some already due if `pending`; all keys that must still be revealed."""
     ledger = _ledger(context)
     ledger.receive()
     ledger.send()
@@ -255,7 +256,7 @@ def _used(context: Context, pending: bool) -> tuple[Ledger, list[bytes]]:
 
 
 def _follow_up(ledger: Ledger, owed: list[bytes], case: str) -> None:
-    """After a new handshake, the target's first text must reveal what is owed. case: how the last session ended."""
+    """After a new handshake, the target's first text must reveal the keys owed. case: how the last session ended."""
     ledger.insider.x = ledger.insider.draw(40)
     ledger.target.establish(ledger.insider)
     found = ledger.target.assert_sends_text(ledger.insider, b"in the new session").revealed_mac_keys()

@@ -1,6 +1,6 @@
 """What works once must work many times: key changes, handshakes, SMP runs, ends and clients, with texts in between.
 
-Over all of it the key ids, counters, announced keys and old MAC keys of the target's are accounted for.
+The target's key ids, counters, announced keys and old MAC keys are checked throughout.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.contract import PeerEndedSession, UserEndedSession
 from otterproof.scenarios.conformance.handshake_play import LATER
 
-#: How often: more than the few times that other scenarios take, and than fits in three bits.
+#: How many repetitions: more than other scenarios have, and more than three bits can count.
 MANY = 9
 
-#: How many turns of a conversation, each of which changes the keys of both sides.
+#: How many turns a conversation has; each changes both sides' keys.
 TURNS = 24
 
 
@@ -28,7 +28,7 @@ def _data(target: TargetSession) -> list[Message]:
 
 
 def _nothing_twice(target: TargetSession) -> None:
-    """Demand that no MAC key was revealed twice, and that no key was announced under two key ids, in all sessions."""
+    """Demand that across all sessions, no MAC key is revealed twice and no key is announced under two key ids."""
     keys = [key for message in _data(target) for key in message.revealed_mac_keys()]
     check("mac-reveal.revealed-twice", len({*keys}) == len(keys), got=[key for key in keys if keys.count(key) > 1][:2])
     announced = [message.number("next_dh") for message in _data(target)]
@@ -47,8 +47,8 @@ def _nothing_twice(target: TargetSession) -> None:
     )
 )
 def many_changes_of_keys(context: Context) -> None:
-    """Over many turns of a conversation, each with two texts in either direction and one under the keys before, keys
-    change, counters rise, and each used MAC key is revealed once.
+    """Over many turns of a conversation, keys change, counters rise, and each used MAC key is revealed once. Each turn
+    has two texts each way, and some have one under the previous keys.
     """
     target, insider = context.encrypted(target_begins=context.version == 3)
     for turn in range(TURNS):
@@ -66,8 +66,8 @@ def many_changes_of_keys(context: Context) -> None:
 
 @scenario(requirements=("STATE-ENCRYPTED-4", "QUERY-ANSWER-7", "AKE-FRESH-1", "KEYMGMT-START-1", "MACREVEAL-WHEN-5"))
 def many_new_handshakes(context: Context) -> None:
-    """A session is replaced many times, by handshakes of either side: each session has its own ssid and keys, and is as
-    good as the first, with SMP, and after a handshake that fails.
+    """A session is replaced many times by handshakes that either side begins. Each new session has its own ssid and
+    keys and works as well as the first, including SMP.
     """
     target, insider = context.encrypted()
     ssids = [insider.ssid]
@@ -87,7 +87,7 @@ def many_new_handshakes(context: Context) -> None:
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))
 def mac_keys_survive_many_new_handshakes(context: Context) -> None:
-    """Each time that a session is replaced, its used MAC keys are revealed in the first message of the next one."""
+    """Each time a session is replaced, its used MAC keys are revealed in the first message of the next one."""
     target, insider = context.encrypted()
     for number in range(MANY):
         target.assert_receives_text(insider, b"under keys that verify this")
@@ -103,7 +103,7 @@ def mac_keys_survive_many_new_handshakes(context: Context) -> None:
 
 @scenario(requirements=("USER-END-3", "STATE-ENDED-3", "USER-END-5", "STATE-FINISHED-3"))
 def many_ends(context: Context) -> None:
-    """Sessions are ended many times, by either side: each next one is as good as the first."""
+    """Either side ends sessions many times: each new session works as well as the first."""
     target, insider = context.encrypted()
     for number in range(MANY):
         target.assert_session_alive(insider)
@@ -122,8 +122,8 @@ def many_ends(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-9", "!SMP-EXPECT-9", "SMP-RESULT-1", "SMP-STATE-3"))
 def many_smp_runs(context: Context) -> None:
-    """Many SMP runs in one session, of either side, that succeed, fail or are aborted, with texts between them, all end
-    as they should.
+    """Many SMP runs in one session, begun by either side, all end correctly: some succeed, some fail, some are aborted,
+    and texts pass in between.
     """
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
@@ -143,7 +143,7 @@ def many_smp_runs(context: Context) -> None:
 
 
 def _clients(target: TargetSession) -> list[Insider]:
-    """Many clients of one account, each in a session with the target."""
+    """Many clients of one account, each with a session with the target."""
     clients = []
     for number in range(MANY):
         client = target.insider(tag=0x2B2B + 0x1111111 * number, seed=b"client %d" % number)
@@ -155,7 +155,7 @@ def _clients(target: TargetSession) -> list[Insider]:
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-1", "!INSTANCE-MULTI-1"))
 def many_clients_write(context: Context) -> None:
-    """Many clients of one account have a session each at once, and the texts of all of them are shown."""
+    """Many clients of one account each have a session at the same time, and all their texts are shown."""
     target = context.target_session()
     clients = _clients(target)
     for number in range(3):
@@ -166,7 +166,7 @@ def many_clients_write(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("instance_tags",), requirements=("INSTANCE-MULTI-1", "!INSTANCE-MULTI-1"))
 def many_clients_each_have_a_session(context: Context) -> None:
-    """Many clients of one account have sessions at once, each with texts both ways, SMP and keys of its own."""
+    """Many clients of one account each have a session at the same time, with its own texts both ways, SMP and keys."""
     target = context.target_session()
     sessions = [Unharmed(target, client, context.target.capabilities, named=True) for client in _clients(target)]
     for _ in range(2):
@@ -181,7 +181,7 @@ def many_clients_each_have_a_session(context: Context) -> None:
 
 @scenario(requirements=("STATE-ENCRYPTED-4", "QUERY-FLOOD-2", "COMMIT-LIVE-1"))
 def many_handshakes_that_stop_halfway(context: Context) -> None:
-    """Many handshakes within a session that are never completed leave it as it is."""
+    """Many handshakes that are begun within a session and never completed do not affect it."""
     target, insider = context.encrypted()
     session = Unharmed(target, insider, context.target.capabilities)
     for number in range(MANY):

@@ -1,4 +1,4 @@
-"""Error Messages: what counts as one, what the target does with one, and what it says in its own.
+"""Error Messages: what counts as one, what the target does when it receives one, and what its own say.
 
 [OTR Error Messages, Receiving an Error Message]
 """
@@ -22,13 +22,13 @@ ERROR = b"?OTR Error: "
 
 
 def errors_told(reply: Reply) -> list[bytes | None]:
-    """The texts that the user was shown: of errors (None: without its text), and those that came in the clear."""
+    """The texts that the user was shown: those of errors (None if shown without its text), and those in the clear."""
     return [event.text for event in reply.events if isinstance(event, (ErrorMessageReceived, TextReceived))]
 
 
 @scenario(needs=("policy",), requirements=("ERROR-FORM-1", "!ERROR-FORM-1", "ERROR-START-1", "!ERROR-FORM-3"))
 def errors_are_recognised_by_their_marker(context: Context) -> None:
-    """A message is an Error Message if "?OTR Error:" is anywhere in it; with any other spelling it is text."""
+    """A message is an Error Message if "?OTR Error:" occurs anywhere in it; with any other spelling it is text."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.ERROR_START_AKE)
     for message in (b"?OTR Error: no", b"?OTR Error:", b"hello ?OTR Error: no", b"<b>?OTR Error:no</b>"):
         target.receive(message).assert_sent("error.not-recognised", Kind.QUERY, case=message)
@@ -38,7 +38,7 @@ def errors_are_recognised_by_their_marker(context: Context) -> None:
 
 @scenario(needs=("policy",), requirements=("ERROR-START-2", "!ERROR-START-1", "!ERROR-START-2"))
 def errors_start_a_handshake_only_by_policy(context: Context) -> None:
-    """An Error Message is answered with a query if ERROR_START_AKE is set, and with nothing otherwise."""
+    """An Error Message is answered with a query if ERROR_START_AKE is set, and not answered if it is not."""
     for flag in (Policy.NONE, Policy.ERROR_START_AKE):
         for state, target, _ in context.each_state(ALLOW[context.version] | flag):
             with context.case(state):
@@ -51,7 +51,7 @@ def errors_start_a_handshake_only_by_policy(context: Context) -> None:
 
 @scenario(requirements=("ERROR-SHOW-1", "!ERROR-SHOW-1"))
 def errors_are_shown_in_every_message_state(context: Context) -> None:
-    """The user sees an Error Message in every message state, and plain text is not taken for one."""
+    """An Error Message is shown to the user in every message state, and plain text is not taken for one."""
     for state, target, _ in context.each_state():
         with context.case(state):
             told = errors_told(target.receive(ERROR + b"it went wrong"))
@@ -64,7 +64,7 @@ def errors_are_shown_in_every_message_state(context: Context) -> None:
 
 @scenario(requirements=("ERROR-STATE-1", "!ERROR-STATE-1"))
 def errors_change_no_state(context: Context) -> None:
-    """An Error Message disturbs neither a handshake, whatever its next step is, nor a session."""
+    """An Error Message disturbs neither a session nor a handshake, whichever message the handshake awaits."""
     target = context.target_session()
     begins = target.insider()
     target.user("start")
@@ -89,7 +89,7 @@ def errors_change_no_state(context: Context) -> None:
 
 @scenario(requirements=("ERROR-LOOP-1", "!ERROR-LOOP-1"))
 def errors_are_never_answered_with_errors(context: Context) -> None:
-    """No Error Message is answered with an Error Message: not the first one, not a repeated one, not an empty one."""
+    """An Error Message is never answered with an Error Message, even if it is repeated or empty."""
     for state, target, _ in context.each_state():
         with context.case(state):
             for text in (ERROR + b"no", ERROR + b"no", b"?OTR Error:", ERROR + ERROR, ERROR + b"?OTRv4?"):
@@ -100,7 +100,7 @@ def errors_are_never_answered_with_errors(context: Context) -> None:
 
 @scenario(requirements=("ERROR-TEXT-2", "!ERROR-TEXT-2", "!ERROR-FORM-2"))
 def error_text_is_not_interpreted(context: Context) -> None:
-    """Format characters and markup in an error are shown as they are; an error without a text does no harm."""
+    """Format characters and markup in an error are shown as they are; an error without text does no harm."""
     target, insider = context.encrypted()
     for text in (b"%s%s%n%99999d", b"100% {0} \\x41 $HOME", b"<script>alert(1)</script>", b"\xff\xfe\x01"):
         told = errors_told(target.receive(ERROR + text))
@@ -110,7 +110,7 @@ def error_text_is_not_interpreted(context: Context) -> None:
 
 
 def _unread(target: TargetSession, insider: Insider, text: bytes) -> list[Reply]:
-    """The replies to a text that the target can't read: because of its MAC, and because of a key id."""
+    """The replies to a text that the target can't read because of its MAC, and to one with a wrong key id."""
     return [
         target.receive(message) for message in (insider.data(text, mac=bytes(20)), insider.data(text, sender_keyid=77))
     ]
@@ -118,7 +118,7 @@ def _unread(target: TargetSession, insider: Insider, text: bytes) -> list[Reply]
 
 @scenario(requirements=("ERROR-FORM-2", "ERROR-FORM-3"))
 def own_errors_are_human_readable(context: Context) -> None:
-    """An Error Message has the exact mark "?OTR Error:", and the rest is words for people."""
+    """The target's own Error Messages have the exact mark "?OTR Error:", followed by text that people can read."""
     target, insider = context.encrypted()
     for reply in _unread(target, insider, b"hello"):
         message = build(reply.message(Kind.ERROR, "error.not-sent-with-mark"))
@@ -130,7 +130,7 @@ def own_errors_are_human_readable(context: Context) -> None:
 
 @scenario(requirements=("ERROR-TEXT-1", "!ERROR-TEXT-1", "ROBUST-LEAK-1", "!ROBUST-LEAK-1"))
 def own_errors_leak_nothing(context: Context) -> None:
-    """What is sent in the clear about an unreadable message reveals no key, text, account or instance tag."""
+    """What the target sends in the clear about an unreadable message reveals no key, text, account or instance tag."""
     target, insider = context.encrypted()
     text = b"the secret in the message"
     keys = insider.keys(insider.our_keyid - 1, insider.their_keyid)
@@ -150,9 +150,9 @@ def own_errors_leak_nothing(context: Context) -> None:
 
 @scenario(requirements=("ERROR-RESEND-1", "!ERROR-RESEND-1"))
 def errors_send_no_text_to_another_key(context: Context) -> None:
-    """After an error and a new handshake, a text typed for one key is sent to no other, and never in the clear.
+    """After an error and a new handshake, a text typed for one key is never sent to another or in the clear.
 
-    The client may send it again to the same key, or not.
+    The client may resend it to the same key, or not.
     """
     for key in ("mallory", "carol"):
         with context.case():

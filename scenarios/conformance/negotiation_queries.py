@@ -1,4 +1,4 @@
-"""Query Messages: how they are read, what they start, and what the target's own one says.
+"""Query Messages: how they are parsed, what they start, and what the target's own queries say.
 
 [OTR Query Messages, Requesting an OTR conversation, Receiving a Query Message]
 """
@@ -17,7 +17,7 @@ from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import reveal_to_dh_key
 
-#: Queries with the known versions that each of them offers.
+#: Queries, each with the known versions that it offers.
 LISTED = (
     (b"?OTRv2?", {2}),
     (b"?OTRv3?", {3}),
@@ -55,7 +55,7 @@ def commits(reply: Reply, check_id: str, version: int, case: object) -> Message:
 
 
 def _assert_read(context: Context, check_id: str, queries: tuple[tuple[bytes, set[int]], ...]) -> None:
-    """Each query is answered if it offers this run's version, the only one that is allowed, and ignored if not."""
+    """Demand that each query is answered if it offers this run's version, the only one allowed, and ignored if not."""
     target = context.target_session(policy=ALLOW[context.version])
     for query, offered in queries:
         reply = target.receive(query)
@@ -87,7 +87,7 @@ def _assert_read(context: Context, check_id: str, queries: tuple[tuple[bytes, se
     )
 )
 def queries_offer_the_versions_they_list(context: Context) -> None:
-    """A query offers the versions whose bytes it lists, in any order and however often, and no others."""
+    """A query offers the versions whose bytes it lists, in any order and with repetitions, and no others."""
     _assert_read(context, "query.version-list-misread", LISTED)
 
 
@@ -117,13 +117,13 @@ def version_1_query_starts_nothing(context: Context) -> None:
     )
 )
 def unknown_versions_are_skipped(context: Context) -> None:
-    """Unknown version bytes are skipped: known versions beside them still count, and alone they offer nothing."""
+    """Unknown version bytes are skipped: known versions next to them still count, and alone they offer nothing."""
     _assert_read(context, "query.unknown-version-misread", WITH_UNKNOWN_VERSIONS)
 
 
 @scenario(requirements=("QUERY-PARSE-11", "!QUERY-PARSE-11", "!QUERY-FORM-8"))
 def digits_after_a_query_are_ignored(context: Context) -> None:
-    """The list of versions ends with its "?"; digits in the text after it offer nothing."""
+    """A list of versions ends at its "?"; digits in the text after it offer nothing."""
     target = context.target_session()
     for query in (b"?OTRv4? Get one of 2 or 3 plugins", b"?OTR? Version 2 or v3? Your choice", b"?OTRv?23?"):
         target.receive(query).assert_sent("query.text-after-list-read", case=query)
@@ -133,7 +133,7 @@ def digits_after_a_query_are_ignored(context: Context) -> None:
 
 @scenario(requirements=("QUERY-FORM-8", "QUERY-PARSE-10", "!QUERY-PARSE-10"))
 def queries_are_found_within_text(context: Context) -> None:
-    """A query is found with words before and after it and within markup; the words alone start nothing."""
+    """A query is found between other words and within markup; the words alone start nothing."""
     target = context.target_session()
     for text in (b'<a title="?OTRv%d?">private?</a>', b"Alice asks:\n?OTRv%d?\nPlease install OTR.", b"x?OTRv%d?"):
         query = text % context.version
@@ -146,7 +146,7 @@ def queries_are_found_within_text(context: Context) -> None:
 
 @scenario(requirements=("QUERY-PARSE-13", "!QUERY-PARSE-13", "!QUERY-FORM-1", "!QUERY-SHOW-1"))
 def malformed_queries_are_shown_as_text(context: Context) -> None:
-    """Text with "?OTR" in it that has no form of an OTR message is plain text; a query after it is still found."""
+    """Text that contains "?OTR" but no OTR message is shown as plain text; a query after it is still found."""
     target = context.target_session()
     for text in (b"?OTR", b"?OTR v2?", b"?OTRv 2 or v 3?", b"What is ?OTRv - 23? I ask.", b"?OTR2?", b"?otrv23?"):
         reply = target.receive(text)
@@ -177,7 +177,7 @@ def unterminated_query_is_not_a_query(context: Context) -> None:
     )
 )
 def own_query_offers_allowed_versions(context: Context) -> None:
-    """When the user asks for OTR, a query goes out for the allowed versions, each listed once.
+    """When the user asks for OTR, a query for the allowed versions goes out, each listed once.
 
     The target then leaves it to the peer to begin the handshake.
     """
@@ -196,7 +196,7 @@ def own_query_offers_allowed_versions(context: Context) -> None:
 
 @scenario(requirements=("USER-START-2", "QUERY-PURPOSE-1"))
 def own_query_is_sent_unencrypted(context: Context) -> None:
-    """A query is sent unencrypted in every message state, and a session goes on as before."""
+    """A query goes out unencrypted in every message state, and does not affect a session."""
     for state, target, insider in context.each_state():
         with context.case(state):
             reply = target.user("start")
@@ -207,7 +207,7 @@ def own_query_is_sent_unencrypted(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("QUERY-PARSE-1",))
 def our_engines_list_versions_in_rising_order(context: Context) -> None:
-    """The order of versions has no meaning; this project's engines agree to list lower ones first."""
+    """The order of versions in a query has no meaning; this project's engines list lower versions first."""
     reply = context.target_session(policy=context.all_versions).user("start")
     (query,) = reply.assert_sent("user.query-not-sent", Kind.QUERY)
     raw = wire.build(query)
@@ -228,7 +228,7 @@ def our_engines_list_versions_in_rising_order(context: Context) -> None:
     ),
 )
 def the_highest_common_version_is_chosen(context: Context) -> None:
-    """Version 3 is chosen if both sides have it, wherever it is listed; otherwise version 2, if that is allowed."""
+    """Version 3 is chosen if both sides allow it, wherever it is listed; otherwise version 2, if that is allowed."""
     wrong, uncalled = "query.wrong-version-chosen", "query.answered-without-common-version"
     both = context.target_session(policy=context.all_versions)
     for query in (b"?OTRv23?", b"?OTRv32?", b"?OTR?v42x3?", b"?OTRv3?"):
@@ -245,7 +245,7 @@ def the_highest_common_version_is_chosen(context: Context) -> None:
 
 @scenario(requirements=("!QUERY-ANSWER-1", "QUERY-ANSWER-6", "!QUERY-ANSWER-6"))
 def without_a_common_version_nothing_happens(context: Context) -> None:
-    """A query for versions that are not allowed is not answered, and leaves handshakes and sessions as they are."""
+    """A query that offers no allowed version is not answered, and does not affect handshakes and sessions."""
     other = b"?OTRv%d?" % (5 - context.version)
     target = context.target_session(policy=ALLOW[context.version])
     insider = target.insider()
@@ -265,7 +265,7 @@ def without_a_common_version_nothing_happens(context: Context) -> None:
 
 @scenario(requirements=("QUERY-PURPOSE-2", "QUERY-ANSWER-5", "!QUERY-ANSWER-5"))
 def the_answer_awaits_a_dh_key(context: Context) -> None:
-    """A target that gets a query sends a commit and then waits for a D-H Key, which it ignores before."""
+    """A target that receives a query sends a commit and then waits for a D-H Key; it ignores an earlier D-H Key."""
 
     def begun() -> tuple[TargetSession, Insider]:
         target = context.target_session()
@@ -279,7 +279,7 @@ def the_answer_awaits_a_dh_key(context: Context) -> None:
 
 @scenario(requirements=("QUERY-ANSWER-7", "!QUERY-ANSWER-7"))
 def queries_are_answered_in_every_message_state(context: Context) -> None:
-    """A session goes on after a query until the new handshake completes and replaces it."""
+    """A query is answered in every message state; a session goes on until the new handshake replaces it."""
     for state, target, insider in context.each_state():
         with context.case(state):
             commit = commits(target.query(), "query.not-answered", context.version, f"a query in {state.upper()}")
@@ -300,9 +300,9 @@ def queries_are_answered_in_every_message_state(context: Context) -> None:
 
 @scenario(requirements=("QUERY-ANSWER-8", "!QUERY-ANSWER-8"))
 def queries_are_answered_in_every_authentication_state(context: Context) -> None:
-    """Whatever handshake is under way, a query leads to a fresh commit, and the newest handshake completes.
+    """Whatever handshake is under way, a query is answered with a fresh commit, and the newest handshake completes.
 
-    In version 2, where clients have no instance tags, the handshakes before it do not complete.
+    In version 2, where clients have no instance tags, the earlier handshakes do not complete.
     """
     target = context.target_session()
     older, insider = target.insider(seed=b"older"), target.insider()

@@ -14,23 +14,23 @@ from otterproof.implementations.contract import Policy, SessionEstablished, Text
 from otterproof.scenarios.conformance.handshake_play import reveal_to_dh_key
 from otterproof.scenarios.conformance.negotiation_queries import commits
 
-#: A group that stands for no version.
+#: A group of whitespace that stands for no version.
 UNKNOWN = b"\t " * 4
 
 
 def tag(*versions: int) -> bytes:
-    """The tag that offers these versions, in this order; 0 stands for an unknown one."""
+    """A tag that offers these versions, in this order; 0 stands for an unknown one."""
     return TAG_BASE + b"".join(TAG_VERSIONS.get(version, UNKNOWN) for version in versions)
 
 
 def _starting(context: Context) -> Policy:
-    """The version of this run, and a handshake for each tag; without the flag where flags are not obeyed."""
+    """The policy of this run: its version and, if the target obeys flags, a handshake for each tag."""
     flag = Policy.WHITESPACE_START_AKE if "policy" in context.target.capabilities else Policy.NONE
     return ALLOW[context.version] | flag
 
 
 def _shown(target: TargetSession, message: bytes, text: bytes) -> TextReceived:
-    """Demand that a message is shown, in the clear, as a text without a tag; the event that shows it."""
+    """Demand that a message is shown in the clear, without its tag; the event that shows it."""
     reply = target.receive(message)
     reply.assert_shown("tag.not-taken-out", text, secure=False, case=message)
     return reply.one(TextReceived)
@@ -38,7 +38,7 @@ def _shown(target: TargetSession, message: bytes, text: bytes) -> TextReceived:
 
 @scenario(needs=("whitespace_tag",), requirements=("TAG-PARSE-1", "TAG-SHOW-1"))
 def tags_are_removed_anywhere_in_the_text(context: Context) -> None:
-    """A tag at the beginning, in the middle or at the end of a text is not shown, and every other byte is."""
+    """A tag at the beginning, in the middle or at the end of a text is not shown; every other byte is."""
     target = context.target_session()
     for groups in (tag(context.version), tag(2, 3), tag(1, 2, 3), tag(1)):
         for before, after in ((b"", b"hello"), (b"hel", b"lo"), (b"hello", b""), (b"a \t", b"\t\n b"), (b"", b"")):
@@ -98,7 +98,7 @@ def other_whitespace_is_kept(context: Context) -> None:
     ),
 )
 def tags_start_a_handshake_in_a_version_they_offer(context: Context) -> None:
-    """A tag is answered with a commit if any of its groups stands for the version that is allowed."""
+    """A tag is answered with a commit if any of its groups stands for the allowed version."""
     target = context.target_session(policy=_starting(context))
     ours, other = context.version, 5 - context.version
     for versions in ((ours,), (2, 3), (3, 2), (1, ours), (1, other, ours), (ours, 0), (0, ours), (other, 0, 0, ours)):
@@ -116,7 +116,7 @@ def tags_start_a_handshake_in_a_version_they_offer(context: Context) -> None:
     requirements=("TAG-START-1", "!TAG-START-1", "TAG-START-2", "!TAG-START-2"),
 )
 def tags_select_the_highest_common_version(context: Context) -> None:
-    """A tag for both versions is answered in version 3 if that is allowed, otherwise in version 2 if that is."""
+    """A tag for both versions is answered in version 3 if that is allowed, and otherwise in version 2 if that is."""
     start = Policy.WHITESPACE_START_AKE
     wrong, uncalled = "tag.wrong-version-chosen", "tag.answered-without-common-version"
     both = context.target_session(policy=context.all_versions | start)
@@ -135,7 +135,7 @@ def tags_select_the_highest_common_version(context: Context) -> None:
     requirements=("TAG-START-5", "!TAG-START-5", "TAG-PURPOSE-1", "!TAG-PURPOSE-1", "!TAG-START-6"),
 )
 def tags_start_nothing_without_the_policy_flag(context: Context) -> None:
-    """Without WHITESPACE_START_AKE, a tag starts nothing in any message state, and a query still does."""
+    """Without WHITESPACE_START_AKE, a tag starts nothing in any message state; a query still starts a handshake."""
     for state, target, _ in context.each_state():
         with context.case(state):
             target.receive(b"without a tag").assert_sent("text.answered", case=state.upper())
@@ -183,7 +183,7 @@ def tags_start_a_handshake_in_every_message_state(context: Context) -> None:
     requirements=("TAG-SHOW-3", "!TAG-SHOW-3", "TAG-SHOW-4", "!TAG-SHOW-4", "!TAG-SHOW-2"),
 )
 def tagged_text_warns_after_a_session_began(context: Context) -> None:
-    """In ENCRYPTED and FINISHED, tagged text is shown without its tag and with a warning; in PLAINTEXT, without one."""
+    """Tagged text is shown without its tag: with a warning in ENCRYPTED and FINISHED, without one in PLAINTEXT."""
     for state, target, _ in context.each_state():
         with context.case(state):
             private = state != "plaintext"
@@ -200,7 +200,7 @@ def tagged_text_warns_after_a_session_began(context: Context) -> None:
 
 @scenario(needs=("whitespace_tag", "policy"), requirements=("TAG-SHOW-2",))
 def tagged_text_warns_when_encryption_is_required(context: Context) -> None:
-    """With REQUIRE_ENCRYPTION, the user is warned of tagged text even before there is a session."""
+    """With REQUIRE_ENCRYPTION, tagged text is shown with a warning even before there is a session."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     event = _shown(target, b"he" + tag(2, 3) + b"llo", b"hello")
     check_told("text.warning-missing", event.warn, True, case="PLAINTEXT with REQUIRE_ENCRYPTION")
@@ -220,7 +220,7 @@ def tagged_text_warns_when_encryption_is_required(context: Context) -> None:
     ),
 )
 def own_tag_offers_allowed_versions(context: Context) -> None:
-    """With SEND_WHITESPACE_TAG, a text in the clear carries a tag for the allowed versions; without it, none."""
+    """With SEND_WHITESPACE_TAG, a text in the clear carries a tag for the allowed versions; without it, no tag."""
     spoken = {version for version, flag in ALLOW.items() if flag in context.all_versions}
     for allowed in ({context.version}, spoken):
         with context.case():

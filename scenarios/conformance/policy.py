@@ -1,4 +1,4 @@
-"""Policies: what each flag allows, demands or starts, what happens without it, and how plaintext is shown.
+"""Policies: what each flag allows, requires or starts, what happens without it, and how plaintext is shown.
 
 [Policies, State transitions, Receiving plaintext without the whitespace tag]
 """
@@ -21,7 +21,7 @@ from otterproof.scenarios.conformance.state_user import never_shown
 
 ERROR = b"?OTR Error: no"
 
-#: Texts that are not OTR messages, though some look like it.
+#: Texts that are not OTR messages, though some look like one.
 PLAIN = (
     b"hello",
     b"",
@@ -38,7 +38,7 @@ def tag(version: int) -> bytes:
 
 
 def shown_clear(target: TargetSession, text: bytes, *, warn: bool) -> Reply:
-    """Deliver plaintext, which must be shown once, as it is. warn: whether there must be a warning with it, or none."""
+    """Deliver plaintext, which must be shown once, unchanged. warn: whether a warning must come with it."""
     reply = target.receive(text)
     reply.assert_shown("text.not-shown-as-clear", text, secure=False)
     event = reply.one(TextReceived)
@@ -49,7 +49,7 @@ def shown_clear(target: TargetSession, text: bytes, *, warn: bool) -> Reply:
 
 
 def _other(insider: Insider, version: int) -> Insider:
-    """The insider's client in another version."""
+    """The insider's client, in another version."""
     return Insider(insider.key, insider.target_tag, version=version, tag=insider.tag, seed=b"other version")
 
 
@@ -58,7 +58,7 @@ def _other(insider: Insider, version: int) -> Insider:
 
 @scenario(needs=("policy", "whitespace_tag"), requirements=("POLICY-SET-1", "!POLICY-SET-1", "POLICY-TAG-1"))
 def flags_work_in_any_combination(context: Context) -> None:
-    """In each of the sixteen combinations of the four flags, each flag does what it does alone."""
+    """In each of the sixteen combinations of the four flags, each flag has the same effect as it has alone."""
     version = context.version
     names = (
         Policy.REQUIRE_ENCRYPTION,
@@ -107,7 +107,7 @@ def only_the_allowed_version_is_used(context: Context) -> None:
 
 @scenario(needs=("policy",), requirements=("!POLICY-V2-1", "!POLICY-V3-1", "POLICY-V2-1", "POLICY-V3-1"))
 def sessions_are_not_renewed_against_the_policy(context: Context) -> None:
-    """While the version of a session is not allowed, no new handshake begins; when it is allowed again, one does."""
+    """While a session's version is not allowed, no new handshake begins; once it is allowed again, one does."""
     target, _ = context.encrypted()
     new = target.insider(seed=b"again")
     target.world.step(target.name, "set_policy", {"policy": ALLOW[5 - context.version]})
@@ -123,7 +123,7 @@ def sessions_are_not_renewed_against_the_policy(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("POLICY-V2-1", "POLICY-V3-1"))
 def engines_keep_sessions_when_the_policy_changes(context: Context) -> None:
-    """In the project's engines, a session goes on when its version is no longer allowed."""
+    """In this project's engines, a session goes on when its version is no longer allowed."""
     target, insider = context.encrypted()
     target.world.step(target.name, "set_policy", {"policy": ALLOW[5 - context.version]})
     target.assert_session_alive(insider, "policy.change-ends-session")
@@ -173,7 +173,7 @@ def handshakes_stop_when_the_policy_forbids_them(context: Context) -> None:
 
 @scenario(needs=("policy",), requirements=("POLICY-REQUIRE-1", "!POLICY-REQUIRE-1", "!STATE-PLAINTEXT-2"))
 def required_encryption_holds_in_every_state(context: Context) -> None:
-    """With REQUIRE_ENCRYPTION, no text leaves in the clear in any message state, nor after a session."""
+    """With REQUIRE_ENCRYPTION, no text goes out in the clear, in any message state or after a session."""
     for number, (_, target, _) in enumerate(context.each_state(ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)):
         with context.case(f"number {number}"):
             target.user("send", text=b"a private text %d" % number)
@@ -212,7 +212,7 @@ def whitespace_tag_flags_are_independent(context: Context) -> None:
 
 @scenario(needs=("policy",), requirements=("POLICY-ERROR-1", "!POLICY-ERROR-1"))
 def error_start_ake_sends_a_query(context: Context) -> None:
-    """With ERROR_START_AKE, an Error Message is answered with a query, which leads to a session; without, it is not."""
+    """With ERROR_START_AKE, an Error Message is answered with a query that leads to a session; without, it is not."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.ERROR_START_AKE)
     (query,) = target.receive(ERROR).assert_sent("error.not-answered", Kind.QUERY)
     offered, wanted = wire.offered_versions(query), context.version
@@ -297,7 +297,7 @@ def plaintext_warns_after_a_session_began(context: Context) -> None:
 
 @scenario(requirements=("STATE-CLEAR-6", "!STATE-CLEAR-6"))
 def plaintext_changes_no_state(context: Context) -> None:
-    """Plaintext that arrives during a handshake, in ENCRYPTED or in FINISHED changes nothing there."""
+    """Plaintext that arrives during a handshake, in ENCRYPTED or in FINISHED does not change the state."""
     changed = "state.changed-by-plaintext"
     target = context.target_session()
     begins = target.insider()

@@ -9,10 +9,10 @@ from otterproof.harness.testkit.scenario import scenario
 
 @scenario(requirements=("STATE-ACTIONS-1",))
 def driver_exits_on_shutdown(context: Context) -> None:
-    """After a conversation a driver forgets its parties, answers `shutdown`, and exits with code 0.
+    """After a conversation, a driver forgets its parties, answers `shutdown`, and exits with code 0.
 
-    The conversation is not judged here. An engine runs in the harness's own process and passes. The result also covers
-    everything that goes wrong when processes end in the course of a check, whatever ran in them.
+    The conversation itself is not judged here. An engine runs in the harness's own process and passes. The result also
+    reports any failure of a process to end properly during a check, whichever scenario it ran in.
     """
     pair = context.pair()
     pair.act_and_settle(PEER, "start")

@@ -1,9 +1,9 @@
-"""Rare values of the target's own: numbers, keys and MACs that begin with a zero byte in what it sends.
+"""Rare values of the target's own: numbers, keys and MACs it sends that begin with a zero byte.
 
-Where the random values that a target draws can be given, they are chosen so that each of its values is rare in turn.
-Other targets are given a few seeds, and, with `check --profile nightly`, so many that one value in 256 is as good as
-certain to have occurred. Whatever they draw, their messages are judged in the same way.
-[D-H Commit Message, Reveal Signature Message, Data types, The SMP state machine]
+If a target accepts given random values, they are chosen so that each of its values is rare in turn. Other targets run
+under a few seeds; `check --profile nightly` uses so many that a value with a chance of 1 in 256 almost certainly
+occurs. Whatever they draw, their messages are judged in the same way. [D-H Commit Message, Reveal Signature Message,
+Data types, The SMP state machine]
 """
 
 from __future__ import annotations
@@ -30,22 +30,21 @@ from otterproof.scenarios.conformance.encoding_keys import check_signature
 from otterproof.scenarios.conformance.encoding_types import assert_shortest
 from otterproof.scenarios.conformance.rare_smp_values import SHORT
 
-#: Sizes of what a target draws. [choice entropy.draws]
+#: Sizes of the values that a target draws. [choice entropy.draws]
 EXPONENT, SMP_EXPONENT, NONCE = 40, 192, 28
 
-#: Seeds, by number, with which this project's engines draw what leads to a rare value where no tape can be given: r,
-#: g^x and the MAC of a target that begins a handshake; g^y and the MAC of one that answers; a next key; half of g2
-#: and a hash in SMP, of a target that begins and of one that answers. For other targets they are seeds like any other.
+#: Seeds, by number, that give this project's engines a rare value if no tape can be given: r, g^x and the MAC of a
+#: target that begins a handshake; g^y and the MAC of one that answers; a next key; half of g2 and a hash in SMP, of a
+#: target that begins and of one that answers. For other targets they are ordinary seeds.
 BEGINS, ANSWERS, NEXT_KEYS = (49, 74, 56), (677, 198), (33,)
 SMP_BEGINS, SMP_ANSWERS = (326, 117), (401, 6)
 
-#: How often a target draws afresh in a nightly run: a value that occurs once in 256 times is then missed in one run of
-#: ten thousand.
+#: How many seeds a nightly run uses: a value with a chance of 1 in 256 is then missed in one run in ten thousand.
 MANY = 2400
 
 
 def _exponents(wanted: Callable[[int], bool]) -> Iterator[int]:
-    """Exponents whose powers of 2 are as wanted."""
+    """Exponents whose powers of 2 have the wanted property."""
     base = int.from_bytes(b"\x0f" * EXPONENT)
     public = power(DH_GENERATOR, base)
     for more in count():
@@ -59,7 +58,7 @@ def _is_short(public: int) -> bool:
 
 
 def _nonces(wanted: Callable[[int, int], bool]) -> bytes:
-    """What to draw for a DSA nonce so that the nonce and the r that follows from it are as wanted."""
+    """The draw that gives a DSA nonce such that the nonce and the resulting r have the wanted property."""
     key = published_key("alice").public
     first = 0xABCDEF
     element = pow(key.g, first + 1, key.p)
@@ -71,9 +70,9 @@ def _nonces(wanted: Callable[[int, int], bool]) -> bytes:
 
 
 def _signed(insider: Insider, exponent: int, primed: bool, wanted: Callable[[bytes, bytes], bool]) -> bytes:
-    """What to draw for the nonce so that s, or the MAC, of the target's encrypted signature is as wanted.
+    """The nonce draw for which s, or the MAC, of the target's encrypted signature has the wanted property.
 
-    exponent: of the target's D-H key. This predicts the message of a target whose first key id is 1.
+    exponent: that of the target's D-H key. The prediction is for a target whose first key id is 1.
     """
     own, theirs = power(DH_GENERATOR, exponent), power(DH_GENERATOR, insider.x)
     keys = crypto.handshake_keys(power(own, insider.x))
@@ -91,7 +90,7 @@ def _signed(insider: Insider, exponent: int, primed: bool, wanted: Callable[[byt
 
 
 def _handshake_tapes(insider: Insider, begins: bool) -> Iterator[tuple[str, Tape]]:
-    """What the target draws in a handshake, by what becomes rare through it."""
+    """The target's draws in a handshake, with the value that each makes rare."""
     own = ("ake.x" if begins else "ake.y", 0)
     short = next(_exponents(_is_short))
     if begins:
@@ -115,7 +114,7 @@ def _handshake_tapes(insider: Insider, begins: bool) -> Iterator[tuple[str, Tape
 
 
 def _targets(context: Context, begins: bool) -> Iterator[tuple[str, TargetSession, Insider]]:
-    """Targets before a handshake, each with an insider, and what is rare about it."""
+    """Targets before a handshake, each with an insider, and what is rare about each."""
     if context.takes_tape:
         for what, tape in _handshake_tapes(context.target_session().insider(), begins):
             target = context.target_session(tape=tape)
@@ -127,7 +126,7 @@ def _targets(context: Context, begins: bool) -> Iterator[tuple[str, TargetSessio
 
 
 def _seeded(context: Context, number: int) -> Context:
-    """The same context with the seed of a number."""
+    """The same context, with the seed of that number."""
     other = context.reseeded(b"")
     other.seed = b"rare %d" % number
     return other
@@ -146,8 +145,8 @@ def _seeded(context: Context, number: int) -> Context:
     )
 )
 def own_handshake_with_leading_zeros(context: Context) -> None:
-    """A target that begins a handshake reveals all 16 bytes of r, commits to a minimal g^x, and signs and authenticates
-    rightly, whichever of its values begins with a zero byte.
+    """A target that begins a handshake reveals all 16 bytes of r, commits to a minimal g^x, and produces a valid
+    signature and MAC, whichever of its values begins with a zero byte.
     """
     for what, target, insider in _targets(context, True):
         with context.case(what):
@@ -166,8 +165,8 @@ def own_handshake_with_leading_zeros(context: Context) -> None:
 
 @scenario(requirements=("DHKEY-FORM-6", "SIG-SIG-5", "SIG-MAC-1", "KEYS-SIG-1", "TYPES-MPI-2"))
 def own_answer_with_leading_zeros(context: Context) -> None:
-    """A target that answers a commit sends a minimal g^y, and signs and authenticates rightly, whichever of its values
-    begins with a zero byte.
+    """A target that answers a commit sends a minimal g^y and produces a valid signature and MAC, whichever of its
+    values begins with a zero byte.
     """
     for what, target, insider in _targets(context, False):
         with context.case(what):
@@ -182,7 +181,7 @@ def own_answer_with_leading_zeros(context: Context) -> None:
 
 
 def _check_signed(insider: Insider, message: Message, theirs: int) -> None:
-    """Demand that MAC and signature of the target's encrypted signature are right. theirs: its D-H value."""
+    """Demand that the MAC and the signature in the target's encrypted signature are valid. theirs: its D-H value."""
     keys, primed = insider.handshake, message.kind is Kind.SIGNATURE
     m2 = keys.m2_primed if primed else keys.m2
     mac = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
@@ -192,7 +191,7 @@ def _check_signed(insider: Insider, message: Message, theirs: int) -> None:
 
 @scenario(requirements=("TYPES-MPI-2", "DATA-NEXT-1", "KEYMGMT-ROTATE-1"))
 def own_next_keys_with_leading_zeros(context: Context) -> None:
-    """Next D-H keys of the target that are a byte shorter than most go out as shorter MPIs, and work."""
+    """If a next D-H key of the target's is a byte shorter than most, it goes out as a shorter MPI and works."""
     if context.takes_tape:
         short = _exponents(_is_short)
         target = context.target_session(tape={("dh.x", index): next(short).to_bytes(EXPONENT) for index in range(4)})
@@ -207,12 +206,12 @@ def own_next_keys_with_leading_zeros(context: Context) -> None:
 
 
 def _hashes_short(byte: int, public: int) -> bool:
-    """Whether the hash of a proof about an exponent begins with a zero byte."""
+    """Whether the hash of a proof of knowledge of an exponent begins with a zero byte."""
     return smp_hash(byte, public) < 1 << 248
 
 
 def _smp_tapes(begins: bool) -> Iterator[tuple[str, Tape]]:
-    """What the target draws in an SMP run, by what becomes rare through it."""
+    """The target's draws in an SMP run, with the value that each makes rare."""
     first, second = ("smp.a2", "smp.a3") if begins else ("smp.b2", "smp.b3")
     halves = _exponents(_is_short)
     yield "the halves of g2 and g3", _tape({first: next(halves), second: next(halves)})
@@ -226,7 +225,7 @@ def _smp_tapes(begins: bool) -> Iterator[tuple[str, Tape]]:
 
 
 def _smp_targets(context: Context, begins: bool) -> Iterator[tuple[str, TargetSession]]:
-    """Targets before a handshake, and what is rare in the SMP run that they begin or answer."""
+    """Targets before a handshake, and what is rare in the SMP run that each begins or answers."""
     if context.takes_tape:
         for what, tape in _smp_tapes(begins):
             yield f"a zero byte in {what}", context.target_session(tape=tape)
@@ -236,7 +235,7 @@ def _smp_targets(context: Context, begins: bool) -> Iterator[tuple[str, TargetSe
 
 
 def _tape(numbers: dict[str, int]) -> Tape:
-    """The first draws of these labels."""
+    """The first draws for these labels."""
     return {(label, 0): number.to_bytes(SMP_EXPONENT) for label, number in numbers.items()}
 
 
@@ -244,7 +243,7 @@ def _tape(numbers: dict[str, int]) -> Tape:
     needs=("smp",), requirements=("TYPES-MPI-2", "SMPMATH-HASH-4", "SMPMATH-MODQ-1", "SMPMATH-MODQ-2", "TLV-SMP-7")
 )
 def own_smp_with_leading_zeros(context: Context) -> None:
-    """Numbers of the target in SMP that are shorter than most go out as shorter MPIs, and its runs succeed."""
+    """The target's SMP numbers that are shorter than most go out as shorter MPIs, and its runs succeed."""
     for begins in (False, True):
         for what, target in _smp_targets(context, begins):
             with context.case(f"{what}; the {'target' if begins else 'peer'} begins"):

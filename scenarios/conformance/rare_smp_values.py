@@ -1,7 +1,7 @@
-"""SMP with numbers that are shorter than most, and secrets whose hash begins with a zero byte.
+"""SMP with numbers that are shorter than most, and with secrets whose hash begins with a zero byte.
 
-The insider chooses its exponents so that its numbers have leading zero bytes where others have none. (Short hashes and
-halves of g2 and g3 are in smp_wrong.) [SMP Hash function, Secret information]
+The insider chooses its exponents so that its numbers have leading zero bytes. (Short hashes and halves of g2 and g3 are
+in smp_wrong.) [SMP Hash function, Secret information]
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from otterproof.harness.testkit.smp_session import (
 from otterproof.harness.wire import DH_GENERATOR
 from otterproof.harness.wire.numbers import fingerprint, power
 
-#: Numbers modulo p below this have a leading zero byte where most have none.
+#: Numbers modulo p below this have a leading zero byte.
 SHORT = 1 << 1528
 
 
 def _short_d(kind: int) -> Making:
-    """All D values are a few bytes shorter than most: D = r - exponent * c, for small exponents and such an r."""
+    """All D values are a few bytes shorter than most: D = r - exponent * c, with small exponents and a suitable r."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
         run.r[2:] = [(1 << 1515) + number for number in range(len(run.r) - 2)]
@@ -44,7 +44,7 @@ def _short_d(kind: int) -> Making:
 
 
 def _short(kind: int, name: str) -> Making:
-    """P, Q or R is a byte shorter than most, for r4 is chosen so."""
+    """P, Q or R is a byte shorter than most, because r4 is chosen for it."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
         side = "a" if kind == MESSAGE_2 else "b"
@@ -63,7 +63,7 @@ def _short(kind: int, name: str) -> Making:
     return making
 
 
-#: Messages with numbers that are shorter than most, by what is short in them.
+#: Messages with numbers that are shorter than most, by what is short in each.
 SHORT_NUMBERS: dict[int, dict[str, Making]] = {
     MESSAGE_1: {"short D values": _short_d(MESSAGE_1)},
     MESSAGE_2: {"short D values": _short_d(MESSAGE_2)} | {f"a short {name}": _short(3, name) for name in ("Pb", "Qb")},
@@ -75,7 +75,7 @@ SHORT_NUMBERS: dict[int, dict[str, Making]] = {
 
 @scenario(needs=("smp",), requirements=("SMPMATH-MODQ-1", "SMPMATH-MODQ-2", "SMPMATH-HASH-4", "TYPES-MPI-1"))
 def short_numbers_are_accepted(context: Context) -> None:
-    """In each message, D values, P, Q and R that are a byte or more shorter than most are accepted."""
+    """D values, P, Q and R that are one or more bytes shorter than most are accepted in each message."""
     smp_session = SmpSession(*context.encrypted())
     for kind, makings in SHORT_NUMBERS.items():
         for what, making in makings.items():
@@ -88,7 +88,7 @@ def short_numbers_are_accepted(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-1", "SMP-SECRET-8"))
 def secrets_that_hash_to_leading_zeros(context: Context) -> None:
-    """Equal secrets whose hash begins with a zero byte are found to be equal, whichever side begins."""
+    """Equal secrets whose hash begins with a zero byte are found equal, whichever side begins."""
     smp_session = SmpSession(*context.encrypted())
     pair = fingerprint(smp_session.insider.key.public), fingerprint(published_key("alice").public)
     for target_asks in (False, True):

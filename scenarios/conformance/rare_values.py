@@ -1,8 +1,8 @@
-"""Values that a client seldom meets: MACs, hashes and keys that begin with a zero byte, or have one somewhere.
+"""Values that a client seldom meets: MACs, hashes and keys that begin with a zero byte or contain one.
 
-One value in 256 begins with a zero byte. A client that keeps bytes as a number, or as a string that ends at a NUL, goes
-wrong with such values only. The insider chooses its own numbers until they lead to the value that is wanted.
-[Data types, Computing AES keys, MAC keys, and the secure session id]
+One value in 256 begins with a zero byte. A client that stores bytes as a number, or as a string that ends at a NUL,
+fails with such values only. The insider tries its own numbers until they give the value it wants. [Data types,
+Computing AES keys, MAC keys, and the secure session id]
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _has_zero(value: bytes) -> bool:
     return 0 in value[1:12]
 
 
-#: MACs that a client may cut, or compare in part, by what is special about them.
+#: MACs that a client may truncate or compare only in part, by what is special about them.
 SPECIAL: dict[str, Callable[[bytes], bool]] = {
     "that begins with a zero byte": _begins_with_zero,
     "that ends with a zero byte": _ends_with_zero,
@@ -74,7 +74,7 @@ def _changed_behind_zero(mac: bytes) -> bytes:
 
 
 def _with_mac(insider: Insider, text: bytes, first: int, wanted: Callable[[bytes], bool]) -> Message:
-    """A data message with a counter from `first` on for which the MAC is as wanted."""
+    """A data message whose MAC has the wanted property; counters are tried from `first` on."""
     for ctr in range(first, first + 10_000):
         message = wire.parse(insider.data(text, ctr=ctr))
         if wanted(message.data("mac")):
@@ -84,10 +84,10 @@ def _with_mac(insider: Insider, text: bytes, first: int, wanted: Callable[[bytes
 
 @scenario(requirements=("DATA-MAC-1", "!DATA-MAC-1", "TYPES-MAC-1"))
 def macs_are_compared_behind_zero_bytes(context: Context) -> None:
-    """A right MAC with zero bytes is accepted, and one that is wrong after its first zero byte is refused."""
+    """A correct MAC with zero bytes is accepted, and one that is wrong after its first zero byte is refused."""
     target, insider = context.encrypted()
     for number, (what, wanted) in enumerate(SPECIAL.items()):
-        # Each with a counter of its own, so that what is refused is refused for its MAC.
+        # Each message has its own counter, so that only its MAC can be the reason to refuse it.
         if wanted is not _ends_with_zero:
             right = _with_mac(insider, b"a wrong MAC", 2 * number + 1 << 16, wanted)
             lie = right.with_value("mac", _changed_behind_zero(right.data("mac")))
@@ -101,9 +101,9 @@ def macs_are_compared_behind_zero_bytes(context: Context) -> None:
 
 
 def _text_for_mac(insider: Insider, last: Message, wanted: Callable[[bytes], bool]) -> bytes:
-    """A text for which the target's next message gets a MAC as wanted, if all else in it is as one would expect.
+    """A text that gives the target's next message a MAC with the wanted property, if the rest of it is as predicted.
 
-    last: its last message with a text, under the same keys. Its counter is expected to rise by one.
+    last: the target's last message with a text, under the same keys. Its counter is expected to rise by one.
     """
     keys = insider.keys(last.number("recipient_keyid"), last.number("sender_keyid"))
     ctr = int.from_bytes(last.data("ctr")) + 1
@@ -120,7 +120,7 @@ def _text_for_mac(insider: Insider, last: Message, wanted: Callable[[bytes], boo
 
 @scenario(requirements=("DATA-MAC-1", "TYPES-MAC-1"))
 def sent_macs_with_leading_zeros(context: Context) -> None:
-    """The target's MACs are right when they have zero bytes: its user types texts that should lead to such MACs."""
+    """The target's MACs are correct when they have zero bytes: its user types texts chosen to give such MACs."""
     target, insider = context.encrypted()
     for wanted in (_begins_with_zero, _ends_with_zero):
         last = target.assert_sends_text(insider, b"text 0")
@@ -129,11 +129,11 @@ def sent_macs_with_leading_zeros(context: Context) -> None:
 
 
 def _key_begins_with_zero(name: str, keys: SessionKeys | HandshakeKeys) -> bool:
-    """Whether the key of that name among these begins with a zero byte."""
+    """Whether the key of that name begins with a zero byte."""
     return bool(getattr(keys, name)[0] == 0)
 
 
-#: What may begin with a zero byte in the session keys of a pair, and what fails if one of its bytes does not count.
+#: The session keys of a pair that may begin with a zero byte, each with the check that fails if it is not used whole.
 _SESSION_KEYS = {
     "sending_aes": "derivation.rare-aes-key-differs",
     "sending_mac": "derivation.rare-mac-key-differs",
@@ -155,7 +155,7 @@ _HANDSHAKE_KEYS = {
 
 @contextmanager
 def _told_as(check_id: str, case: str) -> Iterator[None]:
-    """What fails inside would not fail with other values: it is told as a check of the value that is rare."""
+    """Report a failure inside as one of the check for the rare value, since it would not occur with other values."""
     try:
         yield
     except CheckFailed as failed:
@@ -165,9 +165,9 @@ def _told_as(check_id: str, case: str) -> Iterator[None]:
 def _pair_with(
     target: TargetSession, insider: Insider, wanted: Callable[[SessionKeys], bool], check_id: str
 ) -> tuple[int, int]:
-    """Have the two sides use a pair of keys whose session keys are as wanted: its key ids, ours first.
+    """Make both sides use a pair of keys whose session keys have the wanted property; its key ids, ours first.
 
-    The target has sent a text under it, which is demanded as that check. Our key was announced, and is the latest.
+    The target must send a text under it; if it does not, that check fails. Our key was announced, and is the latest.
     """
     theirs = insider.theirs[insider.their_keyid]
 
@@ -182,7 +182,7 @@ def _pair_with(
 
 @scenario(requirements=("DERIVE-DATA-4", "DERIVE-DATA-5", "DERIVE-DATA-6", "DERIVE-DATA-7", "MACREVEAL-WHAT-4"))
 def session_keys_with_leading_zeros(context: Context) -> None:
-    """AES and MAC keys that begin with a zero byte are used whole, in both directions."""
+    """AES and MAC keys that begin with a zero byte are used in full, in both directions."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     for name, check_id in _SESSION_KEYS.items():
@@ -218,9 +218,9 @@ def extra_keys_with_leading_zeros(context: Context) -> None:
     )
 )
 def handshake_keys_with_leading_zeros(context: Context) -> None:
-    """A handshake succeeds whichever of the values derived in it begins with a zero byte, the ssid among them.
+    """A handshake succeeds whichever of its derived values, including the ssid, begins with a zero byte.
 
-    The insider commits a second time once it has seen the target's key, which the target then repeats.
+    The insider sends a second commit once it has seen the target's key, which the target then repeats.
     """
     for name, check_id in _HANDSHAKE_KEYS.items():
         with context.case(f"{name} begins with a zero byte"):
@@ -248,7 +248,7 @@ def handshake_keys_with_leading_zeros(context: Context) -> None:
 
 
 def _signed_until(of: SignedMessage, wanted: Callable[[bytes], bool]) -> tuple[Message, SignatureOptions]:
-    """The message with a key id for which its MAC is as wanted, and how it was signed."""
+    """The signed message, tried over key ids, whose MAC has the wanted property, and how it was signed."""
     nonce, q = 0x1234567890ABCDEF1234567, of.signer.public.q
     r, _ = dsa_sign(of.signer, bytes(32), nonce)
     inverse = pow(nonce, -1, q)
@@ -263,7 +263,9 @@ def _signed_until(of: SignedMessage, wanted: Callable[[bytes], bool]) -> tuple[M
 
 @scenario(requirements=("AKE-VERIFY-2", "!AKE-VERIFY-2", "AKE-VERIFY-4", "!AKE-VERIFY-4", "REVEAL-MAC-1", "SIG-MAC-1"))
 def handshake_macs_are_compared_behind_zero_bytes(context: Context) -> None:
-    """In both signed messages a right MAC with zero bytes is accepted, and one that is wrong after the first is not."""
+    """In both signed messages, a correct MAC with zero bytes is accepted, and one that is wrong after the first is
+    refused.
+    """
     for target_begins in (False, True):
         check_id = (
             "handshake.signature-message-mac-not-verified"
@@ -288,7 +290,7 @@ def handshake_macs_are_compared_behind_zero_bytes(context: Context) -> None:
 
 
 def _moment(target: TargetSession, insider: Insider, target_begins: bool) -> SignedMessage:
-    """The insider's genuine signed message in a handshake that has come so far."""
+    """The insider's genuine signed message in a handshake that has reached it."""
     if not target_begins:
         return reveal_of(insider, dh_key_for(target, insider))
     commit = commit_for_query(target)
@@ -297,7 +299,7 @@ def _moment(target: TargetSession, insider: Insider, target_begins: bool) -> Sig
 
 @scenario(requirements=("AKE-VERIFY-1", "!AKE-VERIFY-1", "COMMIT-HASH-1"))
 def commit_hash_is_compared_behind_zero_bytes(context: Context) -> None:
-    """A g^x whose hash has zero bytes is accepted, and a hash that is wrong after its first zero byte is not."""
+    """A g^x whose hash has zero bytes is accepted, and a hash that is wrong after its first zero byte is refused."""
     for what, wanted in SPECIAL.items():
         with context.case(f"a hash {what}"):
             target = context.target_session()
@@ -317,7 +319,7 @@ def commit_hash_is_compared_behind_zero_bytes(context: Context) -> None:
 
 
 def _key_with(wanted: Callable[[DsaPublicKey], bool]) -> DsaPrivateKey:
-    """A key with the parameters of a published one, the first that is as wanted."""
+    """The first key with the parameters of a published one that has the wanted property."""
     parameters = published_key("mallory").public
     y = 1
     for x in range(1, 100_000):
@@ -332,7 +334,7 @@ def _key_with(wanted: Callable[[DsaPublicKey], bool]) -> DsaPrivateKey:
 def long_term_keys_with_leading_zeros(context: Context) -> None:
     """A correspondent's key whose y or fingerprint begins with a zero byte works like any other, in either role.
 
-    Its fingerprint has 20 bytes, in SMP, too.
+    Its fingerprint has 20 bytes, in SMP too.
     """
     top = 1 << published_key("mallory").public.p.bit_length() - 8
     for what, wanted in (

@@ -1,4 +1,4 @@
-"""What the aims of the protocol demand beyond its letter: no harm from any input, no loops, no growth.
+"""What the aims of the protocol require beyond its letter: no harm from any input, no loops, no growth.
 
 [State transitions]
 """
@@ -20,10 +20,10 @@ from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import SessionEstablished
 
-#: A number below this has a leading zero byte where numbers modulo the prime have 192 bytes.
+#: Numbers modulo the prime that are below this have a leading zero byte.
 SHORT = 1 << 1528
 
-#: The most messages that may answer one: the answer itself, an abort or a heartbeat beside it, and a new query.
+#: The most messages that may answer one: the answer itself, an abort or a heartbeat, and a new query.
 MOST_REPLIES = 3
 
 
@@ -48,7 +48,7 @@ def junk(seed: bytes, message: bytes) -> Iterator[bytes]:
 
 @scenario(requirements=("ROBUST-INPUT-1", "!ROBUST-INPUT-1", "!ROBUST-LOOP-1"))
 def arbitrary_bytes_do_no_harm(context: Context) -> None:
-    """Whatever bytes arrive, before, during or after a handshake, the target keeps working and answers little."""
+    """Whatever bytes arrive before, during or after a handshake, the target keeps working and sends few answers."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
@@ -73,14 +73,14 @@ def arbitrary_bytes_do_no_harm(context: Context) -> None:
 
 
 def _assert_few_answers(reply: Reply, message: bytes) -> None:
-    """Demand that a message is answered with no more messages than any can need."""
+    """Demand that a message is answered with no more messages than any message can need."""
     few, wanted = len(reply.raw) <= MOST_REPLIES, f"at most {MOST_REPLIES} messages"
     check("robustness.too-many-answers", few, expected=wanted, got=reply, case=message)
 
 
 @scenario(requirements=("ROBUST-INPUT-2", "!ROBUST-INPUT-2"))
 def forged_messages_change_nothing(context: Context) -> None:
-    """A Data Message without a right MAC ends nothing, uses up no counter and changes no key, whatever is in it."""
+    """A Data Message with a wrong MAC ends nothing, uses up no counter and changes no key, whatever it contains."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     newest = (insider.our_keyid, insider.their_keyid)
@@ -136,7 +136,7 @@ def query_recovers_from_forgeries(context: Context) -> None:
 
 @scenario(requirements=("ROBUST-LOOP-1",))
 def injected_messages_cause_no_loop(context: Context) -> None:
-    """Whatever an attacker inserts between two clients, the network falls silent again, and texts arrive."""
+    """Whatever an attacker inserts between two clients, they stop sending messages eventually, and texts arrive."""
     pair = context.pair()
     pair.establish(TARGET)
     unreadable = wire.parse(pair.replies(0, PEER).raw[-1])
@@ -158,7 +158,7 @@ def injected_messages_cause_no_loop(context: Context) -> None:
 
 @scenario(requirements=("ROBUST-LOOP-2", "!ROBUST-LOOP-2"))
 def query_recovers_from_a_lost_handshake_message(context: Context) -> None:
-    """When a message of a handshake is lost or arrives twice, a new query leads to a working session."""
+    """After a handshake message is lost or arrives twice, a new query leads to a working session."""
     for spoil in (_lose, _repeat):
         with context.case():
             for number in range(4):
@@ -174,7 +174,7 @@ def query_recovers_from_a_lost_handshake_message(context: Context) -> None:
 
 
 def _waiting(pair: Pair) -> str | None:
-    """The name of a party for which a message waits."""
+    """The name of a party for which a message is waiting."""
     return next((name for name in pair.names if pair.world.network.queues[name]), None)
 
 
@@ -197,7 +197,7 @@ def _repeat(pair: Pair) -> None:
 
 @scenario(requirements=("ROBUST-GROW-1", "!ROBUST-GROW-1"))
 def messages_do_not_grow_in_long_sessions(context: Context) -> None:
-    """Messages do not get longer after many changes of keys, nor after many texts that were received."""
+    """Messages do not grow after many key changes, or after many texts received."""
     target, insider = context.encrypted()
     lengths = [len(build(target.exchange_texts(insider))) for _ in range(24)]
     early, late = max(lengths[4:12]), max(lengths[12:])
@@ -216,7 +216,7 @@ def messages_do_not_grow_in_long_sessions(context: Context) -> None:
 
 
 def _secrets(context: Context, turns: int) -> dict[str, bytes]:
-    """The secrets that an engine of this project keeps after so many changes of keys."""
+    """The secrets that an engine of this project keeps after so many key changes."""
     target, insider = context.encrypted()
     for _ in range(turns):
         target.exchange_texts(insider)

@@ -1,6 +1,6 @@
-"""Nothing that the texts do not time expires or changes, however long nothing is said: minutes, hours, weeks.
+"""Silence, for minutes, hours or weeks, makes nothing expire or change unless the protocol text gives it a time limit.
 
-The texts time two things, which are judged elsewhere: how old a stored text may be, and when a heartbeat is due.
+The protocol text limits two times, which are judged elsewhere: the age of a stored text, and when a heartbeat is due.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _all_silences(target: TargetSession) -> None:
 
 
 def _silent(context: Context, moment: SmpMoment) -> None:
-    """Demand that a session, with SMP at a moment, is unharmed by silence."""
+    """Demand that silence does not harm a session in which SMP has reached a given moment."""
     target, insider = context.encrypted(target_begins=moment in (SmpMoment.EXPECT3, SmpMoment.NO_RUN))
     session = Unharmed(target, insider, context.target.capabilities)
     session.exchange_texts("nothing has happened yet")
@@ -41,8 +41,8 @@ def _silent(context: Context, moment: SmpMoment) -> None:
 
 @scenario(needs=("time",), requirements=("STATE-ENCRYPTED-1", "STATE-PLAINTEXT-3", "SMP-STATE-3", "MACREVEAL-WHEN-3"))
 def silence_changes_no_session(context: Context) -> None:
-    """After minutes, hours and weeks without a message a session is as it was, with its keys, counters and old MAC
-    keys, and so is an SMP run at every moment, also while the user is asked.
+    """Minutes, hours and weeks without a message do not change a session, its keys, counters and old MAC keys, nor an
+    SMP run at any moment, even while the user is being asked for the secret.
     """
     for moment in SmpMoment:
         if moment is SmpMoment.NO_RUN or "smp" in context.target.capabilities:
@@ -50,7 +50,7 @@ def silence_changes_no_session(context: Context) -> None:
                 _silent(context, moment)
 
 
-#: What it means that a target no longer waits for the next message of a handshake.
+#: The check that fails if a target no longer waits for the next message of a handshake.
 _EXPIRED = {
     AuthState.AWAITING_DHKEY: "handshake.awaited-dh-key-expires",
     AuthState.AWAITING_REVEALSIG: "handshake.awaited-signature-expires",
@@ -59,7 +59,7 @@ _EXPIRED = {
 
 
 def _position(context: Context, message: MessageState, auth: AuthState) -> None:
-    """Demand that a target stays in its states over silence."""
+    """Demand that a target stays in its states during silence."""
     at = Position(context, message, auth)
     at.arrive(False)
     _all_silences(at.subject)
@@ -80,7 +80,7 @@ def _position(context: Context, message: MessageState, auth: AuthState) -> None:
 )
 def silence_changes_no_state(context: Context) -> None:
     """In every message and authentication state, weeks without a message change nothing: a handshake under way can be
-    completed, and FINISHED stays what it is.
+    completed, and FINISHED stays FINISHED.
     """
     for message in MessageState:
         for auth in AuthState:
@@ -93,7 +93,7 @@ def silence_changes_no_state(context: Context) -> None:
 
 @scenario(needs=("time",), requirements=("KEYMGMT-RECV-8", "KEYMGMT-KEEP-1", "DATA-RECV-2", "DATA-CTR-3"))
 def messages_that_were_long_on_the_way_are_read(context: Context) -> None:
-    """A Data Message is read however long ago it was sent, under the keys in use and under those before."""
+    """A Data Message is read however long ago it was sent, whether under the current keys or the previous ones."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     for name, seconds in SILENCES.items():
@@ -110,8 +110,8 @@ def messages_that_were_long_on_the_way_are_read(context: Context) -> None:
 
 @scenario(needs=("time",), requirements=("!KEYMGMT-RECV-6", "!DATA-RECV-13", "!STATE-ENDED-3"))
 def silence_lets_nothing_old_in(context: Context) -> None:
-    """After minutes, hours and weeks a message that was read is still refused when it comes again, and so is a message
-    of a session that was ended.
+    """After minutes, hours and weeks, a message that was already read is still refused when it is repeated. A message
+    of a session that has ended is still refused after weeks.
     """
     target, insider = context.encrypted()
     target.exchange_texts(insider)
@@ -143,7 +143,7 @@ def end_after_silence(context: Context) -> None:
 
 @scenario(needs=("time",), requirements=("FRAGMENT-RECV-11", "FRAGMENT-RECV-13"))
 def fragments_are_kept_in_silence(context: Context) -> None:
-    """The pieces of a message may come minutes, hours or weeks apart."""
+    """A message is put together even if its fragments arrive minutes, hours or weeks apart."""
     for name, seconds in SILENCES.items():
         with context.case(name):
             target, insider = context.encrypted()
@@ -158,8 +158,8 @@ def fragments_are_kept_in_silence(context: Context) -> None:
 
 @scenario(needs=("time", "whitespace_tag", "policy"), requirements=("TAG-STOP-1", "USER-SEND-5", "USER-SEND-3"))
 def silence_brings_no_tags_back(context: Context) -> None:
-    """A client that has stopped sending tags, since plaintext came, sends none after weeks; one that sends tags goes on
-    sending them.
+    """A client that stopped sending tags because plaintext arrived sends none after weeks of silence; one that still
+    sends them goes on doing so.
     """
     for heard in (False, True):
         with context.case("plaintext came" if heard else "nothing came"):

@@ -28,7 +28,8 @@ from otterproof.implementations.contract import SmpRequested
 
 ALICE, MALLORY = fingerprint(published_key("alice").public), fingerprint(published_key("mallory").public)
 
-#: What is hashed to a secret, from the initiator's and the responder's fingerprint and the ssid, with one thing wrong.
+#: Wrong inputs to the hash of the secret, each wrong in one way, from the initiator's and the responder's fingerprint
+#: and the ssid.
 WRONG_SECRETS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
     "without the version of SMP": lambda ours, theirs, ssid: ours + theirs + ssid + SECRET,
     "with another version of SMP": lambda ours, theirs, ssid: b"\2" + ours + theirs + ssid + SECRET,
@@ -51,7 +52,7 @@ def run_to_end(
     equal: bool = True,
     case: str = "",
 ) -> None:
-    """A whole run; the target must tell its user the outcome, once. Anything else that follows a failure is ignored."""
+    """A whole run; the target must tell its user the outcome, once. Whatever else follows a failure is ignored."""
     reply = smp_session.asks(run, text) if target_asks else smp_session.asked(run, text)
     begins = "the target begins" if target_asks else "the peer begins"
     reply.tells(equal, check_id=check_id, case=f"{case}; {begins}" if case else begins)
@@ -59,12 +60,12 @@ def run_to_end(
         smp_session.give(ABORT)
 
 
-#: Whether the target asks, what its user types, and what the insider does.
+#: Whether the target begins, what its user types, and what the insider types.
 Typed = tuple[bool, bytes, bytes]
 
 
 def compare_secrets(context: Context, runs: Iterable[Typed]) -> None:
-    """Runs in one session; each must succeed if both sides type the same bytes, and only then."""
+    """Do these runs in one session; each must succeed if both sides type the same bytes, and fail if not."""
     smp_session = SmpSession(*context.encrypted())
     for asks, typed, theirs in runs:
         run_to_end(
@@ -79,7 +80,7 @@ def compare_secrets(context: Context, runs: Iterable[Typed]) -> None:
 
 
 def _peer_finds(wanted: bool, found: bool, case: str) -> None:
-    """Demand what the peer's own test of the target's last value comes to."""
+    """Demand the result of the peer's own test of the target's last value."""
     words = {True: "the peer finds the secrets equal", False: "the peer finds the secrets different"}
     check("smp.peer-result-differs", found == wanted, expected=words[wanted], got=words[found], case=case)
 
@@ -111,7 +112,7 @@ def _peer_finds(wanted: bool, found: bool, case: str) -> None:
     ),
 )
 def run_begun_by_the_peer(context: Context) -> None:
-    """The user who is asked gives the same secret: messages 2 and 4 go out, and both sides find the secrets equal."""
+    """The user is asked and gives the same secret: messages 2 and 4 go out, and both sides find the secrets equal."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()
     second = smp_session.expect3(run)
@@ -179,7 +180,7 @@ def run_begun_by_the_user(context: Context) -> None:
     ),
 )
 def both_sides_learn_that_secrets_differ(context: Context) -> None:
-    """With different secrets neither side finds them equal, and message 4 goes out all the same."""
+    """With different secrets, neither side finds them equal, and message 4 still goes out."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar(b"another")
     second = smp_session.expect3(run)
@@ -194,7 +195,7 @@ def both_sides_learn_that_secrets_differ(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-9", "!SMP-EXPECT-9"))
 def failed_run_can_be_tried_again(context: Context) -> None:
-    """After a run that found different secrets either side can begin another, which succeeds."""
+    """After a run that found the secrets different, either side can begin another, which succeeds."""
     for target_asks in (False, True):
         with context.case():
             smp_session = SmpSession(*context.encrypted())
@@ -219,7 +220,7 @@ def failed_run_can_be_tried_again(context: Context) -> None:
     ),
 )
 def wrongly_hashed_secret_fails(context: Context) -> None:
-    """The same words do not succeed when the other side hashes them with one thing wrong, whichever side begins."""
+    """A run with equal words fails if the other side hashes them with one input wrong, whichever side begins."""
     smp_session = SmpSession(*context.encrypted())
     for why, hashed in WRONG_SECRETS.items():
         number = hashlib.sha256(hashed(MALLORY, ALICE, smp_session.insider.ssid)).digest()
@@ -241,7 +242,7 @@ def _no_success(reply: SmpReply, why: str, who: str) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-7", "!SMP-SECRET-7"))
 def initiator_is_the_sender_of_message_1(context: Context) -> None:
-    """The fingerprint of the side that began SMP comes first in the secret, also when the other began the handshake."""
+    """The fingerprint of the side that began SMP comes first in the secret, even if the other began the handshake."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             smp_session = SmpSession(*context.encrypted(target_begins=target_begins))
@@ -259,7 +260,7 @@ def initiator_is_the_sender_of_message_1(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8", "SMP-SECRET-6", "!SMP-SECRET-6"))
 def secrets_may_contain_any_bytes(context: Context) -> None:
-    """Long, not ASCII, with blanks or capitals: what was typed counts to the last byte, exactly as it is."""
+    """A secret counts byte for byte as it was typed, even if it is long, is not ASCII, or has blanks or capitals."""
     long, foreign = b"otter " * 50, "Fischotter \u00fc\u00e4 \u6c34\u7378 \U0001f9a6".encode()
     compare_secrets(
         context,
@@ -276,7 +277,7 @@ def secrets_may_contain_any_bytes(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8"))
 def empty_secret_is_valid(context: Context) -> None:
-    """An empty secret equals an empty one, and neither a word nor a blank."""
+    """An empty secret equals an empty one, but not a word or a blank."""
     smp_session = SmpSession(*context.encrypted())
     for theirs, asks in ((b"", False), (b"secret", False), (b" ", True)):
         run_to_end(
@@ -292,7 +293,7 @@ def empty_secret_is_valid(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-9", "!SMP-SECRET-9", "!SMP-SECRET-3", "!SMP-SECRET-5"))
 def man_in_the_middle_cannot_relay_smp(context: Context) -> None:
-    """A man in the middle passes SMP messages on between two users: the same words do not succeed."""
+    """When a man in the middle relays SMP messages between two users, no run succeeds, even with equal secrets."""
     for target_asks in (False, True):
         alone = SmpSession(*context.encrypted())
         run = alone.liar(b"another", target_asks=target_asks)

@@ -1,7 +1,7 @@
-"""SMP while the user is asked for the secret: the same as EXPECT1 in the texts, but a state of its own in any client.
+"""SMP while the user is being asked for the secret: EXPECT1 in the protocol text, but a state of its own in any client.
 
-SMP message 1 has come, and the user has not answered. What comes then must leave the client where it can go on: with
-the question, or without it, and then a later answer sends nothing and a new run succeeds. [The SMP state machine]
+SMP message 1 has arrived, and the user has not answered. Whatever arrives next, the question must either stay open, or
+be dropped: then a later answer sends nothing and a new run succeeds. [The SMP state machine]
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NO_QUESTION = "smp.answer-without-question"
 
 
 def _asked(context: Context) -> tuple[SmpSession, SmpPeer]:
-    """A session in which the user is asked, and the run that this is about."""
+    """A session in which the user is being asked, and the run that asks."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()
     smp_session.request(run)
@@ -37,7 +37,7 @@ def _asked(context: Context) -> tuple[SmpSession, SmpPeer]:
 
 
 def _question_is_gone(smp_session: SmpSession, case: str) -> None:
-    """Demand that a late answer sends no SMP message but an abort, and that a run from the start succeeds."""
+    """Demand that a late answer sends no SMP message but an abort, and that a new run succeeds."""
     smp_session.user("smp_answer", secret=SECRET).refuses(_NO_QUESTION, f"an answer after {case}")
     smp_session.asked(smp_session.liar()).tells(True, case=f"a run after {case}")
 
@@ -47,7 +47,7 @@ def _question_is_gone(smp_session: SmpSession, case: str) -> None:
     requirements=("SMP-MSG2-1", "SMP-MSG3-1", "SMP-MSG4-1", "SMP-EXPECT-5", "!SMP-EXPECT-2", "!SMP-EXPECT-3"),
 )
 def messages_out_of_turn_while_the_user_is_asked(context: Context) -> None:
-    """SMP messages 2, 3 and 4 while the user is asked are answered with an abort, and the question is dropped."""
+    """SMP messages 2, 3 and 4 are answered with an abort while the user is being asked; the question is dropped."""
     for kind in (MESSAGE_2, MESSAGE_3, MESSAGE_4):
         with context.case(f"SMP message {kind - 1}"):
             smp_session, _ = _asked(context)
@@ -58,8 +58,8 @@ def messages_out_of_turn_while_the_user_is_asked(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-MSG1-5", "!SMP-MSG1-5", "!SMP-EXPECT-5", "SMP-ABORT-1", "!SMP-MSG1-2"))
 def wrong_message_1_while_the_user_is_asked(context: Context) -> None:
-    """A second SMP message 1 with a wrong proof or element, or that is cut short, is refused. The first question then
-    stands, or is dropped with an abort.
+    """While the user is being asked, a second SMP message 1 that is truncated or has a wrong proof or element is
+    refused. The first question then stays open, or is dropped with an abort.
     """
     lies: dict[str, tuple[str, Callable[[SmpPeer], bytes]]] = {
         "a wrong proof": (
@@ -95,7 +95,7 @@ def wrong_message_1_while_the_user_is_asked(context: Context) -> None:
 
 
 def _goes_on(smp_session: SmpSession, run: SmpPeer, case: str) -> None:
-    """Demand that the user's answer goes on with the run of the question."""
+    """Demand that the user's answer continues the run that asked."""
     check_id = "smp.second-request-mishandled"
     second = smp_session.user("smp_answer", secret=SECRET).numbers(MESSAGE_2, check_id, case=case)
     smp_session.tell(MESSAGE_3, run.message_3(second)).tells(True, check_id=check_id, case=case)
@@ -103,8 +103,8 @@ def _goes_on(smp_session: SmpSession, run: SmpPeer, case: str) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-BEGIN-1", "SMP-BEGIN-2", "!SMP-BEGIN-2", "SMP-TRUST-2", "!SMP-TRUST-2"))
 def user_begins_while_asked(context: Context) -> None:
-    """A user who begins a run instead of answering sends message 1, and that run succeeds, whatever the user answers
-    meanwhile; or nothing is sent, and the question stands.
+    """If the user begins a run instead of answering, message 1 goes out and that run succeeds, even if the user answers
+    the question meanwhile; or nothing goes out, and the question stays open.
     """
     for answers in (False, True):
         with context.case("the user answers, too" if answers else "the user does not answer"):
@@ -128,7 +128,9 @@ def user_begins_while_asked(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-2", "!SMP-STATE-2", "SMP-TRUST-2", "!SMP-TRUST-2"))
 def users_end_of_the_session_ends_a_question(context: Context) -> None:
-    """After the user has ended a session, an answer sends nothing: at once, and in the next session."""
+    """After the user has ended the session, answering its question sends nothing, either at once or in the next
+    session.
+    """
     smp_session, _ = _asked(context)
     target = smp_session.subject
     target.user("end")
@@ -142,7 +144,9 @@ def users_end_of_the_session_ends_a_question(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-4", "!SMP-STATE-4", "SMP-EXPECT-9"))
 def new_handshake_while_the_user_is_asked(context: Context) -> None:
-    """When a handshake replaces the session of a question, its run does not succeed, and a new one does."""
+    """When a handshake replaces the session while the user is being asked, the old run does not succeed, and a new one
+    does.
+    """
     for target_begins in (False, True):
         with context.case(target_begins):
             smp_session, run = _asked(context)
@@ -161,15 +165,15 @@ def new_handshake_while_the_user_is_asked(context: Context) -> None:
 
 
 def _ask(smp_session: SmpSession, run: SmpPeer, kind: int, question: bytes) -> SmpReply:
-    """The target receives message 1 of a run, with a question where the type of its TLV has one."""
+    """The target receives message 1 of a run; a type 7 TLV also carries the question."""
     prefix = question + b"\0" if kind == QUESTION else b""
     return smp_session.give(kind, prefix + smp_value(MESSAGE_1, run.message_1()))
 
 
 @scenario(versions=(3,), needs=("smp", "smp_question"), requirements=("SMP-EXPECT-3", "SMP-MSG1-2", "SMP-MSG1-4"))
 def question_after_a_question(context: Context) -> None:
-    """Another message 1, with or without a question, before the user has answered replaces the first one, or both are
-    given up with an abort.
+    """If another message 1 arrives before the user has answered, it replaces the first, or both are dropped with an
+    abort. Either may carry a question.
     """
     check_id = "smp.second-request-mishandled"
     for first, second in ((QUESTION, MESSAGE_1), (MESSAGE_1, QUESTION), (QUESTION, QUESTION)):

@@ -1,6 +1,6 @@
-"""SMP: what users type counts byte for byte, whatever bytes they are: NUL, none, very many, no UTF-8, look-alikes.
+"""SMP: what users type counts byte for byte: NUL, empty and very long inputs, bytes that are not UTF-8, look-alikes.
 
-Each scenario has one sort of bytes, so that an interface that can't express one is still asked about the others.
+Each scenario tests one sort of bytes, so that an interface that can't express one sort is still tested with the others.
 [Secret information, User requests to begin SMP, SMP Message TLVs]
 """
 
@@ -18,7 +18,7 @@ from otterproof.scenarios.conformance.smp import compare_secrets
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-6", "!SMP-SECRET-6", "SMP-SECRET-8"))
 def secrets_with_nul(context: Context) -> None:
-    """NUL counts in a secret as any other byte: at its start, at its end, in the middle, and alone."""
+    """NUL counts in a secret like any other byte: at the start, in the middle, at the end, and alone."""
     compare_secrets(
         context,
         [
@@ -33,7 +33,7 @@ def secrets_with_nul(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-6", "!SMP-SECRET-6", "SMP-SECRET-8"))
 def secrets_that_are_no_utf8(context: Context) -> None:
-    """A secret need not be UTF-8: other bytes count as they are, and are neither replaced nor translated."""
+    """A secret need not be UTF-8: other bytes count as they are, neither replaced nor translated."""
     compare_secrets(
         context,
         [
@@ -48,7 +48,7 @@ def secrets_that_are_no_utf8(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-6", "!SMP-SECRET-6"))
 def secrets_are_not_normalized(context: Context) -> None:
-    """Secrets that look the same are different when their bytes are: composed letters, line ends, invisible marks."""
+    """Secrets that look alike differ if their bytes do: composed letters, line ends, invisible marks."""
     compare_secrets(
         context,
         [
@@ -79,12 +79,12 @@ def long_secrets(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-6", "!SMP-SECRET-6", "DATA-TEXT-1"))
 def secrets_that_look_like_otr(context: Context) -> None:
-    """A secret is not read as an OTR message, and not changed, if it looks like one."""
+    """A secret that looks like an OTR message is neither read as one nor changed."""
     query, error = QUERIES[1], b"?OTR Error: nobody knows"
     compare_secrets(context, [(False, query, query), (True, error, error), (False, error, b"nobody knows")])
 
 
-#: Questions that are UTF-8.
+#: Questions, all valid UTF-8.
 QUESTIONS = (b"?", *QUERIES, *(mark for mark in MARKS if len(mark) < 1000), b" \t\n", b"long " * 9_000)
 
 
@@ -94,7 +94,7 @@ QUESTIONS = (b"?", *QUERIES, *(mark for mark in MARKS if len(mark) < 1000), b" \
     requirements=("SMP-MSG1-4", "!SMP-MSG1-4", "TLV-SMP-5", "!TLV-SMP-5", "!DATA-TEXT-1"),
 )
 def questions_are_shown_whatever_they_look_like(context: Context) -> None:
-    """A question of one byte or of 45,000, of blanks, or one that looks like OTR, is shown as it was sent."""
+    """A question is shown as it was sent, whether it is one byte, 45,000 bytes, only blanks, or looks like OTR."""
     smp_session = SmpSession(*context.encrypted())
     first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     for question in QUESTIONS:
@@ -112,7 +112,7 @@ def questions_are_shown_whatever_they_look_like(context: Context) -> None:
     requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-BEGIN-1"),
 )
 def questions_are_sent_whatever_they_look_like(context: Context) -> None:
-    """What the user asks goes out as it was typed, whatever it looks like, before a whole SMP message 1."""
+    """The user's question goes out as it was typed, whatever it looks like, before a complete SMP message 1."""
     smp_session = SmpSession(*context.encrypted())
     for question in QUESTIONS:
         reply = smp_session.user("smp_start", secret=SECRET, question=question)
@@ -128,9 +128,9 @@ def questions_are_sent_whatever_they_look_like(context: Context) -> None:
     requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-MSG1-2"),
 )
 def questions_that_are_no_utf8(context: Context) -> None:
-    """A question that is not UTF-8 disturbs nothing: the user is asked, and the run goes on.
+    """A question that is not UTF-8 does no harm: the user is asked, and the run goes on.
 
-    How it is shown is open, since people read text in UTF-8.
+    How it is shown is left open, since people read text in UTF-8.
     """
     smp_session = SmpSession(*context.encrypted())
     for question in (b"\xff\xfe", b"Wo ist der Fischotter? \xe4", b"\xf0\x9f\xa6"):
@@ -147,7 +147,7 @@ def questions_that_are_no_utf8(context: Context) -> None:
     requirements=("TLV-SMP-5", "!TLV-SMP-5", "!TLV-SMP-6"),
 )
 def typed_question_with_nul(context: Context) -> None:
-    """If the user's question has a NUL in it, no message goes out that the peer would take for a damaged one."""
+    """If the user's question contains NUL, no message goes out that the peer would take for a malformed one."""
     smp_session = SmpSession(*context.encrypted())
     for question in (b"why\0not?", b"\0", b"why?\0"):
         reply = smp_session.user("smp_start", secret=SECRET, question=question)

@@ -1,8 +1,8 @@
-"""SMP messages that an insider makes wrong in one thing each, as tables for the scenarios to go through.
+"""Tables of SMP messages from an insider, each wrong in one way.
 
-A lie makes a message from a run and the target's last message. Everything else about the message fits: the proofs of a
-number out of range verify, for example, so that only a check of the range can find it.
-[Receiving a type 2 TLV (SMP message 1) to Receiving a type 5 TLV (SMP message 4)]
+A lie makes a message from a run and the target's last message. Everything else about the message is valid: the proofs
+of a number out of range verify, for example, so that only a range check can detect it. [Receiving a type 2 TLV (SMP
+message 1) to Receiving a type 5 TLV (SMP message 4)]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
 from otterproof.harness.wire.numbers import power
 from otterproof.harness.wire.proofs import knows_degenerate, smp_hash
 
-#: Lies about messages of one type, with what is wrong.
+#: Lies about messages of one type, by what is wrong.
 Lies = dict[str, Making]
 
 
@@ -28,7 +28,7 @@ def _changed(kind: int, name: str, change: Callable[[int], int]) -> Making:
 
 
 def tampered(kind: int) -> Lies:
-    """Each number of a message replaced by another of its kind: in range, but no proof fits it any more."""
+    """Each number of a message replaced by another that is in range, so that a proof no longer fits."""
     changes: dict[str, Callable[[int], int]] = {
         "c": lambda number: number ^ 1,
         "D": lambda number: (number + 1) % SMP_ORDER,
@@ -49,7 +49,7 @@ def one_p_more(kind: int) -> Lies:
 
 
 def one_q_more(kind: int) -> Lies:
-    """Each D value with q added: the same exponent of everything in the subgroup, so every proof fits."""
+    """Each D value with q added: the same exponent for everything in the subgroup, so every proof fits."""
     return {
         f"{name} + q": _changed(kind, name, lambda number: number + SMP_ORDER)
         for name in SMP_NUMBERS[kind]
@@ -58,7 +58,7 @@ def one_q_more(kind: int) -> Lies:
 
 
 def _degenerate_half(name: str, byte: int, element: int) -> Making:
-    """A half of g2 or g3 in message 1 that is 0, 1 or -1 modulo p, and the proof of it."""
+    """A half of g2 or g3 in message 1 that is 0, 1 or -1 modulo p, with a proof that fits."""
     index = name[1]
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
@@ -93,7 +93,7 @@ def _p_of_minus_1(kind: int, run: SmpPeer, heard: Numbers) -> Numbers:
 
 
 def _zero(kind: int, name: str) -> Making:
-    """P, Q or R is 0, and the proof is hashed with the 0 that the other side will compute."""
+    """P, Q or R is 0, and the proof hashes the 0 that the other side will compute."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
         def hashed(byte: int, *numbers: int) -> int:
@@ -111,7 +111,7 @@ def _zero(kind: int, name: str) -> Making:
 
 
 def out_of_range(kind: int) -> Lies:
-    """Group elements out of range (0, 1, p - 1, p and above) for which a proof can be made to fit."""
+    """Group elements out of range (0, 1, p - 1, p and above) for which a fitting proof can be made."""
     lies = one_p_more(kind)
     if kind == MESSAGE_1:
         for name, byte in (("g2a", 1), ("g3a", 2)):
@@ -131,7 +131,7 @@ def out_of_range(kind: int) -> Lies:
 
 
 def with_hash(kind: int, hashed: Callable[..., int]) -> Making:
-    """A whole message with another way of hashing."""
+    """A whole message made with another hash function."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
         run.hashed = hashed
@@ -140,7 +140,7 @@ def with_hash(kind: int, hashed: Callable[..., int]) -> Making:
     return making
 
 
-#: The version byte of each proof by message, and that of the proof that resembles it.
+#: For each message, the version byte of each proof, and that of the proof most like it.
 _BYTES = {
     MESSAGE_1: {1: 2, 2: 1},
     MESSAGE_2: {3: 1, 4: 2, 5: 6},
@@ -150,7 +150,7 @@ _BYTES = {
 
 
 def of_another_place(kind: int) -> Lies:
-    """Each proof made with the version byte of another place of the protocol."""
+    """Each proof made with the version byte of another place in the protocol."""
 
     def instead(byte: int, other: int) -> Callable[..., int]:
         return lambda prefix, *numbers: smp_hash(other if prefix == byte else prefix, *numbers)
@@ -162,10 +162,10 @@ def of_another_place(kind: int) -> Lies:
 
 
 def made_otherwise(kind: int) -> Lies:
-    """Numbers that do not belong together, each under a proof that fits by itself."""
+    """Numbers that do not belong together, each with a proof that is valid by itself."""
 
     def other_generators(run: SmpPeer, heard: Numbers) -> Numbers:
-        """P and Q for a g2 of no run."""
+        """P and Q for a g2 that belongs to no run."""
         numbers = made(kind, run, heard)
         run.g2 = power(run.g2, 2)
         prefix, side = (5, "b") if kind == MESSAGE_2 else (6, "a")
@@ -187,7 +187,7 @@ def made_otherwise(kind: int) -> Lies:
 
 
 def swapped(kind: int, one: str, other: str) -> Making:
-    """Two numbers exchanged."""
+    """Two numbers swapped."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
         numbers = made(kind, run, heard)

@@ -1,4 +1,4 @@
-"""SMP: the numbers of the target's own messages are those of the protocol text, and their proofs verify.
+"""SMP: the numbers in the target's own messages are those of the protocol text, and their proofs verify.
 
 The insider knows its own exponents and the secret, so it can work out g1 to the power of each of the target's random
 exponents. [Receiving a type 2 TLV (SMP message 1) to User requests to begin SMP]
@@ -17,12 +17,12 @@ from otterproof.harness.wire import DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import power
 from otterproof.harness.wire.proofs import smp_hash
 
-#: Random exponents by name, as g1 to the power of each.
+#: The random exponents by name, each as g1 to its power.
 Random = dict[str, int]
 
 
 def _in_order(numbers: Numbers) -> None:
-    """Elements are in the subgroup, hashes have 256 bits at most, D values are below q."""
+    """Demand that elements are in the subgroup, hashes have at most 256 bits, and D values are below q."""
     for name, number in numbers.items():
         if name[0] == "D":
             check("smp.d-not-reduced", number < SMP_ORDER, expected="a number below q", got=number, case=name)
@@ -34,7 +34,7 @@ def _in_order(numbers: Numbers) -> None:
 
 
 def _halves(check_id: str, numbers: Numbers, side: str, first_byte: int) -> Random:
-    """The target's halves of g2 and g3, with their proofs."""
+    """Check the target's halves of g2 and g3 and their proofs."""
     found = {}
     for byte, index in ((first_byte, "2"), (first_byte + 1, "3")):
         half, c = numbers[f"g{index}{side}"], numbers[f"c{index}"]
@@ -46,7 +46,7 @@ def _halves(check_id: str, numbers: Numbers, side: str, first_byte: int) -> Rand
 
 
 def _blinded(check_id: str, numbers: Numbers, side: str, byte: int, run: SmpPeer) -> Random:
-    """P and Q with their proof; the random exponents in it, provided that the secret is that of the run."""
+    """Check the proof of P and Q; the random exponents in it, provided that the secret is that of the run."""
     g2, g3 = run.g2, run.g3
     c, d5, d6 = numbers["cP"], numbers["D5"], numbers["D6"]
     p, q = numbers[f"P{side}"], numbers[f"Q{side}"]
@@ -60,7 +60,7 @@ def _blinded(check_id: str, numbers: Numbers, side: str, byte: int, run: SmpPeer
 
 
 def _lifted(check_id: str, numbers: Numbers, name: str, byte: int, half: int, quotient: int) -> Random:
-    """R with its proof."""
+    """Check the proof of R."""
     c, d7 = numbers["cR"], numbers["D7"]
     r7 = commitment(G1, d7, half, c)
     hashed = smp_hash(byte, r7, commitment(quotient, d7, numbers[name], c))
@@ -131,7 +131,9 @@ def _all_different(found: Random) -> None:
     ),
 )
 def messages_1_and_3(context: Context) -> None:
-    """The initiator's numbers: powers of g1, the secret blinded, Qa / Qb raised, each with the proof that fits it."""
+    """The initiator sends powers of g1, then its blinded secret and (Qa / Qb) to its exponent, each with a proof that
+    verifies.
+    """
     _all_different(_as_initiator(SmpSession(*context.encrypted())))
 
 
@@ -159,13 +161,15 @@ def messages_1_and_3(context: Context) -> None:
     ),
 )
 def messages_2_and_4(context: Context) -> None:
-    """The responder's numbers: powers of g1, the secret blinded, Qa / Qb raised, each with the proof that fits it."""
+    """The responder sends powers of g1 and its blinded secret, then (Qa / Qb) to its exponent, each with a proof that
+    verifies.
+    """
     _all_different(_as_responder(SmpSession(*context.encrypted())))
 
 
 @scenario(needs=("smp",), requirements=("SMPMATH-EXP-3", "!SMPMATH-EXP-3", "SMPMATH-EXP-5", "!SMPMATH-EXP-5"))
 def exponents_are_not_reused(context: Context) -> None:
-    """In four runs of one session, two in each role, no random exponent occurs twice."""
+    """In four runs of one session, two in each role, no random exponent is used twice."""
     smp_session = SmpSession(*context.encrypted())
     found: Random = {}
     for number, run in enumerate((_as_initiator, _as_responder, _as_responder, _as_initiator), start=1):

@@ -1,8 +1,8 @@
-"""SMP: group elements and D values in and out of range, under proofs that fit all the same.
+"""SMP: group elements and D values in and out of range, always with proofs that fit.
 
-The version 3 text demands the ranges of group elements. The version 2 text does not name them, but in it, too, an
-element of small order must not bring success without the secret. [Receiving a type 2 TLV (SMP
-message 1) to Receiving a type 5 TLV (SMP message 4)]
+The version 3 text requires range checks of group elements. The version 2 text does not, but there too, an element of
+small order must not lead to success without the secret. [Receiving a type 2 TLV (SMP message 1) to Receiving a type 5
+TLV (SMP message 4)]
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ KINDS = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4)
     requirements=("SMPMATH-RANGE-1", "!SMPMATH-RANGE-1", "SMPMATH-RANGE-2", "!SMPMATH-RANGE-2", "!SMPMATH-RANGE-15"),
 )
 def message_1_with_an_element_out_of_range(context: Context) -> None:
-    """g2a and g3a of 0, 1, p - 1, p and above are refused."""
+    """A g2a or g3a of 0, 1, p - 1, p or above is refused."""
     refuse_all(context, "smp.message-1-range-not-checked", MESSAGE_1, out_of_range(MESSAGE_1))
 
 
@@ -58,7 +58,7 @@ def message_1_with_an_element_out_of_range(context: Context) -> None:
     ),
 )
 def message_2_with_an_element_out_of_range(context: Context) -> None:
-    """g2b, g3b, Pb and Qb below 2 or above p - 2 are refused."""
+    """A g2b, g3b, Pb or Qb below 2 or above p - 2 is refused."""
     lies = out_of_range(MESSAGE_2)
     halves = {what: lie for what, lie in lies.items() if what.startswith("g")}
     refuse_all(context, "smp.message-2-range-not-checked", MESSAGE_2, halves)
@@ -79,19 +79,21 @@ def message_2_with_an_element_out_of_range(context: Context) -> None:
     ),
 )
 def message_3_with_an_element_out_of_range(context: Context) -> None:
-    """Pa, Qa and Ra below 2 or above p - 2 are refused."""
+    """A Pa, Qa or Ra below 2 or above p - 2 is refused."""
     refuse_all(context, "smp.message-3-range-not-checked", MESSAGE_3, out_of_range(MESSAGE_3))
 
 
 @scenario(versions=(3,), needs=("smp",), requirements=("SMPMATH-RANGE-10", "!SMPMATH-RANGE-10"))
 def message_4_with_an_element_out_of_range(context: Context) -> None:
-    """Rb below 2 or above p - 2 is refused."""
+    """An Rb below 2 or above p - 2 is refused."""
     refuse_all(context, "smp.message-4-range-not-checked", MESSAGE_4, out_of_range(MESSAGE_4))
 
 
 @scenario(versions=(3,), needs=("smp",), requirements=("SMPMATH-RANGE-15",))
 def elements_at_the_limits_are_in_range(context: Context) -> None:
-    """2, which is g1 itself, goes through a whole run as a half of g2 and g3; p - 2 is not refused for its size."""
+    """A run succeeds when the halves of g2 and g3 are 2, which is g1 itself; a half of p - 2 is not refused for its
+    size.
+    """
     smp_session = SmpSession(*context.encrypted())
     for target_asks in (False, True):
         run = smp_session.liar(target_asks=target_asks)
@@ -105,7 +107,7 @@ def elements_at_the_limits_are_in_range(context: Context) -> None:
 
 
 def _minus_2(name: str, byte: int) -> Making:
-    """A half of p - 2, under a proof that verifies because its hash is even."""
+    """A half of p - 2, with a proof that verifies because its hash is even."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
         c, r = knows_degenerate(byte, DH_PRIME - 1)
@@ -119,7 +121,9 @@ def _minus_2(name: str, byte: int) -> Making:
     requirements=("!SMP-RESULT-1", "!SMPMATH-RANGE-1", "!SMPMATH-RANGE-3", "!SMPMATH-RANGE-11", "!SMPMATH-RANGE-12"),
 )
 def element_of_1_does_not_replace_the_secret(context: Context) -> None:
-    """A peer that does not know the secret takes 0 for an exponent, so that the secret cancels out: no success."""
+    """A peer that does not know the secret uses 0 as an exponent, so that the secret cancels out: the run does not
+    succeed.
+    """
     smp_session = SmpSession(*context.encrypted())
     for target_asks in (False, True):
         for exponent in ("e2", "e3"):
@@ -174,7 +178,7 @@ def _alike(smp_session: SmpSession, check_id: str, lies: Callable[[int], Lies]) 
     ),
 )
 def ranges_are_checked_consistently_in_version_2(context: Context) -> None:
-    """In version 2 group elements of p and above are refused everywhere or, where they are not checked, nowhere."""
+    """In version 2, group elements of p and above are refused everywhere or, where they are not checked, nowhere."""
     _alike(SmpSession(*context.encrypted()), "smp.ranges-checked-unevenly", one_p_more)
 
 
@@ -183,13 +187,13 @@ def ranges_are_checked_consistently_in_version_2(context: Context) -> None:
     requirements=("SMPMATH-DVALUE-1", "!SMPMATH-DVALUE-1", "!SMPMATH-MODQ-1", "!SMPMATH-MODQ-2"),
 )
 def d_values_are_checked_consistently(context: Context) -> None:
-    """D values of q and above are refused in all places or, where they are not checked, in none."""
+    """D values of q and above are refused everywhere or, where they are not checked, nowhere."""
     _alike(SmpSession(*context.encrypted()), "smp.d-values-checked-unevenly", one_q_more)
 
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMPMATH-DVALUE-1", "!SMPMATH-DVALUE-1"))
 def engines_refuse_d_values_that_are_not_reduced(context: Context) -> None:
-    """This project's engines refuse each D value of q and above, q itself included."""
+    """This project's engines refuse each D value of q or above, including q itself."""
     smp_session = SmpSession(*context.encrypted())
     for kind in KINDS:
         for what, making in one_q_more(kind).items():
@@ -199,7 +203,7 @@ def engines_refuse_d_values_that_are_not_reduced(context: Context) -> None:
 
 
 def _d_of_q(run: SmpPeer, heard: Numbers) -> Numbers:
-    """D2 is q where 0 would be right; the exponent is chosen for it."""
+    """D2 is q where 0 would be correct; the exponent is chosen for that."""
     c = smp_hash(1, power(DH_GENERATOR, run.r[2]))
     run.e2 = run.r[2] * pow(c, -1, SMP_ORDER) % SMP_ORDER
     return {**run.message_1(), "D2": SMP_ORDER}

@@ -1,4 +1,4 @@
-"""SMP and what else happens in a session: texts, changes of keys, forgeries, new handshakes. [The SMP state machine]"""
+"""SMP and other events in a session: texts, key changes, forgeries, new handshakes. [The SMP state machine]"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from otterproof.implementations.contract import SmpAborted, SmpFinished
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-3",))
 def texts_and_new_keys_do_not_disturb_a_run(context: Context) -> None:
-    """Between any two SMP messages texts go both ways, so that keys change: the run succeeds, in either role."""
+    """A run succeeds, in either role, when texts go both ways between any two SMP messages, so that keys change."""
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
     run = smp_session.liar()
@@ -35,7 +35,7 @@ def texts_and_new_keys_do_not_disturb_a_run(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("!SMP-STATE-3", "SMP-STATE-1"))
 def forgeries_do_not_disturb_a_run(context: Context) -> None:
-    """SMP TLVs under a wrong MAC, or replayed by the network, change nothing in a run under way."""
+    """SMP TLVs with a wrong MAC, or replayed by the network, do not affect a run under way."""
     smp_session = SmpSession(*context.encrypted())
     forged = [smp_session.insider.data(tlvs=[tlv(ABORT)], mac=bytes(20), ctr=100 + number) for number in range(3)]
     aborted = smp_session.insider.data(tlvs=[tlv(ABORT)])
@@ -53,7 +53,7 @@ def forgeries_do_not_disturb_a_run(context: Context) -> None:
 
 
 def _new_session(smp_session: SmpSession, key: str = "mallory") -> Reply:
-    """A new handshake with the target, under any key; everything that the target told meanwhile."""
+    """A new handshake with the target, under any key; everything that the target reported meanwhile."""
     since = len(smp_session.subject.log)
     smp_session.insider = smp_session.subject.insider(key, seed=b"again")
     smp_session.subject.establish(smp_session.insider)
@@ -62,7 +62,7 @@ def _new_session(smp_session: SmpSession, key: str = "mallory") -> Reply:
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-4", "!SMP-STATE-4", "!SMP-SECRET-5"))
 def new_handshake_during_a_run(context: Context) -> None:
-    """A run under way is dropped by a new handshake, or goes on; after it the secret has the new ssid in it."""
+    """A new handshake drops a run under way, or lets it go on; the secrets of later runs contain the new ssid."""
     for state in (2, 3, 4):
         with context.case(state):
             smp_session = SmpSession(*context.encrypted())
@@ -89,7 +89,7 @@ def new_handshake_during_a_run(context: Context) -> None:
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMP-STATE-4", "!SMP-STATE-4"))
 def run_does_not_survive_a_change_of_peer_key(context: Context) -> None:
-    """This project's engines drop a run at a new handshake: with another key it can't be brought to a success."""
+    """This project's engines drop a run at a new handshake, so it can't succeed with a peer that has another key."""
     for state in (3, 4):
         with context.case(state):
             smp_session = SmpSession(*context.encrypted())
@@ -102,7 +102,9 @@ def run_does_not_survive_a_change_of_peer_key(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-ABORT-4", "!SMP-ABORT-4"))
 def ends_of_runs_are_reported(context: Context) -> None:
-    """The user is told of a run that ends with a lie, an abort or the session: that it was given up, or has failed."""
+    """When a wrong message, an abort or the end of the session ends a run, the user is told that it was aborted or
+    failed.
+    """
     for state in (2, 3, 4):
         with context.case(f"a message that does not verify, in EXPECT{state}"):
             smp_session = SmpSession(*context.encrypted())

@@ -16,7 +16,7 @@ STATES = (1, 2, 3, 4)
 
 @cache
 def some_run() -> dict[int, Numbers]:
-    """The four messages of a run between two other parties, by TLV type: right in themselves, but of no use here."""
+    """The four messages of a run between two other parties, by TLV type: valid in themselves, but of no use here."""
     asks, answers = SmpPeer(7), SmpPeer(8)
     answers.e2, answers.e3 = 0x2345671, 0x9ABCDF13
     first = asks.message_1()
@@ -26,7 +26,7 @@ def some_run() -> dict[int, Numbers]:
 
 
 def _out_of_turn(context: Context, kind: int, states: tuple[int, ...]) -> None:
-    """In each of these states a message of this type is answered with an abort, and the run under way is dropped."""
+    """Demand that in each of these states, a message of this type is answered with an abort, and the run dropped."""
     smp_session = SmpSession(*context.encrypted())
     for state in states:
         fitting = smp_session.bring(state) if state != 1 else (MESSAGE_1, {})
@@ -42,7 +42,7 @@ def _out_of_turn(context: Context, kind: int, states: tuple[int, ...]) -> None:
     requirements=("SMP-MSG1-1", "SMP-EXPECT-5", "!SMP-EXPECT-6", "!SMP-EXPECT-7", "!SMP-EXPECT-8", "!SMP-BEGIN-2"),
 )
 def message_1_out_of_turn(context: Context) -> None:
-    """SMP message 1 while a run is under way is answered with an abort, the run is dropped, and another can begin."""
+    """SMP message 1 during a run is answered with an abort; the run is dropped, and another can begin."""
     _out_of_turn(context, MESSAGE_1, (2, 3, 4))
 
 
@@ -75,7 +75,7 @@ def message_4_out_of_turn(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("!SMP-MSG3-4", "!SMP-MSG4-3"))
 def repeated_last_message_is_refused(context: Context) -> None:
-    """SMP message 3 or 4 that arrives again after the run has ended is answered with an abort, and is no success."""
+    """SMP message 3 or 4 that is repeated after the run has ended is answered with an abort, and brings no success."""
     smp_session = SmpSession(*context.encrypted())
     for state in (3, 4):
         fitting = smp_session.bring(state)
@@ -91,7 +91,7 @@ def repeated_last_message_is_refused(context: Context) -> None:
     requirements=("SMP-ACTION-2", "!SMP-ACTION-2", "TLV-SMP-4", "!TLV-SMP-4", "SMP-EXPECT-5", "!SMP-EXPECT-5"),
 )
 def abort_ends_a_run_and_is_not_answered(context: Context) -> None:
-    """A type 6 TLV is not answered in any state, even the second time; the run is dropped, and another can begin."""
+    """A type 6 TLV is not answered in any state, even if repeated; the run is dropped, and another can begin."""
     smp_session = SmpSession(*context.encrypted())
     for state in STATES:
         fitting = smp_session.bring(state)
@@ -106,7 +106,7 @@ def abort_ends_a_run_and_is_not_answered(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-4", "!TLV-SMP-4", "SMP-ACTION-2", "SMP-EXPECT-9"))
 def aborted_question_can_be_asked_again(context: Context) -> None:
-    """The peer aborts before the user has answered, and begins again: the user is asked again."""
+    """If the peer aborts before the user has answered and begins again, the user is asked again."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.request(smp_session.liar())
     smp_session.give(ABORT).sends("smp.abort-answered", case="while the user is asked")
@@ -115,7 +115,7 @@ def aborted_question_can_be_asked_again(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-4", "!TLV-SMP-4", "SMP-TRUST-2", "!SMP-TRUST-2"))
 def answer_after_the_peers_abort(context: Context) -> None:
-    """The peer aborts before the user has answered: the late answer sends nothing."""
+    """If the peer aborts before the user has answered, the late answer sends nothing."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.request(smp_session.liar())
     smp_session.give(ABORT).sends("smp.abort-answered", case="while the user is asked")
@@ -125,7 +125,7 @@ def answer_after_the_peers_abort(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-TRUST-2", "!SMP-TRUST-2"))
 def unsolicited_answer_is_refused(context: Context) -> None:
-    """A user who answers twice, or without having been asked, sends nothing and disturbs no run."""
+    """If the user answers twice, or without having been asked, nothing is sent and no run is disturbed."""
     check_id = "smp.answer-without-question"
     smp_session = SmpSession(*context.encrypted())
     smp_session.user("smp_answer", secret=SECRET).sends(check_id, case="an answer before any request")
@@ -155,7 +155,7 @@ def padding_does_not_disturb_a_run(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-1", "!SMP-EXPECT-1", "SMP-STATE-2", "!SMP-STATE-2"))
 def peers_end_of_the_session_ends_a_run(context: Context) -> None:
-    """A type 1 TLV ends the session in each SMP state; nothing of the run is left in the session that follows."""
+    """A type 1 TLV ends the session in each SMP state; nothing of the run remains in the next session."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)
     for state in STATES:
@@ -174,7 +174,7 @@ def peers_end_of_the_session_ends_a_run(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-2", "!SMP-STATE-2"))
 def users_end_of_the_session_ends_a_run(context: Context) -> None:
-    """The user ends the session in the middle of a run: nothing of the run is left in the session that follows."""
+    """If the user ends the session in the middle of a run, nothing of the run remains in the next session."""
     for state in (2, 3):
         with context.case(state):
             smp_session = SmpSession(*context.encrypted())
@@ -184,7 +184,7 @@ def users_end_of_the_session_ends_a_run(context: Context) -> None:
 
 
 def _again(smp_session: SmpSession, fitting: tuple[int, Numbers], case: str) -> None:
-    """A new session with the same peer, in which the run of the last one must be forgotten."""
+    """A new session with the same peer, in which the previous session's run must be forgotten."""
     smp_session.insider = smp_session.subject.insider(seed=b"again")
     smp_session.subject.establish(smp_session.insider)
     smp_session.has_dropped("smp.run-survives-session", fitting, case)
@@ -193,7 +193,7 @@ def _again(smp_session: SmpSession, fitting: tuple[int, Numbers], case: str) -> 
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-2", "SMP-EXPECT-3", "SMP-MSG1-2"))
 def second_message_1_while_the_user_is_asked(context: Context) -> None:
-    """Another message 1 before the user has answered replaces the first, or both are given up with an abort."""
+    """Another message 1 before the user has answered replaces the first, or both are dropped with an abort."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.request(smp_session.liar())
     newer = smp_session.liar()

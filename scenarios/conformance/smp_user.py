@@ -24,7 +24,7 @@ from otterproof.implementations.contract import PeerEndedSession, SmpRequested
     requirements=("SMP-ABORT-2", "SMP-ABORT-3", "!SMP-ABORT-3", "SMP-ACTION-1", "TLV-SMP-3"),
 )
 def user_aborts_a_run(context: Context) -> None:
-    """A user who aborts sends an empty type 6 TLV in each state, and the run is over: SMP begins from the start."""
+    """In each state, the user's abort sends an empty type 6 TLV and ends the run; SMP then begins from the start."""
     smp_session = SmpSession(*context.encrypted())
     for state in (2, 3, 4):
         fitting = smp_session.bring(state)
@@ -38,7 +38,9 @@ def user_aborts_a_run(context: Context) -> None:
 
 @scenario(needs=("smp", "smp_abort"), requirements=("SMP-ABORT-2", "SMP-ABORT-3", "SMP-TRUST-2", "!SMP-TRUST-2"))
 def user_aborts_without_a_run(context: Context) -> None:
-    """In EXPECT1, too, an abort is sent: with nothing under way, and instead of an answer, which is then too late."""
+    """In EXPECT1 the user's abort is sent too, even if no run has begun; a question is dropped, and a later answer
+    sends nothing.
+    """
     smp_session = SmpSession(*context.encrypted())
     smp_session.user("smp_abort").sends("smp.user-abort-not-sent", ABORT, case="EXPECT1, with nothing under way")
     smp_session.request(smp_session.liar())
@@ -55,7 +57,9 @@ def user_aborts_without_a_run(context: Context) -> None:
     requirements=("SMP-BEGIN-3", "!SMP-BEGIN-3", "SMP-BEGIN-4", "!SMP-BEGIN-4", "!SMP-BEGIN-1"),
 )
 def user_begins_while_a_run_is_under_way(context: Context) -> None:
-    """A user who begins again sends an abort and a new message 1, or goes on with the run; both can succeed."""
+    """A user who begins again during a run sends an abort and a new message 1, or goes on with the run; either can
+    succeed.
+    """
     for state in (2, 3, 4):
         with context.case(state):
             smp_session = SmpSession(*context.encrypted())
@@ -78,7 +82,7 @@ def user_begins_while_a_run_is_under_way(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-BEGIN-5", "!SMP-BEGIN-5", "!SMP-MSG1-2"))
 def both_begin_at_the_same_time(context: Context) -> None:
-    """Two messages 1 that cross are answered with aborts, neither run succeeds, and later runs of either side work."""
+    """When both sides send message 1 at once, each answers with an abort; neither run succeeds, and later runs work."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.expect2()
     check_id = "smp.simultaneous-start-mishandled"
@@ -95,7 +99,7 @@ def both_begin_at_the_same_time(context: Context) -> None:
     requirements=("SMP-MSG1-4", "!SMP-MSG1-4", "SMP-EXPECT-3", "TLV-SMP-5"),
 )
 def question_is_shown_as_it_was_sent(context: Context) -> None:
-    """The bytes before the first NUL of a type 7 TLV are shown to the user; a type 2 TLV shows no question."""
+    """The bytes before the first NUL of a type 7 TLV are shown to the user; for a type 2 TLV, no question is shown."""
     smp_session = SmpSession(*context.encrypted())
     first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     for question in (b"why?", "Wo schwimmt er \u2014 \u6c34?".encode(), b" two  blanks ", b"long " * 300):
@@ -112,7 +116,7 @@ def question_is_shown_as_it_was_sent(context: Context) -> None:
     requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-EXPECT-3"),
 )
 def run_with_a_question(context: Context) -> None:
-    """The user's question goes out in a type 7 TLV, before a NUL and message 1; the run then goes on as others do."""
+    """The user's question goes out in a type 7 TLV, followed by a NUL and message 1; the run then goes on as usual."""
     smp_session = SmpSession(*context.encrypted())
     question = "Was schwimmt \u2014 \u6c34?".encode()
     reply = smp_session.user("smp_start", secret=SECRET, question=question)
@@ -132,7 +136,7 @@ def run_with_a_question(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("smp", "smp_question"), requirements=("!SMP-EXPECT-3", "!SMP-MSG1-1", "SMP-MSG1-1"))
 def question_out_of_turn(context: Context) -> None:
-    """A type 7 TLV while a run is under way is answered with an abort, and the run is dropped."""
+    """A type 7 TLV during a run is answered with an abort, and the run is dropped."""
     smp_session = SmpSession(*context.encrypted())
     value = b"why?\0" + smp_value(MESSAGE_1, smp_session.liar().message_1())
     for state in (2, 3, 4):
@@ -145,7 +149,7 @@ def question_out_of_turn(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("smp", "smp_question"), requirements=("TLV-SMP-6", "!TLV-SMP-6", "SMP-ABORT-1"))
 def question_without_a_message_is_refused(context: Context) -> None:
-    """A type 7 TLV without NUL, or with nothing or not all of message 1 after it, is refused, without harm."""
+    """A type 7 TLV that has no NUL, or no complete message 1 after it, is refused and does no harm."""
     smp_session = SmpSession(*context.encrypted())
     first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     for value, case in (
@@ -164,7 +168,7 @@ def question_without_a_message_is_refused(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-1", "!SMP-STATE-1", "!SMP-ABORT-2", "!SMP-ACTION-1"))
 def no_smp_outside_encrypted(context: Context) -> None:
-    """In FINISHED a user who begins SMP sends nothing, and an SMP message of the old session is refused."""
+    """In FINISHED, a user who begins SMP sends nothing, and an SMP message of the old session is refused."""
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
     late = insider.data(tlvs=[tlv(MESSAGE_1, smp_value(MESSAGE_1, smp_session.liar().message_1()))])

@@ -1,7 +1,7 @@
-"""SMP messages that do not verify: each number of each message wrong in turn, and each such message refused.
+"""SMP messages that do not verify: each number of each message is wrong in turn, and each such message is refused.
 
-Every proof is tested with every number that it depends on. [Receiving a type 2 TLV (SMP message 1) to Receiving a
-type 5 TLV (SMP message 4)]
+Every proof is tested with every number it depends on. [Receiving a type 2 TLV (SMP message 1) to Receiving a type 5 TLV
+(SMP message 4)]
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from otterproof.scenarios.conformance.smp_lies import (
 
 
 def refuse_all(context: Context, check_id: str, kind: int, lies: Lies) -> SmpSession:
-    """In one session each of these lies must be refused; then the right message must be accepted."""
+    """Demand that each of these lies is refused in one session, and that the correct message is accepted after it."""
     smp_session = SmpSession(*context.encrypted())
     for what, making in lies.items():
         smp_session.refuses(check_id, kind, making, f"SMP message {kind - 1} with {what}")
@@ -45,7 +45,7 @@ def refuse_all(context: Context, check_id: str, kind: int, lies: Lies) -> SmpSes
 
 
 def _accepts(smp_session: SmpSession, kind: int, making: Making) -> None:
-    """Demand that a right message is accepted."""
+    """Demand that a correct message is accepted."""
     reply = smp_session.offer(kind, making)
     expected = "a request, the next message, or success"
     check(
@@ -72,7 +72,7 @@ def _accepts(smp_session: SmpSession, kind: int, making: Making) -> None:
     ),
 )
 def message_1_with_a_wrong_number(context: Context) -> None:
-    """SMP message 1 with any one number replaced: the user is not asked, or the user's answer is not sent."""
+    """With any one number of SMP message 1 replaced, the user is not asked, or the user's answer is not sent."""
     refuse_all(context, PROOF_CHECKS[MESSAGE_1], MESSAGE_1, tampered(MESSAGE_1) | {"c2 and D2 of 0": _zeros})
 
 
@@ -101,7 +101,7 @@ def _zeros(run: SmpPeer, heard: object) -> dict[str, int]:
     ),
 )
 def message_2_with_a_wrong_number(context: Context) -> None:
-    """SMP message 2 with any one number replaced: no message 3, and no success."""
+    """With any one number of SMP message 2 replaced, the target sends no message 3 and reports no success."""
     lies = tampered(MESSAGE_2) | made_otherwise(MESSAGE_2)
     lies["D6 of 0"] = lambda run, heard: {**run.message_2(heard), "D6": 0}
     refuse_all(context, PROOF_CHECKS[MESSAGE_2], MESSAGE_2, lies)
@@ -124,7 +124,7 @@ def message_2_with_a_wrong_number(context: Context) -> None:
     ),
 )
 def message_3_with_a_wrong_number(context: Context) -> None:
-    """SMP message 3 with any one number replaced: no message 4, and no success."""
+    """With any one number of SMP message 3 replaced, the target sends no message 4 and reports no success."""
     refuse_all(context, PROOF_CHECKS[MESSAGE_3], MESSAGE_3, tampered(MESSAGE_3) | made_otherwise(MESSAGE_3))
 
 
@@ -140,7 +140,7 @@ def message_3_with_a_wrong_number(context: Context) -> None:
     ),
 )
 def message_4_with_a_wrong_number(context: Context) -> None:
-    """SMP message 4 with any one number replaced: no success."""
+    """With any one number of SMP message 4 replaced, the target reports no success."""
     refuse_all(context, PROOF_CHECKS[MESSAGE_4], MESSAGE_4, tampered(MESSAGE_4) | made_otherwise(MESSAGE_4))
 
 
@@ -149,7 +149,7 @@ def message_4_with_a_wrong_number(context: Context) -> None:
     requirements=("SMP-MSG2-4", "SMP-MSG3-5", "SMP-MSG4-4", "SMP-EXPECT-5", "!SMP-EXPECT-5", "SMP-EXPECT-9"),
 )
 def wrong_message_ends_the_run(context: Context) -> None:
-    """After a message that does not verify the right one is too late, and another run can begin."""
+    """After a message that does not verify, the correct one comes too late, and another run can begin."""
     smp_session = SmpSession(*context.encrypted())
     for kind, number in ((MESSAGE_2, "c2"), (MESSAGE_3, "D5"), (MESSAGE_4, "cR")):
         kind, right = smp_session.bring(kind - 1)
@@ -162,7 +162,7 @@ def wrong_message_ends_the_run(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
 def wrong_proof_is_answered_with_an_abort(context: Context) -> None:
-    """A message whose proof is wrong is answered with one type 6 TLV, so that the other side need not wait."""
+    """A message with a wrong proof is answered with one type 6 TLV, so that the other side need not wait."""
     smp_session = SmpSession(*context.encrypted())
     for kind, number in ((MESSAGE_1, "c2"), (MESSAGE_2, "cP"), (MESSAGE_3, "cR"), (MESSAGE_4, "cR")):
         reply = smp_session.offer(kind, tampered(kind)[f"another {number}"])
@@ -175,7 +175,7 @@ def wrong_proof_is_answered_with_an_abort(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
 def malformed_message_is_answered_with_an_abort(context: Context) -> None:
-    """A message that ends too early is answered with one type 6 TLV, and the right one is then too late."""
+    """A message that ends too early is answered with one type 6 TLV, and the correct one then comes too late."""
     smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
         kind, numbers = smp_session.bring(kind - 1)
@@ -191,7 +191,7 @@ def malformed_message_is_answered_with_an_abort(context: Context) -> None:
     requirements=("!SMPMATH-ORDER-1", "!SMPMATH-ORDER-2", "!SMPMATH-ORDER-3", "!SMPMATH-ORDER-4"),
 )
 def swapped_numbers_are_refused(context: Context) -> None:
-    """A message in which two numbers are exchanged is refused."""
+    """A message in which two numbers are swapped is refused."""
     smp_session = SmpSession(*context.encrypted())
     for kind, one, other in (
         (MESSAGE_1, "g2a", "g3a"),
@@ -209,7 +209,7 @@ def swapped_numbers_are_refused(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("!SMPMATH-HASH-2",))
 def proof_from_another_step_is_refused(context: Context) -> None:
-    """Each of the eight proofs, made with the version byte of another place of the protocol, is refused."""
+    """Each of the eight proofs is refused if it is made with the version byte of another place in the protocol."""
     smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
         for what, making in of_another_place(kind).items():
@@ -222,7 +222,7 @@ def _mpi(number: int, zeros: int = 0) -> bytes:
     return len(raw).to_bytes(4) + raw
 
 
-#: What is hashed, made from the version byte and the numbers; each is wrong in one thing.
+#: Hash functions of the version byte and the numbers, each wrong in one way.
 WRONG_HASHES: dict[str, Callable[..., bytes]] = {
     "no version byte": lambda byte, *numbers: b"".join(map(_mpi, numbers)),
     "a version of four bytes": lambda byte, *numbers: byte.to_bytes(4) + b"".join(map(_mpi, numbers)),
@@ -236,7 +236,7 @@ WRONG_HASHES: dict[str, Callable[..., bytes]] = {
 
 @scenario(needs=("smp",), requirements=("!SMPMATH-HASH-1", "!SMPMATH-HASH-3", "!SMPMATH-HASH-4"))
 def wrongly_hashed_proof_is_refused(context: Context) -> None:
-    """A proof over one number (message 1) or two (message 2) is refused if anything else is in its hash."""
+    """A proof that hashes one number (message 1) or two (message 2) is refused if it hashes anything else."""
     smp_session = SmpSession(*context.encrypted())
     for what, content in WRONG_HASHES.items():
         for kind, byte, count in ((MESSAGE_1, 1, 1), (MESSAGE_2, 5, 2)):
@@ -271,7 +271,7 @@ def short_numbers_have_no_leading_zeros(context: Context) -> None:
     requirements=("!SMPMATH-STORE-1", "!SMPMATH-STORE-2", "!SMPMATH-STORE-3", "!SMPMATH-EXP-3", "!SMP-MSG3-3"),
 )
 def messages_of_an_earlier_run_are_refused(context: Context) -> None:
-    """A message that fitted in one run does not fit in the next, because the target's numbers are different."""
+    """A message that was valid in one run is refused in the next, because the target's numbers differ."""
     smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_2, MESSAGE_3, MESSAGE_4):
         earlier: list[Numbers] = []
@@ -288,7 +288,7 @@ def messages_of_an_earlier_run_are_refused(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMPMATH-EQUAL-1", "!SMPMATH-EQUAL-1", "!SMPMATH-HASH-2"))
 def own_numbers_are_refused(context: Context) -> None:
-    """The target's own numbers and proofs, sent back to it, are refused: Pa must not be Pb, nor Qa Qb."""
+    """The target's own numbers and proofs are refused when sent back to it: Pa must not equal Pb, nor Qa equal Qb."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()
     second = smp_session.expect3(run)

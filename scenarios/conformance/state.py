@@ -1,7 +1,7 @@
 """Message states: how PLAINTEXT, ENCRYPTED and FINISHED are entered and left, and what an attacker can do about it.
 
-A text that the user types shows the message state: it goes out as it is, in a Data Message, or not at all.
- [Very high level overview, The protocol state machine, Message state, Authentication state]
+A text that the user types reveals the message state: it goes out as it is, in a Data Message, or not at all. [Very high
+level overview, The protocol state machine, Message state, Authentication state]
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.contract import SessionEstablished, TextReceived
 from otterproof.scenarios.conformance.handshake_play import LATER, commit_for_query, dh_key_for
 
-#: A Signature or Reveal Signature that fails.
+#: A Signature or Reveal Signature that does not verify.
 BAD = SignatureOptions(mac=bytes(20))
 
-#: What it means that a signature with a wrong MAC is accepted, by whether the target began the handshake.
+#: The check that fails if a signature with a wrong MAC is accepted, by whether the target began the handshake.
 MAC_NOT_VERIFIED = {
     False: "handshake.reveal-signature-mac-not-verified",
     True: "handshake.signature-message-mac-not-verified",
 }
 
-#: Text that says that a session is over, and a plaintext with a Disconnected TLV that is not encrypted.
+#: Texts that claim that a session is over, and an unencrypted plaintext with a Disconnected TLV.
 _WORDS = (b"Bob has ended the private conversation", b"\0\0\1\0\0", b"?OTR Error: the session has ended")
 
 
 def from_the_network(target: TargetSession, session: Insider) -> Iterator[bytes]:
-    """Messages by which an attacker without keys may try to end encryption: words, new handshakes, forgeries."""
+    """Messages with which an attacker without keys may try to end encryption: texts, new handshakes, forgeries."""
     yield b"Hello, in the clear"
     yield from _WORDS
     yield b"?OTRv%d?" % target.version
@@ -47,10 +47,10 @@ def from_the_network(target: TargetSession, session: Insider) -> Iterator[bytes]
 def handshake_steps(
     target: TargetSession, insider: Insider, *, target_begins: bool
 ) -> Iterator[Callable[[SignatureOptions], bytes]]:
-    """Go through a handshake up to its last message, and stop in each authentication state on the way.
+    """Go through a handshake up to its last message, stopping in each authentication state on the way.
 
-    Each time, give a function that makes the last message. The last such message completes the handshake, unless the
-    target got other handshake messages in between.
+    Each stop yields a function that makes the last message. The one made at the last stop completes the handshake,
+    unless the target received other handshake messages in between.
     """
     if target_begins:
         commit = wire.build(commit_for_query(target))
@@ -86,7 +86,7 @@ def conversations_begin_in_plaintext(context: Context) -> None:
     )
 )
 def only_the_user_returns_to_plaintext(context: Context) -> None:
-    """Whatever arrives from the network in a session, texts are encrypted until the user ends it."""
+    """Whatever arrives from the network during a session, texts are encrypted until the user ends it."""
     target, insider = context.encrypted()
     for number, message in enumerate(from_the_network(target, insider)):
         target.tick(LATER)
@@ -121,7 +121,7 @@ def network_messages_do_not_leave_finished(context: Context) -> None:
     )
 )
 def only_a_completed_handshake_encrypts(context: Context) -> None:
-    """During a handshake, and after one that fails, texts go out in the clear; only its completion changes that."""
+    """Texts go out in the clear during a handshake and after one that fails; only a completed one changes that."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             target = context.target_session()
@@ -140,7 +140,7 @@ def only_a_completed_handshake_encrypts(context: Context) -> None:
 
 @scenario(requirements=("STATE-ENCRYPTED-3", "STATE-ENCRYPTED-4", "STATE-ENCRYPTED-1", "USER-SEND-6"))
 def texts_stay_encrypted_during_another_handshake(context: Context) -> None:
-    """In every authentication state of a second handshake, the first session is used; afterwards the second one is."""
+    """The first session is used in every authentication state of a second handshake, and the second one after it."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             target, old = context.encrypted(target_begins=target_begins)
@@ -160,7 +160,7 @@ def texts_stay_encrypted_during_another_handshake(context: Context) -> None:
 
 @scenario(requirements=("!STATE-ENCRYPTED-4", "STATE-SECRECY-2", "!STATE-AUTH-6"))
 def failed_handshakes_leave_the_session(context: Context) -> None:
-    """A second handshake whose signature is wrong, or that stops halfway, leaves the session as it was."""
+    """A second handshake whose signature is wrong, or that stops halfway, does not affect the session."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             target, insider = context.encrypted(target_begins=target_begins)
@@ -174,7 +174,7 @@ def failed_handshakes_leave_the_session(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("STATE-ENCRYPTED-4", "!STATE-ENCRYPTED-4", "AKE-HIDE-1", "AKE-VERIFY-6"))
 def failed_handshakes_leave_the_secrets(context: Context) -> None:
-    """A second handshake whose signature is wrong leaves the session id as it was: SMP succeeds with the first one."""
+    """A second handshake whose signature is wrong does not change the session id: SMP succeeds with the first one."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             target, insider = context.encrypted(target_begins=target_begins)
@@ -243,7 +243,7 @@ def handshake_leaves_finished(context: Context) -> None:
     )
 )
 def messages_of_an_ended_session_are_not_read(context: Context) -> None:
-    """After either side has ended a session, no message of it is read, whenever it was made; a new session works."""
+    """After either side has ended a session, none of its messages is read, old or new; a new session works."""
     for by_user in (False, True):
         with context.case():
             target, insider = context.encrypted()
@@ -269,7 +269,7 @@ def messages_of_an_ended_session_are_not_read(context: Context) -> None:
 
 @scenario(requirements=("STATE-NETWORK-1", "!STATE-NETWORK-1"))
 def session_survives_lost_messages(context: Context) -> None:
-    """Whatever messages the network loses, a new handshake completes, and texts that are not lost are read."""
+    """Whichever messages the network loses, a new handshake completes, and the texts that arrive are read."""
     pair = context.pair()
     for steps in range(1, 4):  # the first handshakes lose their second, third and fourth message
         pair.tick(LATER)
@@ -289,7 +289,7 @@ def session_survives_lost_messages(context: Context) -> None:
 
 @scenario(requirements=("STATE-SECRECY-2", "!STATE-SECRECY-2"))
 def altered_and_replayed_messages_are_rejected(context: Context) -> None:
-    """Messages that were changed or repeated on the way are rejected; those that arrive as they were sent are read."""
+    """Messages altered or repeated on the way are rejected; those that arrive as they were sent are read."""
     target, insider = context.encrypted()
     for number in range(3):
         text = b"text %d" % number

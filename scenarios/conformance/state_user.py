@@ -1,4 +1,4 @@
-"""What the user asks for: to start, to send, to end; and what happens to texts that could not be sent.
+"""What the user asks for: to start, to send, to end; and what happens to texts that can't be sent.
 
 [User requests to start an OTR conversation, User types a message to be sent, User requests to end an OTR conversation]
 """
@@ -24,7 +24,7 @@ from otterproof.implementations.contract import (
 from otterproof.scenarios.conformance.handshake_play import LATER, commit_for_query, reveal_for
 from otterproof.scenarios.conformance.state import BAD, handshake_steps
 
-#: Texts that could be taken for something else, or be cut short or changed on the way.
+#: Texts that could be misread, truncated or changed on the way.
 TEXTS = (
     b"x",
     b"  blanks, tabs\t and line\r\nends  ",
@@ -36,17 +36,17 @@ TEXTS = (
 
 
 def required(context: Context) -> Policy:
-    """The version of this run, and nothing in the clear."""
+    """The policy that allows this run's version and requires encryption."""
     return ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION
 
 
 def arrived(target: TargetSession, insider: Insider, reply: Reply) -> list[bytes]:
-    """The texts in the Data Messages of a reply, decrypted, in the order in which they went out."""
+    """The texts in the Data Messages of a reply, decrypted, in the order in which they were sent."""
     return [target.read(insider, message).text for message in reply.messages(Kind.DATA)]
 
 
 def never_shown(target: TargetSession, check_id: str, text: bytes) -> None:
-    """Demand that a text has not been on the wire in the clear, in anything that was sent so far."""
+    """Demand that none of the messages sent so far contains a text in the clear."""
     found = [message for message in target.replies(0, target.name).raw if text in message]
     check(check_id, not found, expected="nothing in the clear", got=found, case=text)
 
@@ -176,7 +176,7 @@ def tags_are_sent_until_plaintext_comes(context: Context) -> None:
 
 @scenario(needs=("policy", "whitespace_tag"), requirements=("USER-SEND-5", "!USER-SEND-5"))
 def only_plaintext_is_tagged(context: Context) -> None:
-    """With SEND_WHITESPACE_TAG, only text in PLAINTEXT carries a tag: no query and no Data Message does."""
+    """With SEND_WHITESPACE_TAG, only texts in PLAINTEXT carry a tag, not queries or Data Messages."""
     policy = ALLOW[context.version] | Policy.SEND_WHITESPACE_TAG
     for state, target, insider in context.each_state(policy):
         with context.case(state):
@@ -195,9 +195,9 @@ def only_plaintext_is_tagged(context: Context) -> None:
 
 @scenario(requirements=("USER-SEND-7", "!USER-SEND-7", "USER-STORED-5", "!USER-STORED-5"))
 def resent_text_arrives_once(context: Context) -> None:
-    """After a new handshake, a text that was lost may be sent again, once and encrypted; a text that arrived may not.
+    """After a new handshake, a text that was lost may be resent, once and encrypted; a text that arrived may not.
 
-    It is open whether it is sent again, and whether it is marked then. [reading USER-RESEND]
+    Whether a text is resent, and whether it is then marked as resent, is left open. [reading USER-RESEND]
     """
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"arrived")
@@ -219,7 +219,7 @@ def resent_text_arrives_once(context: Context) -> None:
 
 @scenario(requirements=("USER-STORED-4", "!USER-STORED-4", "!USER-SEND-7"))
 def texts_are_not_sent_to_another_key(context: Context) -> None:
-    """A text that was typed in a session is not sent in a later session with another key."""
+    """A text typed in a session is not sent in a later session with another key."""
     text = b"for mallory alone"
     for finished in (False, True):
         with context.case():
@@ -230,7 +230,7 @@ def texts_are_not_sent_to_another_key(context: Context) -> None:
             target.receive(b"?OTR Error: An encrypted message could not be read.")
             other = target.insider("carol", seed=b"other")
             came = arrived(target, other, target.handshake_by_insider(other))
-            # A text that was typed in FINISHED may be sent to any key, by the reading USER-STORED-KEY.
+            # By the reading USER-STORED-KEY, a text typed in FINISHED may be sent to any key.
             kept = not came or (finished and came == [text])
             check("user.text-sent-to-another-key", kept, expected="no text", got=came)
             target.assert_session_alive(other)
@@ -238,7 +238,7 @@ def texts_are_not_sent_to_another_key(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("!USER-STORED-4",))
 def engines_keep_texts_for_the_key_they_were_typed_for(context: Context) -> None:
-    """A text typed after the peer's end waits for the same long-term key, and is sent to no other."""
+    """This project's engines send a text typed after the peer's end to the same long-term key only."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)
     target.user("send", text=b"for mallory alone")
@@ -282,7 +282,7 @@ def query_replaces_text_when_encryption_is_required(context: Context) -> None:
     requirements=("USER-STORED-1", "!USER-STORED-1", "USER-STORED-2", "USER-SEND-1", "!USER-STORED-5"),
 )
 def stored_texts_are_sent_once_encrypted(context: Context) -> None:
-    """Texts stored with REQUIRE_ENCRYPTION are sent in order and once when a handshake completes, not when it fails."""
+    """Texts stored under REQUIRE_ENCRYPTION are sent once, in order, when a handshake completes, not if it fails."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             target = context.target_session(policy=required(context))
@@ -317,7 +317,7 @@ def stored_texts_are_sent_once_encrypted(context: Context) -> None:
 
 @scenario(needs=("stored_messages",), requirements=("USER-SEND-9", "!USER-SEND-9"))
 def texts_typed_when_finished_are_kept(context: Context) -> None:
-    """A text typed in FINISHED is sent once, encrypted, when a handshake with the same key follows; no others are."""
+    """A text typed in FINISHED is sent once, encrypted, after a handshake with the same key; no other text is."""
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"before")
     target.assert_receives_text(insider, b"yes")
@@ -333,7 +333,7 @@ def texts_typed_when_finished_are_kept(context: Context) -> None:
 
 @scenario(needs=("policy", "stored_messages"), requirements=("USER-STORED-2", "!USER-STORED-2", "!POLICY-REQUIRE-1"))
 def stored_texts_never_go_out_in_the_clear(context: Context) -> None:
-    """No message, failure or change of policy makes a stored text go out; only a handshake that completes does."""
+    """No message, failure or policy change makes a stored text go out; only a completed handshake does."""
     target = context.target_session(policy=required(context))
     target.user("send", text=b"stored text")
     insider = target.insider()
@@ -353,7 +353,7 @@ def stored_texts_never_go_out_in_the_clear(context: Context) -> None:
 
 @scenario(needs=("policy", "stored_messages", "time"), requirements=("USER-STORED-3", "!USER-STORED-3"))
 def old_stored_texts_stay_unsent(context: Context) -> None:
-    """A stored text is sent if it is recent; there may be an age above which it is not. [reading USER-RECENT]"""
+    """A stored text is sent if it is recent; beyond some age, it may stay unsent. [reading USER-RECENT]"""
     sent = {}
     for age in (0, 10, 70, 3600, 86400):
         with context.case():
@@ -375,7 +375,7 @@ def old_stored_texts_stay_unsent(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("USER-STORED-3", "!USER-STORED-3"))
 def engines_keep_stored_texts_for_a_minute(context: Context) -> None:
-    """The project's engines send what was stored up to 60 seconds ago, and tell the user of what is older."""
+    """This project's engines send texts stored up to 60 seconds ago, and tell the user of older ones."""
     for age in (RECENT, RECENT + 1):
         with context.case():
             target = context.target_session(policy=required(context))
@@ -439,7 +439,7 @@ def ending_a_session_notifies_the_peer(context: Context) -> None:
 
 @scenario(requirements=("USER-END-4", "!USER-END-4", "!USER-END-2"))
 def ending_in_finished_leads_to_plaintext(context: Context) -> None:
-    """In FINISHED, the user's end sends nothing and leads to PLAINTEXT; until then no text goes out."""
+    """In FINISHED, the user's end sends nothing and leads to PLAINTEXT; until then, no text goes out."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)
     target.assert_not_sent(b"not yet")

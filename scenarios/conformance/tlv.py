@@ -11,7 +11,7 @@ from otterproof.implementations.contract import MessageRejected, PeerEndedSessio
 
 PADDING, DISCONNECTED, SMP_ABORT, EXTRA_KEY = 0, 1, 6, 8
 
-#: Types without a meaning, some of which look like others when they are cut.
+#: Types without a meaning, some of which look like known ones if they are truncated.
 UNKNOWN = (9, 0x0A, 0x80, 0xFF, 0x0101, 0x0106, 0x0108, 0x8001, 0xFFFF)
 
 END = tlv(DISCONNECTED)
@@ -23,7 +23,7 @@ END = tlv(DISCONNECTED)
 def tlvs_follow_a_nul(context: Context) -> None:
     """Text ends at the first NUL, and TLVs follow it without gaps, as in the worked examples.
 
-    Without a NUL everything is text.
+    Without a NUL, everything is text.
     """
     examples = b"\x00\x00\x00\x05hello", b"\x00\x01\x00\x00"
     for plaintext, texts in (
@@ -69,7 +69,7 @@ def lengths_and_types_have_two_bytes(context: Context) -> None:
 
 @scenario(requirements=("TLV-FORM-4", "!TLV-FORM-4", "!TLV-FORM-3", "!TLV-FORM-5", "TLV-FORM-5"))
 def unknown_types_are_ignored(context: Context) -> None:
-    """TLVs of unknown type have no effect, and neither the text nor the TLVs before and after them are lost."""
+    """TLVs of unknown types have no effect, and the text and the TLVs before and after them are still processed."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)
     target, insider = context.encrypted()
@@ -102,7 +102,7 @@ def nul_without_tlvs_is_accepted(context: Context) -> None:
 
 @scenario(requirements=("TLV-FORM-8", "!TLV-FORM-8", "!TLV-SAMPLE-1"))
 def truncated_tlvs(context: Context) -> None:
-    """A TLV that is cut short, or stray bytes after the last one, have no effect, and the session goes on."""
+    """A truncated TLV, or stray bytes after the last one, have no effect, and the session goes on."""
     target, insider = context.encrypted()
     for records in (
         b"\0",
@@ -130,7 +130,7 @@ def truncated_tlvs(context: Context) -> None:
 
 @scenario(requirements=("!TLV-FORM-1", "!TLV-END-1"))
 def typed_nul_makes_no_tlvs(context: Context) -> None:
-    """A text in which the user typed a NUL is refused, or sent in such a way that what follows is not a TLV."""
+    """A text in which the user typed a NUL is refused, or sent so that what follows the NUL is not read as TLVs."""
     target, insider = context.encrypted()
     for text in (b"text\0\0\1\0\0", b"\0\0\1\0\0", b"text\0\0\0\0\0\0\1\0\0"):
         for message in target.user("send", text=text).messages(Kind.DATA):
@@ -156,9 +156,9 @@ def padding_is_ignored(context: Context) -> None:
 
 @scenario(requirements=("TLV-PADDING-1", "!TLV-PADDING-1", "TLV-FORM-3"))
 def sent_padding(context: Context) -> None:
-    """The TLVs that the target adds to a text are whole; an engine adds padding when asked, and only then.
+    """The TLVs that the target adds to a text are complete; an engine adds padding when asked to, and only then.
 
-    The padding is one type 0 TLV of the length that was asked for.
+    The padding is one type 0 TLV of the requested length.
     """
     target, insider = context.encrypted()
     for length in (0, 1, 255, 5000):
@@ -176,7 +176,7 @@ def sent_padding(context: Context) -> None:
 
 @scenario(requirements=("TLV-PADDING-1", "TLV-FORM-3"))
 def padding_that_is_asked_for(context: Context) -> None:
-    """Padding that is asked for goes out with the text, in a type 0 TLV of the length that was asked for."""
+    """Requested padding goes out with the text, in a type 0 TLV of the requested length."""
     target, insider = context.encrypted()
     for length in (1, 255, 5000):
         plain = target.read(insider, target.user("send", text=b"text", padding=length).message(Kind.DATA))
@@ -194,9 +194,9 @@ def _whole(plain: Plaintext, text: bytes) -> None:
 
 @scenario(requirements=("TLV-END-1", "!TLV-END-1"))
 def user_ends_the_session(context: Context) -> None:
-    """When the user ends the session the peer gets one type 1 TLV, under the keys of the session, which is then over.
+    """When the user ends the session, the peer gets one type 1 TLV under the session's keys, and the session is over.
 
-    No type 1 TLV goes out before that, and none outside a session.
+    No type 1 TLV goes out before that or outside a session.
     """
     target, insider = context.encrypted()
     before = target.read(insider, target.user("send", text=b"before").message(Kind.DATA))
@@ -216,9 +216,9 @@ def user_ends_the_session(context: Context) -> None:
 
 @scenario(requirements=("TLV-END-2", "!TLV-END-2", "TLV-END-3", "!TLV-END-3", "TLV-END-4", "!TLV-END-4"))
 def peer_ends_the_session(context: Context) -> None:
-    """A type 1 TLV, whatever its value, leads to FINISHED: the user is told, and the text beside it is shown.
+    """A type 1 TLV, whatever its value, leads to FINISHED: the user is told, and the text next to it is shown.
 
-    Nothing more is read, or sent in the clear, until the user ends the session as well. A text does not end a session.
+    Nothing more is read, or sent in the clear, until the user ends the session too. A text does not end a session.
     """
     for text, value in ((b"", b""), (b"good bye", b""), (b"", b"with a value"), (b"both", bytes(300))):
         with context.case(text):
@@ -245,7 +245,7 @@ def peer_ends_the_session(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("STATE-ENDED-1", "!STATE-ENDED-1"))
 def nothing_answers_what_follows_the_end(context: Context) -> None:
-    """An SMP message after a type 1 TLV in the same message is not answered: the keys for that are forgotten."""
+    """An SMP message after a type 1 TLV in the same message is not answered: its keys are forgotten by then."""
     for asked in (tlv(2, bytes(4)), tlv(3, bytes(4)), tlv(2, smp_value(2, SmpPeer(1).message_1()))):
         with context.case(f"a type 1 TLV, then a type {asked.type} TLV of {asked.length} bytes"):
             target, insider = context.encrypted()

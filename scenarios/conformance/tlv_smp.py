@@ -12,9 +12,9 @@ from otterproof.harness.wire.layers import build_smp
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-1", "TLV-SMP-7", "TLV-SMP-9", "!TLV-SMP-2"))
 def types_2_to_5_carry_smp(context: Context) -> None:
-    """In whole runs begun by either side the four messages go out in TLVs of types 2 to 5, without an abort.
+    """In whole runs begun by either side, the four messages go out in TLVs of types 2 to 5, without an abort.
 
-    Each has a count and so many MPIs.
+    Each has a count and that many MPIs.
     """
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar(target_asks=True)
@@ -27,7 +27,7 @@ def types_2_to_5_carry_smp(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("!TLV-SMP-1", "!TLV-FORM-4"))
 def other_types_carry_no_smp(context: Context) -> None:
-    """The next SMP message under an unknown type has no effect, and under the type of another message is refused."""
+    """The next SMP message has no effect under an unknown type, and is refused under the type of another message."""
     smp_session = SmpSession(*context.encrypted())
     for state in (1, 2, 3, 4):
         kind, numbers = smp_session.bring(state)
@@ -47,7 +47,7 @@ def other_types_carry_no_smp(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-8", "!TLV-SMP-8", "!TLV-SMP-7", "!TLV-SMP-9"))
 def incomplete_smp_messages(context: Context) -> None:
-    """An SMP message with too few MPIs, fewer than its count, an MPI that is cut short, or no count is refused."""
+    """An SMP message is refused if it has too few MPIs, fewer MPIs than its count, a truncated MPI, or no count."""
     smp_session = SmpSession(*context.encrypted())
     for state in (1, 2, 3, 4):
         kind, numbers = smp_session.bring(state)
@@ -72,7 +72,7 @@ def incomplete_smp_messages(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-9", "!TLV-SMP-9"))
 def smp_messages_with_trailing_data(context: Context) -> None:
-    """An SMP message with too many MPIs, more than its count, or with bytes after the last one is refused."""
+    """An SMP message is refused if it has too many MPIs, more MPIs than its count, or bytes after the last one."""
     smp_session = SmpSession(*context.encrypted())
     for state in (1, 2, 3, 4):
         kind, numbers = smp_session.bring(state)
@@ -92,7 +92,7 @@ def smp_messages_with_trailing_data(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-10", "!TLV-SMP-10"))
 def huge_counts_do_no_harm(context: Context) -> None:
-    """A huge count, or a huge length of an MPI, is refused at once, and SMP works afterwards."""
+    """A huge count, or an MPI with a huge length, is refused at once, and SMP works afterwards."""
     smp_session = SmpSession(*context.encrypted())
     rest = smp_value(MESSAGE_1, smp_session.liar().message_1())[4:]
     for count in (0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x01000000, 0x10000, 100):
@@ -107,13 +107,13 @@ def huge_counts_do_no_harm(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-2", "TLV-SMP-3", "!TLV-SMP-3"))
 def aborts_are_empty(context: Context) -> None:
-    """A client that can't continue sends a type 6 TLV of length 0; one that is received may have a value."""
+    """A client that can't continue sends a type 6 TLV of length 0; one that it receives may have a value."""
     smp_session = SmpSession(*context.encrypted())
     _, numbers = smp_session.bring(4)
     smp_session.give(ABORT, b"with a value")
     first = smp_session.give(MESSAGE_4, smp_value(MESSAGE_4, numbers))
     first.sends("smp.failure-not-aborted", ABORT, case="SMP message 4 in EXPECT1")
-    # Whether malformed messages are answered with an abort, too, is judged elsewhere.
+    # Whether malformed messages are also answered with an abort is judged elsewhere.
     others = [smp_session.give(kind, value) for kind, value in ((MESSAGE_2, bytes(4)), (MESSAGE_4, b""))]
     lengths = [one.length for reply in (first, *others) for one in reply.tlvs if one.type == ABORT]
     check("smp.abort-not-empty", not any(lengths), expected=0, got=lengths)

@@ -12,7 +12,7 @@ from otterproof.harness.testkit.unharmed import SmpMoment, Unharmed
 from otterproof.scenarios.conformance.handshake_play import LATER
 from otterproof.scenarios.conformance.unharmed_play import disturbances
 
-#: The requirements that say so, for each kind of disturbance.
+#: The requirements that say that each kind of disturbance has no effect.
 _CLAIMS = (
     "STATE-ENCRYPTED-3",
     "STATE-ENCRYPTED-4",
@@ -31,7 +31,7 @@ _CLAIMS = (
 
 
 def _disturbed(context: Context, moment: SmpMoment, names: Sequence[str]) -> None:
-    """Demand that a session, with SMP at a moment, is unharmed by some disturbances, one after the other."""
+    """Demand that a session in which SMP has reached a moment survives some disturbances, one after the other."""
     target, insider = context.encrypted(target_begins=moment in (SmpMoment.EXPECT2, SmpMoment.EXPECT4))
     session = Unharmed(target, insider, context.target.capabilities)
     session.exchange_texts("nothing has happened yet")
@@ -43,9 +43,9 @@ def _disturbed(context: Context, moment: SmpMoment, names: Sequence[str]) -> Non
 
 
 def nothing_disturbs(context: Context, moment: SmpMoment) -> None:
-    """Demand that nothing disturbs a session with SMP at a moment.
+    """Demand that no disturbance harms a session in which SMP has reached a moment.
 
-    All disturbances are tried in one session; if it is harmed, each is tried in one of its own, to tell which it was.
+    All disturbances are tried in one session; if it is harmed, each is tried in its own session to find the cause.
     """
     names = list(disturbances(context.version))
     try:
@@ -60,9 +60,9 @@ def nothing_disturbs(context: Context, moment: SmpMoment) -> None:
 
 @scenario(requirements=_CLAIMS)
 def nothing_disturbs_a_session(context: Context) -> None:
-    """In ENCRYPTED, no query, handshake that fails, text in the clear, Error Message, fragment, forgery or message of
+    """In ENCRYPTED, no query, failed handshake, text in the clear, Error Message, fragment, forgery or message of
     another client disturbs the session: texts, the extra key and SMP go on as before, and key ids, counters and old MAC
-    keys are those that follow from the messages before.
+    keys are what the earlier messages make them.
     """
     nothing_disturbs(context, SmpMoment.NO_RUN)
 
@@ -96,7 +96,7 @@ _FIRST, _SECOND = 0x2B2B, 0xA3C3C3C3
 
 
 def _beside(context: Context, moment: SmpMoment) -> None:
-    """Demand that a session, with SMP at a moment, is unharmed by a session with another client of the account."""
+    """Demand that a session in which SMP has reached a moment survives a session with another client of the account."""
     able = context.target.capabilities
     target = context.target_session()
     first, second = target.insider(tag=_FIRST, seed=b"first"), target.insider(tag=_SECOND, seed=b"second")
@@ -107,7 +107,7 @@ def _beside(context: Context, moment: SmpMoment) -> None:
     target.tick(LATER)
     session.disturb(partial(_establish, target, second), f"a session with another client begins, when {moment}")
     other = Unharmed(target, second, able, named=True)
-    # Each moment of the one run meets another one of the other, and over all moments each of both is met.
+    # Pairs each moment of one run with a different moment of the other; over all moments, each run meets each moment.
     moments = list(SmpMoment) if "smp" in able else [SmpMoment.NO_RUN]
     at = moments[(moments.index(moment) + 1) % len(moments)]
     session.disturb(partial(other.begin, at), f"in the session with another client {at}, when {moment}")
@@ -129,8 +129,8 @@ def _disturb_all(target: TargetSession, insider: Insider) -> None:
 
 @scenario(versions=(3,), needs=("instance_tags",), requirements=("INSTANCE-MULTI-1", "!INSTANCE-MULTI-1"))
 def another_clients_session_disturbs_nothing(context: Context) -> None:
-    """A session with another client of the account, with SMP runs of its own, from its beginning to its end, leaves a
-    session and the SMP run in it as they are, at each moment of that run.
+    """A session with another client of the account, with its own SMP runs, does not affect a session or its SMP run
+    from beginning to end, at any moment of that run.
     """
     for moment in SmpMoment:
         if moment is SmpMoment.NO_RUN or "smp" in context.target.capabilities:

@@ -1,7 +1,7 @@
-"""What must not disturb a session: messages that anybody can send, and the target's own user asking for a session.
+"""What must not disturb a session: messages that anyone can send, and the target's own user asking for a session.
 
-Each is a function that hands the target what it is about. Some go through a handshake up to its last message, which is
-wrong, so that the session is not replaced. Whatever the target answers is judged elsewhere.
+Each disturbance is a function that delivers it to the target. Some go through a handshake whose last message is wrong,
+so that the session is not replaced. The target's answers are judged elsewhere.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import power
 from otterproof.scenarios.conformance.handshake_play import LATER, key_exchange_1
 
-#: Hands the target something, in its session with the insider.
+#: Disturbs the target in its session with the insider.
 Disturbance: TypeAlias = Callable[[TargetSession, Insider], None]
 
-#: A signature under the wrong key.
+#: A signature with a wrong MAC.
 WRONG = SignatureOptions(mac=bytes(20))
 
 #: The tag of a client that has no session.
@@ -28,7 +28,7 @@ OTHER_TAG = 0x4D4D4D4D
 
 
 def _plain(message: bytes) -> Disturbance:
-    """A message that is the same for everybody."""
+    """Deliver a fixed message, which does not depend on the session."""
     return lambda target, insider: _receive(target, message)
 
 
@@ -37,12 +37,12 @@ def _receive(target: TargetSession, message: bytes) -> None:
 
 
 def _peer(target: TargetSession, insider: Insider) -> Insider:
-    """The insider's client with D-H keys that were not used yet."""
+    """The insider's client with fresh D-H keys."""
     return _another(target, insider, insider.tag)
 
 
 def _another(target: TargetSession, insider: Insider, tag: int, version: int | None = None) -> Insider:
-    """A client of the insider's account, with D-H keys that were not used yet."""
+    """A client of the insider's account with fresh D-H keys."""
     seed = b"disturbs %d %d" % (tag, len(target.log))
     client = Insider(insider.key, insider.target_tag, version=version or target.version, tag=tag, seed=seed)
     client.assume_session()
@@ -59,7 +59,7 @@ def _query(target: TargetSession, insider: Insider) -> None:
 
 
 def _query_and_dh_key(target: TargetSession, insider: Insider) -> None:
-    """A handshake that the target begins, up to a Signature Message that is wrong."""
+    """A handshake that the target begins, with a wrong Signature Message at its end."""
     target.tick(LATER)
     commits = target.query().messages(Kind.DH_COMMIT)
     peer = _peer(target, insider)
@@ -75,7 +75,7 @@ def _commit(target: TargetSession, insider: Insider) -> None:
 
 
 def _commit_and_reveal_signature(target: TargetSession, insider: Insider) -> None:
-    """A handshake that the insider begins, up to a Reveal Signature Message that is wrong."""
+    """A handshake that the insider begins, with a wrong Reveal Signature Message at its end."""
     peer = _peer(target, insider)
     dh_keys = target.receive(peer.commit()).messages(Kind.DH_KEY)
     target.receive(peer.commit())
@@ -115,7 +115,7 @@ def _fragment_of_another_client(target: TargetSession, insider: Insider) -> None
 
 
 def _forgery(target: TargetSession, insider: Insider) -> None:
-    """A text and an end with a wrong MAC, and with counters above all that are to come."""
+    """A text and an end, both with a wrong MAC, with counters above all later ones."""
     target.receive(insider.data(b"forged", mac=bytes(20), ctr=1 << 40))
     target.receive(insider.data(tlvs=[tlv(1)], mac=bytes(20), ctr=1 << 41))
 
@@ -126,7 +126,7 @@ def _unknown_keys(target: TargetSession, insider: Insider) -> None:
 
 
 def _replay(target: TargetSession, insider: Insider) -> None:
-    """The last Data Message of the insider's, once more."""
+    """The insider's last Data Message, once more."""
     received = [step.args["message"] for step in target.log if step.action == "receive"]
     ours = [raw for raw in received if isinstance(raw, bytes) and wire.parse(raw).kind is Kind.DATA]
     target.receive(ours[-1])
@@ -162,7 +162,7 @@ def _key_exchange(target: TargetSession, insider: Insider) -> None:
 
 
 def _unknown_types(target: TargetSession, insider: Insider) -> None:
-    """Encoded messages of unknown versions and types, one that is cut short, and one that is no base64."""
+    """Encoded messages of unknown versions and types, a truncated one, and one that is not base64."""
     commit = wire.parse(_peer(target, insider).commit())
     for field, value in (("version", 4), ("version", 1), ("type", 0x42)):
         target.receive(wire.build(commit.with_value(field, value)))
@@ -174,7 +174,7 @@ def _own_query(target: TargetSession, insider: Insider) -> None:
     target.user("start")
 
 
-#: By name, what must disturb no session of either version.
+#: Disturbances for sessions of both versions, by name.
 IN_ALL_VERSIONS: Mapping[str, Disturbance] = {
     "text in the clear": _plain(b"hello in the clear"),
     "an Error Message": _plain(b"?OTR Error: it went wrong"),
@@ -198,7 +198,7 @@ IN_ALL_VERSIONS: Mapping[str, Disturbance] = {
     "a Reveal Signature and a Signature of another handshake": _stray_handshake_messages,
 }
 
-#: Those that are of one version.
+#: Disturbances for sessions of one version.
 OF_VERSION: Mapping[int, Mapping[str, Disturbance]] = {
     2: {"a Key Exchange Message of version 1": _key_exchange},
     3: {
@@ -211,5 +211,5 @@ OF_VERSION: Mapping[int, Mapping[str, Disturbance]] = {
 
 
 def disturbances(version: int) -> Mapping[str, Disturbance]:
-    """Everything that must disturb no session of a version."""
+    """All disturbances that must not harm a session of a version."""
     return {**IN_ALL_VERSIONS, **OF_VERSION[version]}

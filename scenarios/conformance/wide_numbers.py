@@ -1,8 +1,8 @@
-"""Numbers of more than a byte: key ids, and the numbers of fragments, that a client reaches itself or is faced with.
+"""Numbers of more than one byte: key ids and fragment numbers that a client reaches itself or receives.
 
-A client's own key ids begin at 1 and rise by one, so it takes hundreds of turns to see how one is written that has more
-than a byte. An insider chooses the key id that it begins with. (Counters and the lengths of texts and TLVs are in
-data_counters, data and tlv.) [Key Management, Fragmentation]
+A client's own key ids begin at 1 and rise by one, so it takes hundreds of turns until one has more than one byte. An
+insider chooses its first key id. (Counters and the lengths of texts and TLVs are in data_counters, data and tlv.) [Key
+Management, Fragmentation]
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from otterproof.harness.wire import Kind
 from otterproof.scenarios.conformance.fragments_play import assert_all_rejected, assert_arrives, fragment, fragments
 from otterproof.scenarios.conformance.fragments_sent import SMALL, check_fragments
 
-#: The last key id before one that needs another byte, or has its highest bit set.
+#: The last key id before one that needs another byte or has its highest bit set.
 LAST_OF_THEIR_SIZE = (0xFF, 0xFFFF, 0xFFFFFF, 0x7FFFFFFF)
 
-#: As many fragments as a message can have.
+#: The most fragments that a message can have.
 MOST_FRAGMENTS = 0xFFFF
 
-#: What added to a number changes none of its lower bytes.
+#: Numbers that leave all lower bytes unchanged when added.
 HIGHER_BYTES = (1 << 8, 1 << 16, 1 << 24)
 
 
 @scenario(requirements=("DATA-KEYID-2", "DATA-NEXT-1", "KEYMGMT-ROTATE-1"))
 def own_key_ids_exceed_one_byte(context: Context) -> None:
-    """In 260 turns of a conversation the target's key id rises by one with each, past 255, and so does the peer's.
+    """Over 260 turns of a conversation, the target's key id rises by one each turn, past 255, and so does the peer's.
 
     Each turn has new keys, under which texts arrive both ways.
     """
@@ -40,7 +40,7 @@ def own_key_ids_exceed_one_byte(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-RECV-2", "!KEYMGMT-RECV-2", "KEYMGMT-RECV-3", "!KEYMGMT-RECV-3", "TYPES-INT-1"))
 def key_ids_are_compared_in_all_bytes(context: Context) -> None:
-    """A key id that differs from a live one in its higher bytes alone is unknown, for either side's keys."""
+    """A key id of either side that differs from a live one only in its higher bytes is unknown."""
     for keyid in (1, 0x01010101):
         with context.case(f"key id {keyid}"):
             target, insider = context.encrypted(signed=SignatureOptions(keyid=keyid))
@@ -59,7 +59,9 @@ def key_ids_are_compared_in_all_bytes(context: Context) -> None:
 
 @scenario(requirements=("TYPES-INT-1", "KEYMGMT-ROTATE-3", "KEYMGMT-PICK-2"))
 def peer_key_ids_grow_by_a_byte(context: Context) -> None:
-    """A peer's key ids rise past 255, 65535 and other limits: texts arrive both ways under each key, in either role."""
+    """When a peer's key ids rise past 255, 65535 and other limits, texts arrive both ways under each key, in either
+    role.
+    """
     for target_begins in (False, True):
         for keyid in LAST_OF_THEIR_SIZE:
             with context.case(f"key id {keyid:#x}, and {who_begins(target_begins)}"):
@@ -91,9 +93,9 @@ def hundreds_of_fragments_are_sent(context: Context) -> None:
 
 @scenario(requirements=("FRAGMENT-RECV-10", "FRAGMENT-SEND-6", "FRAGMENT-RECV-13"))
 def legal_fragment_numbers_end_at_65535(context: Context) -> None:
-    """The first of up to 65,535 fragments is stored in place of what was stored before.
+    """The first fragment of up to 65,535 replaces any stored fragments.
 
-    In a nightly run, a message in 65,535 fragments is put together.
+    In a nightly run, a message in 65,535 fragments is reassembled.
     """
     target, insider = context.encrypted()
     for n in (0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, MOST_FRAGMENTS):

@@ -1,6 +1,6 @@
-"""The target beside the reference engine: both get the same inputs, draw the same randomness and must do the same.
+"""The target is compared with the reference engine: both get the same inputs and random values and must do the same.
 
-These scenarios reach far into an engine, and know nothing of what is right: the first difference in bytes, events or
-state is a failure. A target must be an engine for them, since others do not draw from a given seed; only those of
-`courses` are for every target.
+These scenarios test an engine in depth without knowing what is correct: the first difference in bytes, events or state
+is a failure. The target must be an engine, since other targets do not draw from a given seed; only the scenarios of
+`courses` run with every target.
 """

@@ -1,8 +1,8 @@
-"""The requirements of scenarios that follow from many of them."""
+"""The requirements of scenarios that judge many."""
 
 from __future__ import annotations
 
-#: Of the scenario in which Data Messages are lost, late, repeated and reordered.
+#: For the scenario in which Data Messages are lost, late, repeated and reordered.
 LOSSES = (
     "DATA-CTR-1",
     "DATA-CTR-2",

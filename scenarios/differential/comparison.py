@@ -1,6 +1,6 @@
-"""What differential scenarios are made of: a target that is compared, and honest peers or an insider for it.
+"""The parts of differential scenarios: a compared target, and its honest peers or an insider.
 
-What the target and the peers do is recorded; what the reference engine did instead is in the verdict.
+A run records what the target and the peers do; the verdict says what the reference engine did instead.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from otterproof.implementations.reference import ReferenceEngine
 
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 
-#: What all parties draw from.
+#: The seed for all parties' random values.
 SEED = b"differential"
 
 
 class ComparedTarget(LockstepParty):
-    """The target's engine and the reference engine, which must do the same. record: what the target's does."""
+    """The target's engine and the reference engine, which must do the same. record: what the target's engine does."""
 
     def __init__(self, record: Record, engines: dict[str, Engine]) -> None:
         super().__init__(TARGET, engines)
@@ -37,7 +37,7 @@ class ComparedTarget(LockstepParty):
 
 
 class Comparison:
-    """Makes targets that are compared, and the parties around them, in the protocol version of a context."""
+    """Makes compared targets and the parties around them, in a context's protocol version."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -51,18 +51,18 @@ class Comparison:
         size: int | None = None,
         tape: Tape | None = None,
     ) -> ComparedTarget:
-        """A target. tape: values for some of its draws."""
+        """A target. tape: values for some of its random draws."""
         config = PartyConfig(published_key("alice"), ALLOW[self.version] if policy is None else policy, tag, size)
         record = self.record(config, tape)
         engines = {name: make(config, record.header.entropy(TARGET)) for name, make in self.engines().items()}
         return ComparedTarget(record, engines | {TARGET: Recorded(record, TARGET, engines[TARGET])})
 
     def record(self, config: PartyConfig, tape: Tape | None = None) -> Record:
-        """The record of a run that now begins, of a target made from a configuration."""
+        """Begin the record of a run whose target has this configuration."""
         return self.context.record({TARGET: PartyInfo(self.context.target.name, config, tape or {})}, SEED)
 
     def engines(self) -> dict[str, EngineFactory]:
-        """What the target is made by, and what it is compared with."""
+        """The target's engine and the one that it is compared with."""
         judged = self.context.target
         if not isinstance(judged, InProcess):
             raise TypeError(f"{judged.name} claims lockstep and is not an engine")
@@ -94,7 +94,7 @@ class ComparedConversation:
         self.join("peer", PEER_TAG)
 
     def join(self, name: str, tag: int, *, key: str = "bob", size: int | None = None, tape: Tape | None = None) -> None:
-        """One more client of the correspondent: it receives all that the target sends."""
+        """Add a client of the correspondent, which receives everything that the target sends."""
         config = PartyConfig(published_key(key), BOTH, tag, size)
         record = self.target.record
         record.join(name, PartyInfo("reference", config, tape or {}))
@@ -110,11 +110,11 @@ class ComparedConversation:
         return self.network.queues
 
     def act(self, party: str, action: str, **args: object) -> list[bytes]:
-        """A user acts; what that sends is on its way, and returned."""
+        """A user acts; the messages that this sends, which are now on their way."""
         return self._sent(party, getattr(self.parties[party], action)(**args) or ())
 
     def deliver(self, party: str, message: bytes) -> list[bytes]:
-        """A party receives a message; what it sends is on its way, and returned."""
+        """A party receives a message; the messages that it sends, which are now on their way."""
         return self._sent(party, self.parties[party].receive(message))
 
     def _sent(self, party: str, events: Sequence[Event]) -> list[bytes]:
@@ -124,30 +124,30 @@ class ComparedConversation:
         return messages
 
     def pop(self, party: str) -> bytes:
-        """The next message for a party, taken out of its queue."""
+        """Take the next message for a party out of its queue."""
         return self.queues[party].pop(0)
 
     def deliver_next(self, party: str) -> list[bytes]:
-        """A party receives the next message that waits for it."""
+        """A party receives the next message in its queue."""
         return self.deliver(party, self.pop(party))
 
     def settle(self, *to: str) -> None:
-        """Deliver everything, or everything for some parties, those named first before the others."""
+        """Deliver all messages, or all those for some parties, in the order in which the parties are named."""
         for party, message in self.network.deliveries(to=to or None):
             self.deliver(party, message)
 
     def act_and_settle(self, party: str, action: str, **args: object) -> None:
-        """A user acts, and everything that follows is delivered."""
+        """A user acts, and all messages that follow are delivered."""
         self.act(party, action, **args)
         self.settle()
 
     def start(self, asks: str = "peer") -> None:
-        """A whole handshake, asked for by the target or by the peer."""
+        """A whole handshake, requested by the target or by the peer."""
         self.deliver("peer" if asks == "target" else "target", b"?OTRv%d?" % self.comparison.version)
         self.settle()
 
     def exchange_texts(self, rounds: int = 3) -> None:
-        """Texts that change keys."""
+        """Exchange texts, so that keys change."""
         for number in range(rounds):
             self.act_and_settle("target", "send", text=b"from the target %d" % number)
             self.act_and_settle("peer", "send", text=b"from the peer %d" % number)
@@ -168,7 +168,7 @@ DifferentialScenario = Callable[[Comparison], None]
 def differential(
     *requirements: str, versions: tuple[int, ...] = (2, 3)
 ) -> Callable[[DifferentialScenario], DifferentialScenario]:
-    """Make a function a differential scenario."""
+    """Make a function a differential scenario. requirements: those that it judges."""
 
     def register(run: DifferentialScenario) -> DifferentialScenario:
         @scenario(versions=versions, needs=("lockstep",), requirements=requirements)

@@ -1,4 +1,4 @@
-"""Courses that any target takes beside the reference engine (otterproof.harness.testkit.side_by_side)."""
+"""Courses in which any target is compared with the reference engine (otterproof.harness.testkit.side_by_side)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from otterproof.harness.wire.mutate import flip_bit
 
 @scenario(requirements=("AKE-OUTLINE-1", "!COMMIT-REVEALSIG-1", "!DHKEY-SIG-1", "!SIG-NONE-1", "!REVEAL-IGNORED-1"))
 def handshakes_side_by_side(context: Context) -> None:
-    """Every message of the handshake in both roles, each of them once too often and out of turn."""
+    """The target agrees with the reference engine on every handshake message, in both roles, when it comes in turn, is
+    repeated, or comes out of turn.
+    """
 
     def begun_by_the_insider(session: ComparedSession) -> None:
         insider = session.insider()
@@ -50,7 +52,9 @@ def damaged(message: bytes) -> bytes:
 
 @scenario(requirements=("KEYMGMT-SEND-1", "DATA-CTR-1", "KEYMGMT-ROTATE-1", "!DATA-RECV-12", "!DATA-RECV-13"))
 def sessions_side_by_side(context: Context) -> None:
-    """Texts in turn and in a row, repeated, damaged, late, without text, with TLVs, and the end."""
+    """The target agrees with the reference engine in a session: with texts that alternate, follow each other, or are
+    repeated, damaged, late or empty, with TLVs, and at the end.
+    """
 
     def course(session: ComparedSession) -> None:
         insider = session.insider()
@@ -77,7 +81,9 @@ def sessions_side_by_side(context: Context) -> None:
 
 @scenario(requirements=("!ROBUST-INPUT-2", "!ARMOUR-PARSE-5", "!QUERY-PARSE-2", "!ERROR-STATE-1"))
 def odd_input_side_by_side(context: Context) -> None:
-    """Text, marks and messages that are not of the form, before and in a session: what is shown and what goes out."""
+    """The target agrees with the reference engine on what it shows and sends when it receives plain text, queries, an
+    error and malformed messages, before and during a session.
+    """
     odd = (
         ("plain text", b"hello", ()),
         ("a query for version 1", b"?OTR?", ()),
@@ -105,7 +111,9 @@ def odd_input_side_by_side(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMP-BEGIN-1", "!SMP-ABORT-1", "SMPMATH-TEST-1"))
 def smp_side_by_side(context: Context) -> None:
-    """SMP begun by either session, with equal and with other secrets, and a message that nobody waits for."""
+    """The target agrees with the reference engine in SMP, begun by either side with equal and unequal secrets, and with
+    an SMP message that is not expected.
+    """
 
     def course(session: ComparedSession) -> None:
         insider = session.insider()

@@ -74,7 +74,7 @@ UNENCODED = (
     "!TLV-FORM-7",
 )
 def unencoded(comparison: Comparison) -> None:
-    """Every unencoded message under several policies, before, in and after a session."""
+    """The target agrees with the reference engine on every unencoded message, before, during and after a session."""
     for policy in (ALLOW[comparison.version], BOTH, EVERYTHING, Policy.NONE, BOTH | Policy.REQUIRE_ENCRYPTION):
         target = comparison.target(policy)
         for message in UNENCODED:
@@ -107,7 +107,7 @@ def unencoded(comparison: Comparison) -> None:
     "!USER-STORED-2",
 )
 def texts_and_queries_in_the_clear(comparison: Comparison) -> None:
-    """What the user sends in the clear, and asks for, under all policies."""
+    """The target agrees with the reference engine on texts and queries in the clear, under several policies."""
     allowed = ALLOW[comparison.version]
     for policy in (Policy.NONE, allowed, BOTH, EVERYTHING, allowed | EVERYTHING ^ BOTH):
         target = comparison.target(policy)
@@ -130,7 +130,7 @@ def texts_and_queries_in_the_clear(comparison: Comparison) -> None:
 
 @differential("!COMMIT-POLICY-1", "!POLICY-V2-1", "!SIG-POLICY-1")
 def policies(comparison: Comparison) -> None:
-    """Every message of a handshake and of a session under a policy that forbids its version."""
+    """The target agrees with the reference engine on every message whose version the policy allows or forbids."""
     for allowed in (Policy.NONE, ALLOW[5 - comparison.version], ALLOW[comparison.version]):
         for asks in ("target", "peer"):
             conversation = comparison.conversation(BOTH)
@@ -176,7 +176,7 @@ def policies(comparison: Comparison) -> None:
     "!TYPES-SHORT-1",
 )
 def malformed(comparison: Comparison) -> None:
-    """Messages whose lengths are wrong, of types that do not exist, with bytes left over, in odd armour."""
+    """The target agrees with the reference engine on messages with wrong lengths, types, trailing bytes or armour."""
     conversation = comparison.conversation()
     conversation.start()
     for asks in ("peer", "target"):
@@ -236,7 +236,7 @@ def _malformed(message: bytes) -> list[bytes]:
     "!FRAGMENT-SEND-7",
 )
 def fragments_received(comparison: Comparison) -> None:
-    """Fragments in all orders and forms, of one sender and of several, whole messages in between."""
+    """The target agrees with the reference engine on fragments in all orders and forms, of one or several senders."""
     conversation = comparison.conversation(ALLOW[comparison.version] | Policy.ERROR_START_AKE)
     conversation.start()
     message = conversation.act("peer", "send", text=b"in pieces")[0]
@@ -276,7 +276,7 @@ def fragments_received(comparison: Comparison) -> None:
 
 @differential("!FRAGMENT-BOUND-1", "!FRAGMENT-SEND-6")
 def fragment_limits(comparison: Comparison) -> None:
-    """Too much in fragments: too long a message, too many senders, many small pieces."""
+    """The target agrees with the reference engine on fragments that are too many, too long or of too many senders."""
     target = comparison.target(BOTH)
     front = b"?OTR|2b2b|0," if comparison.version == 3 else b"?OTR,"
     for k in range(1, 5):
@@ -301,7 +301,7 @@ def fragment_limits(comparison: Comparison) -> None:
     "!FRAGMENT-SEND-9",
 )
 def fragments_sent(comparison: Comparison) -> None:
-    """What the target sends when messages must be short, and how it puts together what a peer sends."""
+    """The target agrees with the reference engine on fragmenting its messages and reassembling those of a peer."""
     for size in (64, 200, 500):
         conversation = ComparedConversation(comparison, comparison.target(size=size))
         conversation.join("peer", 0x2B2B, size=size)
@@ -323,7 +323,7 @@ def fragments_sent(comparison: Comparison) -> None:
 
 @differential("!COMMIT-FORM-5", "!INSTANCE-MULTI-1", "!INSTANCE-MULTI-2", "!KEYMGMT-ROTATE-2")
 def clients(comparison: Comparison) -> None:
-    """Several clients of one account, each with a session; texts, fragments and ends in all of them."""
+    """The target agrees with the reference engine when several clients of one account each have a session."""
     conversation = comparison.conversation(BOTH)
     conversation.join("other", 0xFEED2B02)
     conversation.start("peer")
@@ -345,7 +345,7 @@ def clients(comparison: Comparison) -> None:
         conversation.act_and_settle("target", "send", text=b"by name", instance=instance)
         conversation.act_and_settle("target", "end", instance=instance)
     conversation.act_and_settle("peer", "send", text=b"from the peer")
-    # Both wait for an answer to the same commit; one answers, and goes on to other keys.
+    # Both await an answer to the same commit; one answers, and goes on to other keys.
     conversation.start("peer")
     conversation.deliver("target", b"?OTRv%d?" % comparison.version)
     conversation.queues["other"].clear()
@@ -373,7 +373,7 @@ def clients(comparison: Comparison) -> None:
     versions=(3,),
 )
 def tags(comparison: Comparison) -> None:
-    """Messages of all kinds with instance tags of all kinds."""
+    """The target agrees with the reference engine on all kinds of messages under all kinds of instance tags."""
     conversation = comparison.conversation()
     query = b"?OTRv3?"
     conversation.deliver("peer", query)
@@ -399,7 +399,7 @@ def _with_tags(conversation: ComparedConversation, message: bytes, fragments: tu
 
 @differential("!INSTANCE-LEARN-2", versions=(3,))
 def many_tags(comparison: Comparison) -> None:
-    """More sender tags than there may be sessions, with and without an encrypted one."""
+    """The target agrees with the reference engine when there are more sender tags than it keeps sessions for."""
     for established in (False, True):
         conversation = comparison.conversation()
         commit = conversation.deliver("peer", b"?OTRv3?")[0]

@@ -1,4 +1,4 @@
-"""An insider: wrong values under right keys, MACs and proofs, in handshakes and data messages."""
+"""An insider sends wrong values under correct keys, MACs and proofs, in handshakes and data messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.implementations.contract import DsaPublicKey, Policy
 from otterproof.scenarios.differential.comparison import BOTH, Comparison, differential
 
-#: Values that are no good group elements; 2 and p - 2, the limits, are good ones.
+#: Invalid group elements; 2 and p - 2, the limits, are valid.
 DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
 LIMITS = (2, DH_PRIME - 2)
 
@@ -39,7 +39,7 @@ def answer(target: LockstepParty, smp_peer: Insider) -> None:
 
 
 def each(target: LockstepParty, messages: Iterable[bytes], then: bytes = b"") -> None:
-    """Each message at this same moment; after it `then`."""
+    """Deliver each message in the target's present state, then `then`."""
     for message in messages:
         moment = target.snapshot()
         target.receive(message)
@@ -49,13 +49,13 @@ def each(target: LockstepParty, messages: Iterable[bytes], then: bytes = b"") ->
 
 
 def secret_of(public: int) -> int | None:
-    """The shared secret that a degenerate public key leads to; for p - 1, it is a guess."""
+    """The shared secret for a degenerate public key; for p - 1, it is a guess."""
     return None if public in LIMITS else public % DH_PRIME if public % DH_PRIME < 2 else 1
 
 
 @differential("!AKE-VALID-1", "!AKE-VALID-2", "!AKE-VALID-3", "!AKE-VERIFY-1", "!COMMIT-REVEALSIG-2", "!REVEAL-SIG-10")
 def bad_gx(comparison: Comparison) -> None:
-    """g^x out of range, at its limits, of no structure, and not the one committed to."""
+    """The target agrees with the reference engine on a g^x that is out of range, malformed, or not committed to."""
     target, smp_peer = comparison.insider()
     dh_key = outgoing(target.receive(smp_peer.commit()))[0]
     reveal = smp_peer.reveal_signature(dh_key)
@@ -90,7 +90,7 @@ def bad_gx(comparison: Comparison) -> None:
 
 @differential("!AKE-VALID-1")
 def bad_gy(comparison: Comparison) -> None:
-    """g^y out of range, and at its limits."""
+    """The target agrees with the reference engine on a g^y that is out of range or at a limit."""
     target, smp_peer = comparison.insider()
     target.receive(b"?OTRv%d?" % comparison.version)
     each(target, [smp_peer.dh_key(public) for public in (*DEGENERATE, *LIMITS)], smp_peer.dh_key())
@@ -100,7 +100,7 @@ def bad_gy(comparison: Comparison) -> None:
 
 
 def signed_lies(target: LockstepParty) -> list[SignatureOptions]:
-    """Signature blocks that are wrong in one way each."""
+    """Signature blocks, each wrong in one way."""
     mallory, bob = published_key("mallory").public, published_key("bob").public
     q, p = mallory.q, mallory.p
     pairs = ((0, 0), (1, 0), (0, 1), (q, 1), (1, q), (1, 1), ((1 << 160) - 1, 1))
@@ -134,7 +134,9 @@ def signed_lies(target: LockstepParty) -> list[SignatureOptions]:
 
 
 def try_wrong_first(target: LockstepParty, wrong: bytes, right: bytes) -> None:
-    """Give the wrong message and then the right one; and the wrong one and a text. The target is as before."""
+    """In the target's present state, deliver the wrong message, then the right one or a text; its state is restored
+    after it.
+    """
     moment = target.snapshot()
     target.receive(wrong)
     target.receive(right)
@@ -146,7 +148,7 @@ def try_wrong_first(target: LockstepParty, wrong: bytes, right: bytes) -> None:
 
 @differential("!AKE-VERIFY-3", "!KEYS-PARAMS-1", "!KEYS-PARAMS-2", "!KEYS-PUBKEY-4", "!KEYS-SIG-5", "!TYPES-INT-1")
 def bad_reveal_signatures(comparison: Comparison) -> None:
-    """Reveal Signatures that are wrong in one way each, and then the right one."""
+    """The target agrees with the reference engine on wrong Reveal Signatures and the right ones after them."""
     target, smp_peer = comparison.insider()
     dh_key = outgoing(target.receive(smp_peer.commit()))[0]
     for signed in signed_lies(target):
@@ -155,7 +157,9 @@ def bad_reveal_signatures(comparison: Comparison) -> None:
 
 @differential("!AKE-VERIFY-5", "!REVEAL-SIG-3", "!REVEAL-SIG-4", "!REVEAL-SIG-5")
 def bad_signatures(comparison: Comparison) -> None:
-    """Signature Messages that are wrong in one way each, and then the right one; and a text too early."""
+    """The target agrees with the reference engine on Signature Messages that are each wrong in one way, followed by the
+    right one or by a text that its user types too early.
+    """
     target, smp_peer = comparison.insider()
     commit = outgoing(target.receive(b"?OTRv%d?" % comparison.version))[0]
     reveal = outgoing(target.receive(smp_peer.dh_key()))[0]
@@ -167,7 +171,7 @@ def bad_signatures(comparison: Comparison) -> None:
 
 @differential("!AKE-BOTH-1", "!ERROR-RESEND-1", "!KEYMGMT-AKE-2")
 def another_identity(comparison: Comparison) -> None:
-    """A session that is refreshed under another long-term key, and one with the same D-H key again."""
+    """The target agrees with the reference engine when a new handshake has another key, or the same D-H key."""
     policy = BOTH | Policy.REQUIRE_ENCRYPTION
     for key in ("mallory", "bob"):
         target, smp_peer = comparison.insider(policy)
@@ -186,7 +190,7 @@ def another_identity(comparison: Comparison) -> None:
     again = comparison.new_insider()
     begin(target, again, SignatureOptions(keyid=2))
     target.send(text=b"four")
-    # Keys in another group with the same y.
+    # A key in another group with the same y.
     smp_peer = comparison.new_insider(seed=b"group")
     carol, mallory = published_key("carol").public, published_key("mallory").public
     begin(target, smp_peer, SignatureOptions(advertised_key=replace(carol, y=mallory.y)))
@@ -194,7 +198,7 @@ def another_identity(comparison: Comparison) -> None:
 
 @differential("!KEYS-SIG-1")
 def short_signature(comparison: Comparison) -> None:
-    """A DSA nonce of the target's that gives an s with a leading zero."""
+    """The target agrees with the reference engine when its DSA nonce gives an s with a leading zero."""
     probe, smp_peer = comparison.insider()
     dh_key = outgoing(probe.receive(smp_peer.commit()))[0]
     gy, gx = wire.parse(dh_key).number("gy"), power(2, smp_peer.x)
@@ -220,7 +224,7 @@ def short_signature(comparison: Comparison) -> None:
     "!TYPES-CTR-1",
 )
 def data_fields(comparison: Comparison) -> None:
-    """Data messages with every field wrong in turn, under a right MAC."""
+    """The target agrees with the reference engine on data messages with a correct MAC and one wrong field each."""
     for keyid in (1, 5):
         target, smp_peer = comparison.insider()
         begin(target, smp_peer, SignatureOptions(keyid=keyid))
@@ -303,7 +307,7 @@ def mac_keys_with_zeros(comparison: Comparison) -> None:
     "!TLV-PADDING-2",
 )
 def tlvs(comparison: Comparison) -> None:
-    """TLVs of all types and lengths, cut short, several at once, with texts and without."""
+    """The target agrees with the reference engine on TLVs of all types and lengths, truncated or several at once."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     contents = [
@@ -339,7 +343,7 @@ def tlvs(comparison: Comparison) -> None:
 
 @differential("!INSTANCE-LEARN-2")
 def wrong_tags_of_insider(comparison: Comparison) -> None:
-    """An insider whose instance tag is the target's own, or one of the largest."""
+    """The target agrees with the reference engine when the insider's instance tag is the target's own or very large."""
     for tag in (0x1A1A, 0xFFFFFFFF, 0x80000000, PEER_TAG):
         target, smp_peer = comparison.insider()
         smp_peer.tag = tag
@@ -351,7 +355,9 @@ def wrong_tags_of_insider(comparison: Comparison) -> None:
 
 @differential("!MACREVEAL-WHAT-2", "!MACREVEAL-WHAT-4", "!MACREVEAL-WHEN-1")
 def keys_marked_by_refused_messages(comparison: Comparison) -> None:
-    """All four pairs of keys verify something, some of it in messages that are refused, before keys change."""
+    """The target agrees with the reference engine when all four pairs of keys verify messages, some of them refused,
+    before keys change.
+    """
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     for number in range(2):

@@ -1,4 +1,4 @@
-"""An insider in SMP: each number of each message wrong in turn, and messages out of turn."""
+"""An insider in SMP: each number of each message is wrong in turn, and messages come out of turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _smp(target: LockstepParty, smp_peer: Insider, kind: int, value: bytes) -> l
 
 
 def _lies(kind: int, right: dict[str, int]) -> list[Tlv]:
-    """One SMP message wrong in every way: each number in turn, the count, the form."""
+    """One SMP message, wrong in every way: each number in turn, the count, the form."""
     found = []
     for name in right:
         values: tuple[int, ...] = (*DEGENERATE, right[name] + DH_PRIME, *LIMITS)
@@ -44,7 +44,7 @@ def _lies(kind: int, right: dict[str, int]) -> list[Tlv]:
     return [*found, tlv(kind, body)]
 
 
-#: Things that are sent out of turn in every state of SMP.
+#: TLVs that are sent out of turn in every state of SMP.
 def _out_of_turn(numbers: dict[int, dict[str, int]]) -> list[Tlv]:
     found = [tlv(kind, smp_value(kind, right)) for kind, right in numbers.items()]
     found.append(tlv(7, b"why?\0" + smp_value(2, numbers[2])))
@@ -91,7 +91,7 @@ def _secret(target: LockstepParty, smp_peer: Insider, begins: bool) -> int:
     "!TLV-SMP-9",
 )
 def invalid_smp_from_initiator(comparison: Comparison) -> None:
-    """The insider begins SMP, and lies in messages 1 and 3, or sends others out of turn."""
+    """The target agrees with the reference engine when an insider begins SMP with messages wrong or out of turn."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     run = SmpPeer(_secret(target, smp_peer, True))
@@ -119,7 +119,7 @@ def invalid_smp_from_initiator(comparison: Comparison) -> None:
     "!SMPMATH-RANGE-6",
 )
 def invalid_smp_from_responder(comparison: Comparison) -> None:
-    """The target begins SMP, and the insider lies in messages 2 and 4, or sends others out of turn."""
+    """The target agrees with the reference engine when an insider answers SMP with messages wrong or out of turn."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     run = SmpPeer(_secret(target, smp_peer, False))

@@ -1,7 +1,8 @@
-"""Limits: what a party can be made from and asked to do, just inside and just outside of what the contract allows.
+"""Limits: values for a party's configuration and its users' requests, just inside and just outside the contract's
+limits.
 
-Both engines refuse the same and take the same. Where a limit is one of the protocol's, it is judged against any target
-elsewhere; here the two engines are compared with each other.
+Both engines must accept and refuse the same values. Limits of the protocol are judged elsewhere, for any target; here
+the two engines are compared with each other.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def _key(x: int = _KEY.x, **parameters: int) -> DsaPrivateKey:
     return DsaPrivateKey(replace(_KEY.public, **parameters), x)
 
 
-#: What a party is made from, besides what goes without saying, and whether that is refused.
+#: Values of a configuration, other settings being valid, and whether they are refused.
 CONFIGS: tuple[tuple[dict[str, Any], bool], ...] = (
     *(({"instance_tag": tag}, True) for tag in (-1, 0, 1, MIN_INSTANCE_TAG - 1, 1 << 32)),
     *(({"instance_tag": tag}, False) for tag in (MIN_INSTANCE_TAG, MIN_INSTANCE_TAG + 1, 0x80000000, 0xFFFFFFFF)),
@@ -61,7 +62,7 @@ CONFIGS: tuple[tuple[dict[str, Any], bool], ...] = (
 
 @differential("!INSTANCE-OWN-1", "!INSTANCE-OWN-2", "!KEYS-PARAMS-1", "!FRAGMENT-SEND-12", versions=(3,))
 def party_settings(comparison: Comparison) -> None:
-    """A party is made from every value that is in range, and from none that is not."""
+    """An engine makes a party from every value that is in range, and refuses all others."""
     comparison.record(PartyConfig(_KEY, BOTH, TARGET_TAG))  # a transcript can't hold those that are refused
     for given, refused in CONFIGS:
         config = replace(PartyConfig(_KEY, BOTH, TARGET_TAG), **given)
@@ -77,7 +78,7 @@ def _refused(refused: bool) -> str:
 
 
 def _refuses(act: Callable[[], object]) -> bool:
-    """Whether the engine reports a mistake of its caller."""
+    """Whether the engine reports an error of its caller."""
     try:
         act()
     except OtrError:
@@ -87,7 +88,9 @@ def _refuses(act: Callable[[], object]) -> bool:
 
 @differential("!TLV-EXTRA-2", "!TLV-FORM-3", "!TLV-SMP-5", "!USER-SEND-1")
 def sizes_of_user_input(comparison: Comparison) -> None:
-    """Texts, padding, questions and extra keys of the largest size are taken, larger ones and negative ones refused."""
+    """The target agrees with the reference engine on accepting texts, padding, questions and extra keys up to the
+    largest size, and on refusing larger and negative ones.
+    """
     conversation = comparison.conversation()
     conversation.start()
     asked: list[tuple[str, dict[str, Any]]] = [
@@ -109,7 +112,7 @@ def sizes_of_user_input(comparison: Comparison) -> None:
 
 @differential("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-2", "!FRAGMENT-RECV-12")
 def stored_fragments(comparison: Comparison) -> None:
-    """Fragments up to the largest number, the most bytes and the most senders that are kept, and one more of each."""
+    """The target agrees with the reference engine on fragments at and beyond the limits of count, size and senders."""
     target = comparison.target()
     for k, n in (
         (1, 65534),
@@ -143,7 +146,9 @@ def _piece(comparison: Comparison, k: int, n: int, piece: bytes, sender: int = 0
 
 @differential("!USER-STORED-1", "!USER-STORED-3")
 def age_of_stored_texts(comparison: Comparison) -> None:
-    """Stored texts are sent for so long and no longer, whenever they were typed; time never goes back."""
+    """The target agrees with the reference engine on how old a stored text may be when it is sent. Both refuse a time
+    that goes back.
+    """
     for then in (0, 1000):
         for after in (0, 59, 60, 61, 599, 600, 601, 86400):
             conversation = comparison.conversation(BOTH | Policy.REQUIRE_ENCRYPTION)
@@ -160,7 +165,7 @@ def age_of_stored_texts(comparison: Comparison) -> None:
 
 @differential("KEYMGMT-ROTATE-1", "KEYMGMT-SEND-1", versions=(3,))
 def key_ids_beyond_one_byte(comparison: Comparison) -> None:
-    """Keys go on changing when their ids have outgrown a byte."""
+    """The target agrees with the reference engine on changing keys when key ids have outgrown one byte."""
     conversation = comparison.conversation()
     conversation.start()
     conversation.exchange_texts(260)
@@ -168,7 +173,7 @@ def key_ids_beyond_one_byte(comparison: Comparison) -> None:
 
 @differential("!SMPMATH-RANGE-1")
 def unusual_smp_exponents(comparison: Comparison) -> None:
-    """SMP exponents of the target that are 0, or give 1 or a number outside the group, in either role."""
+    """The target agrees with the reference engine when its own SMP exponents are 0, the order, or above it."""
     for exponent in (0, SMP_ORDER, 2 * SMP_ORDER + 1):
         for label in ("smp.a2", "smp.b3", "smp.r2", "smp.r7"):
             conversation = comparison.conversation(tape={(label, 0): exponent.to_bytes(192)})

@@ -1,4 +1,5 @@
-"""Random conversations: two clients of one correspondent and the target, users who do anything, a network that does.
+"""Random conversations: the target and one or two clients of a correspondent, users who do anything, and a hostile
+network.
 
 The same number gives the same conversation.
 """
@@ -20,13 +21,13 @@ MOVES = 150
 
 @differential("ROBUST-INPUT-1")
 def random_conversations(comparison: Comparison) -> None:
-    """Random conversations are the same for both engines, whichever moves are made."""
+    """The target agrees with the reference engine in random conversations, whatever the moves."""
     for number in comparison.context.examples(RUNS):
         _conversation(comparison, number)
 
 
 def _conversation(comparison: Comparison, number: int) -> None:
-    """One conversation; it begins encrypted, with a second client for odd numbers."""
+    """One conversation; it begins encrypted, and odd ones have a second client."""
     version = comparison.version
     choose = random.Random(f"{number} {version}")
     conversation = comparison.conversation(BOTH | Policy.ERROR_START_AKE | Policy.WHITESPACE_START_AKE)

@@ -1,5 +1,6 @@
-"""Honest parties with a network between them that loses, repeats, reorders and forges: handshakes, data
-messages, ends, stored texts, SMP, the extra key."""
+"""Honest parties on a network that loses, repeats, reorders and forges messages: handshakes, data messages, ends,
+stored texts, SMP, the extra key.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +11,15 @@ from otterproof.implementations.contract import Policy
 from otterproof.scenarios.differential.claims import LOSSES
 from otterproof.scenarios.differential.comparison import BOTH, ComparedConversation, Comparison, differential
 
-#: Exponents of 302 and 142 bits: a power of 2 with fewer than 1529 bits, and a DSA nonce of alice's for a short r.
+#: Exponents of 302 and 142 bits: one gives a power of 2 with fewer than 1529 bits, the other is a DSA nonce of alice's
+#: that gives a short r.
 _SHORT_POWER = (3 << 300) + 0x506
 _SHORT_R = (3 << 140) + 0x1FA
 
 
 @differential("MACREVEAL-END-1")
 def handshakes(comparison: Comparison) -> None:
-    """Handshakes asked for by either side, one after the other, with texts and replays in between."""
+    """The target agrees with the reference engine in repeated handshakes, with texts and ends in between."""
     for first in ("target", "peer"):
         conversation = comparison.conversation()
         for asks in (first, "peer", "target", first):
@@ -48,7 +50,7 @@ def handshakes(comparison: Comparison) -> None:
     "SIG-DHKEY-1",
 )
 def handshake_messages_in_every_state(comparison: Comparison) -> None:
-    """Every message of a handshake, in every authentication state: repeated, from another run, and changed."""
+    """The target agrees with the reference engine on repeated, altered and old handshake messages in every state."""
     conversation = comparison.conversation()
     seen: list[bytes] = []
     for asks in ("peer", "target", "peer"):
@@ -95,7 +97,7 @@ def handshake_messages_in_every_state(comparison: Comparison) -> None:
     "STATE-ENCRYPTED-4",
 )
 def collisions(comparison: Comparison) -> None:
-    """Both sides begin at the same time; several times, since the hashes decide."""
+    """The target agrees with the reference engine when both sides begin at once, whichever commit wins."""
     for number in range(6):
         tape = {("ake.x", 0): bytes([number + 1]) * 40}
         conversation = comparison.conversation(tape=tape)
@@ -125,7 +127,7 @@ def collisions(comparison: Comparison) -> None:
 
 @differential(*LOSSES)
 def losses(comparison: Comparison) -> None:
-    """Data messages that are lost, late, repeated and reordered, within keys and across them."""
+    """The target agrees with the reference engine on data messages that are lost, late, repeated or reordered."""
     conversation = comparison.conversation()
     conversation.start()
     late: list[bytes] = []
@@ -151,7 +153,7 @@ def losses(comparison: Comparison) -> None:
 
 @differential("KEYMGMT-KEEP-1", "!KEYMGMT-RECV-6")
 def late_messages(comparison: Comparison) -> None:
-    """Messages kept back for each number of steps, then delivered."""
+    """The target agrees with the reference engine on messages that are delivered some steps late."""
     conversation = comparison.conversation()
     conversation.start()
     conversation.exchange_texts(2)
@@ -186,7 +188,7 @@ def late_messages(comparison: Comparison) -> None:
     "MACREVEAL-WHAT-3",
 )
 def forged_data(comparison: Comparison) -> None:
-    """Data messages with bits and bytes changed, then the genuine ones; and such without a session."""
+    """The target agrees with the reference engine on altered data messages, and on the genuine ones after them."""
     conversation = comparison.conversation()
     conversation.start()
     for number in range(2):
@@ -222,7 +224,7 @@ def forged_data(comparison: Comparison) -> None:
 
 @differential("DATA-RECV-4", "DATA-RECV-5")
 def heartbeats(comparison: Comparison) -> None:
-    """A conversation in which time passes."""
+    """The target agrees with the reference engine, heartbeats included, in a conversation in which time passes."""
     conversation = comparison.conversation()
     conversation.start()
     now = 0
@@ -249,7 +251,7 @@ def heartbeats(comparison: Comparison) -> None:
     "USER-STORED-1",
 )
 def ends(comparison: Comparison) -> None:
-    """Sessions that are ended by one side, by both at once, and with texts waiting."""
+    """The target agrees with the reference engine when one side or both end a session, and on texts typed after it."""
     for ender in ("target", "peer"):
         conversation = comparison.conversation()
         conversation.start()
@@ -281,7 +283,7 @@ def ends(comparison: Comparison) -> None:
     "USER-STORED-5",
 )
 def stored_texts(comparison: Comparison) -> None:
-    """Texts that wait for a session: sent, too old, for another key, several of them."""
+    """The target agrees with the reference engine on stored texts that are recent, too old, or for another key."""
     policy = ALLOW[comparison.version] | Policy.REQUIRE_ENCRYPTION
     for later in (0, 60, 61):
         conversation = comparison.conversation(policy)
@@ -303,7 +305,7 @@ def stored_texts(comparison: Comparison) -> None:
 
 @differential("KEYMGMT-ROTATE-2", "STATE-ENCRYPTED-3")
 def refresh_with_texts(comparison: Comparison) -> None:
-    """Texts, SMP and an end while a second handshake is under way."""
+    """The target agrees with the reference engine on texts, SMP and an end while a second handshake is under way."""
     conversation = comparison.conversation()
     conversation.start()
     conversation.exchange_texts(1)
@@ -321,7 +323,7 @@ def refresh_with_texts(comparison: Comparison) -> None:
 
 @differential("DERIVE-SECRET-2", "INSTANCE-OWN-2", "KEYS-SIG-1", "TYPES-MPI-2")
 def rare_random_values(comparison: Comparison) -> None:
-    """Draws that are rare: numbers with leading zeros wherever a number is written."""
+    """The target agrees with the reference engine when rare random values give numbers leading zeros."""
     tape = {
         ("ake.x", 0): (_SHORT_POWER).to_bytes(40),
         ("ake.y", 0): (_SHORT_POWER).to_bytes(40),
@@ -335,7 +337,7 @@ def rare_random_values(comparison: Comparison) -> None:
         conversation.start(asks)
         conversation.exchange_texts(2)
         conversation.start(asks)
-    # Short shared secrets: 1 as exponent of one side makes the secret the other side's public key.
+    # Short shared secrets: an exponent of 1 on one side makes the secret the other side's public key.
     short = {("ake.x", 0): (1).to_bytes(40), ("ake.y", 0): (1).to_bytes(40), ("dh.x", 0): (1).to_bytes(40)}
     for asks in ("target", "peer"):
         conversation = ComparedConversation(comparison, comparison.target(tape=tape))
@@ -347,7 +349,7 @@ def rare_random_values(comparison: Comparison) -> None:
 
 @differential("SMP-MSG1-4", "SMP-SECRET-6", "SMP-SECRET-8", "SMPMATH-EXP-1", "SMPMATH-EXP-3")
 def smp_honest(comparison: Comparison) -> None:
-    """SMP in all its forms between honest parties."""
+    """The target agrees with the reference engine in SMP between honest parties, with all kinds of secrets."""
     conversation = comparison.conversation()
     conversation.start()
     rounds = (
@@ -380,7 +382,7 @@ def smp_honest(comparison: Comparison) -> None:
     "TLV-SMP-4",
 )
 def interrupted_smp(comparison: Comparison) -> None:
-    """SMP begun twice, by both, aborted, left, and with messages lost."""
+    """The target agrees with the reference engine when SMP is begun twice, begun by both sides, aborted or cut off."""
     conversation = comparison.conversation()
     conversation.start()
     for name, other in (("target", "peer"), ("peer", "target")):
@@ -426,7 +428,7 @@ def interrupted_smp(comparison: Comparison) -> None:
     "TLV-PADDING-1",
 )
 def extra_keys(comparison: Comparison) -> None:
-    """The extra symmetric key asked for by both sides, at once and one after the other."""
+    """The target agrees with the reference engine when both sides ask for the extra key, at once or in turn."""
     conversation = comparison.conversation()
     conversation.start()
     conversation.exchange_texts(1)

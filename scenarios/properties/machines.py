@@ -1,8 +1,8 @@
-"""The table of moves as Hypothesis's machines: what users do and what the adversary does, and every oracle after each.
+"""The table of moves as Hypothesis state machines: what users and the adversary do, with every oracle after each move.
 
-One has a client on each side, the other two clients of one account against one. Under pytest they look for a run in
-which an oracle does not hold, and shorten it. A run that fails prints the moves it was made of as a program that can be
-pasted and run (harness/runs/fuzz/case.py).
+One machine has one client on each side, the other has two clients of one account against one client. Under pytest, they
+look for a run that breaks an oracle, and shorten it. A failing run prints its moves as a program that can be pasted and
+run (harness/runs/fuzz/case.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 
 
 def strategy(domain: Domain) -> st.SearchStrategy[Any]:
-    """A domain of the table for Hypothesis. TypeError for one that only stories have."""
+    """A domain of the table as a Hypothesis strategy. TypeError for one that only stories have."""
     match domain:
         case Choice(values):
             return st.sampled_from(values)
@@ -34,7 +34,7 @@ def strategy(domain: Domain) -> st.SearchStrategy[Any]:
 
 
 class Conversation(RuleBasedStateMachine):
-    """What users do, and what the adversary does, drawn at random and judged step by step. Its rules are the table."""
+    """Random moves of users and the adversary, judged step by step. Its rules are the table."""
 
     network: ClassVar[str] = "pair"
     starts: ClassVar[tuple[str, ...]] = ("3", "3", "2", "scratch")
@@ -85,7 +85,9 @@ for _row in TABLE:
 
 
 class Clients(Conversation):
-    """Two clients of one account, who both get what is sent to it, against one client. Version 3 keeps them apart."""
+    """Two clients of one account, which both receive what is sent to it, against one client. Version 3 keeps them
+    apart.
+    """
 
     network = "three"
     starts = ("3", "3", "scratch")

@@ -1,6 +1,6 @@
-"""Random runs: of our own engines with all oracles and the model at once, of any target with one oracle at a time.
+"""Random runs: our own engines are judged by all oracles and the model at once, any target by one oracle at a time.
 
-A target of third parties may fail one oracle in every run and be right by the others: each has a scenario of its own.
+A third-party target may break one oracle in every run and satisfy the others, so each oracle has its own scenario.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from otterproof.harness.testkit.scenario import scenario
 #: How many runs each oracle judges in each version.
 EXAMPLES = 8
 
-#: The oracle that is about targets that break down. By the others such a run is judged as far as it goes.
+#: The oracle that judges whether a target breaks down. The others judge such a run up to that point.
 BREAKDOWNS = "bounds"
 
 
@@ -48,9 +48,9 @@ BREAKDOWNS = "bounds"
     ),
 )
 def two_clients(context: Context) -> None:
-    """Random runs of two parties, their users and the adversary, in both versions, judged by all oracles and the model.
+    """All oracles and the model hold in random runs of two parties, their users and the adversary, in both versions.
 
-    Most begin in an encrypted session, the others from scratch.
+    Most runs begin in an encrypted session, the others from scratch.
     """
     _judge(context, _programs(context, 60, "pair"))
 
@@ -61,11 +61,13 @@ def two_clients(context: Context) -> None:
     requirements=("INSTANCE-MULTI-1", "INSTANCE-MULTI-2", "!INSTANCE-DISCARD-4", "ROBUST-INPUT-3", "!STATE-SECRECY-2"),
 )
 def three_clients(context: Context) -> None:
-    """Random runs in which two clients of one account talk to one, with the adversary between them."""
+    """All oracles and the model hold in random runs of two clients of one account and a third client, with the
+    adversary between them.
+    """
     _judge(context, _programs(context, 40, "three"))
 
 
-#: What each oracle judges, and what it needs of a target. Its own docstring says what it demands.
+#: The requirements that each oracle judges, and what it needs of a target. An oracle's docstring says what it demands.
 CLAIMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "form": (("TYPES-MPI-2", "DATA-FORM-6", "DATA-OLDMACS-1"), ()),
     "authenticity": (("!DATA-RECV-12", "!DATA-RECV-13", "!STATE-SECRECY-2", "!DATA-MAC-2"), ()),
@@ -106,21 +108,21 @@ for _oracle in ORACLES:
 
 
 def _programs(context: Context, examples: int, network: str) -> Iterator[Program]:
-    """The first programs of the context's seed."""
+    """The first programs for the context's seed."""
     return (plain_program(context.seed.hex(), number, context.target, network) for number in context.examples(examples))
 
 
 def _of_version(context: Context, oracle: str) -> Iterator[Program]:
-    """Programs for one oracle; those that start in a session start in one of the context's version."""
+    """Programs for one oracle; a session that they start in has the context's version."""
     for drawn in _programs(context, EXAMPLES, "pair"):
         start = drawn.setup.start if drawn.setup.start == "scratch" else str(context.version)
         yield replace(drawn, setup=replace(drawn.setup, start=start, oracles=(oracle,)))
 
 
 def _judge(context: Context, programs: Iterable[Program], *, crashes: bool = True) -> None:
-    """Run programs. crashes: whether they fail it; if all runs end in one they do anyway.
+    """Run programs. crashes: whether a breakdown of the target fails them; if every run ends in one, it does anyway.
 
-    A failing run is reported as it was found, so that a verdict comes soon; `otterproof fuzz` shortens it.
+    A failing run is reported as found, so that the verdict comes soon; `otterproof fuzz` shortens it.
     """
     judged = False
     broken: tuple[TargetError, Program, list[Step]] | None = None
@@ -153,7 +155,7 @@ def _judge(context: Context, programs: Iterable[Program], *, crashes: bool = Tru
 
 
 def _record(context: Context, drawn: Program, steps: list[Step]) -> None:
-    """Record a run that failed, as a campaign does: with its program, and from the first step on."""
+    """Record a failed run as a campaign does: with its program, and from the first step on."""
     if drawn.setup.in_process:  # its first steps may have been made once for all runs that begin alike
         steps = []
         attempt(drawn, fresh=True, watch=steps.append)

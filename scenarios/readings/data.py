@@ -1,4 +1,4 @@
-"""Probes of readings on data messages, their keys and their TLVs. [Data Message, Key Management]"""
+"""Probes of the readings on data messages, their keys and their TLVs. [Data Message, Key Management]"""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def is_shown(target: TargetSession, message: bytes, text: bytes) -> bool:
 
 
 def is_reported(reply: Reply) -> bool:
-    """Whether the target has told its user or the peer that it can't read a message."""
+    """Whether the target told its user or the peer that it can't read a message."""
     return bool(reply.messages(Kind.ERROR) or reply.of(MessageUnreadable))
 
 
 def to_a_fresh_party(context: Context, message: bytes) -> Reply:
-    """What a party without a session does with a Data Message of another party's session, readdressed to it."""
+    """The reply of a party without a session to a Data Message of another party's session, readdressed to it."""
     target = context.target_session()
     insider = target.insider()
     if context.version == 2:
@@ -121,11 +121,11 @@ def bytes_after_the_last_field(context: Context) -> str:
     reveal = wire.parse(insider.reveal_signature(dh_key))
     reply = fresh.receive(wire.build(reveal.with_body(reveal.body + b"\0")))
     taken.append(bool(reply.of(SessionEstablished)))
-    return "accept" if any(taken) else "reject"  # kinds of messages may differ
+    return "accept" if any(taken) else "reject"  # the answer may differ between kinds of messages
 
 
 def _heartbeats(context: Context, seconds: int) -> tuple[TargetSession, Insider]:
-    """A session in which nothing was sent for so many seconds."""
+    """A session in which nothing has been sent for so many seconds."""
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"a text")
     target.tick(seconds)

@@ -1,4 +1,4 @@
-"""Probes of readings on the handshake. [The protocol state machine, Authenticated Key Exchange]"""
+"""Probes of the readings on the handshake. [The protocol state machine, Authenticated Key Exchange]"""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def peer_with_our_own_key(context: Context) -> str:
 
 
 def announced(target: TargetSession) -> tuple[int, ...]:
-    """The D-H keys that the target has shown so far."""
+    """The D-H keys that the target has sent so far."""
     messages = [message for reply in (target.replies(0, "target"),) for message in reply.messages(Kind.DATA)]
     return tuple(message.number("next_dh") for message in messages)
 

@@ -1,4 +1,4 @@
-"""Probes of readings on public keys, revealed MAC keys and stored texts.
+"""Probes of the readings on public keys, revealed MAC keys and stored texts.
 
 [Public keys, signatures, and fingerprints; Revealing MAC keys; User types a message to be sent]
 """
@@ -34,7 +34,7 @@ def numbers_with_leading_zeros(context: Context) -> str:
 
 @reading("KEYS-DSA-CHECK")
 def keys_with_invalid_parameters(context: Context) -> str:
-    """With y = 1 or g = 1 anyone can make a signature that verifies."""
+    """With y = 1 or g = 1, anyone can make a signature that verifies."""
     key = published_key("mallory").public
 
     def accepted(advertised: DsaPublicKey, pair: tuple[int, int]) -> bool:
@@ -63,7 +63,7 @@ def old_keys(messages: list[Message]) -> list[bytes]:
 
 
 def talked(target: TargetSession, insider: Insider, rounds: int = 4) -> tuple[list[Message], set[tuple[int, int]]]:
-    """Texts in turn; the target's messages, and the pairs of keys (ours, theirs) with which it verified ours."""
+    """An exchange of texts; the target's messages, and the pairs of keys (ours, theirs) with which it verified ours."""
     sent, used = [], set()
     for number in range(rounds):
         sent.append(target.assert_sends_text(insider, b"from the target %d" % number))
@@ -73,7 +73,7 @@ def talked(target: TargetSession, insider: Insider, rounds: int = 4) -> tuple[li
 
 
 def known_keys(insider: Insider, pairs: Iterator[tuple[int, int]] | set[tuple[int, int]]) -> set[bytes]:
-    """The MAC keys with which the target verifies what the insider sends under these pairs."""
+    """The MAC keys with which the target verifies the insider's messages under these pairs."""
     return {insider.keys(*pair).sending_mac for pair in pairs}
 
 
@@ -164,7 +164,7 @@ def resending_of_lost_texts(context: Context) -> str:
 
 
 def waiting(context: Context, *typed: bytes) -> tuple[TargetSession, Insider]:
-    """A target that requires encryption, with texts that wait for it."""
+    """A target that requires encryption, with texts stored until there is a session."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     for text in typed:
         target.user("send", text=text)

@@ -1,4 +1,4 @@
-"""Probes of readings on queries, whitespace tags and fragments. [Unencoded messages, Fragmentation]"""
+"""Probes of the readings on queries, whitespace tags and fragments. [Unencoded messages, Fragmentation]"""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def when_tags_stop(context: Context) -> str:
 
 
 def pieces(context: Context, message: bytes, count: int, sender: int = PEER_TAG) -> list[bytes]:
-    """A message in so many fragments, for everybody."""
+    """A message in so many fragments, addressed to any client."""
     head = 36 if context.version == 3 else 18
     return wire.fragment(message, head + -(-len(message) // count), context.version, (sender, 0))
 

@@ -1,4 +1,4 @@
-"""Probes of readings on SMP. [The SMP state machine]"""
+"""Probes of the readings on SMP. [The SMP state machine]"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def talk(context: Context) -> SmpSession:
 
 
 def goes_on(reply: SmpReply) -> bool:
-    """Whether the target accepted SMP message 1: it asks its user."""
+    """Whether the target accepts SMP message 1: it asks its user."""
     return bool(reply.requests)
 
 

@@ -1,4 +1,4 @@
-"""Probes of readings on message states and policies. [User requests to end an OTR conversation, Policies]"""
+"""Probes of the readings on message states and policies. [User requests to end an OTR conversation, Policies]"""
 
 from __future__ import annotations
 
