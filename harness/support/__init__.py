@@ -1,4 +1,4 @@
-"""What every room may use: the root of the errors, exit codes, signals, and how files and foreign text are handled.
+"""What every room may use: the root of the errors, exit codes, signals, and handling of files and foreign text.
 
-Nothing here knows about OTR. The room imports no other room of the harness.
+Nothing here knows about OTR. This room imports no other room of the harness.
 """
