@@ -47,8 +47,7 @@ class Casting:
                 )
 
     def name(self, header: Header, party: str) -> str:
-        """The name of the target that plays a party. Raises TranscriptError if neither the user nor the file names one.
-        """
+        """The name of the target that plays a party. Raises TranscriptError if neither user nor file names one."""
         given = self.target if party == header.judged else self.peer
         if given is not None:
             return given
@@ -76,8 +75,7 @@ class Casting:
 
 
 class ReplayParties:
-    """Creates the parties of a transcript, and closes them on exit: a context manager, and a PartyFactory for
-    replay.py.
+    """Creates the parties of a transcript, and closes them on exit: a context manager, and replay.py's PartyFactory.
 
     Raises what Casting.open_target raises, and TranscriptError if a party's configuration does not suit its target.
     """

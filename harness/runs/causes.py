@@ -221,8 +221,7 @@ def is_general(check: str) -> bool:
 
 
 def accusation(results: Iterable[Result]) -> Mapping[str, float]:
-    """How strongly the results accuse each requirement, from 0 to 1: the share of failures among the scenarios that
-    judge it.
+    """How strongly the results accuse each requirement, from 0 to 1: the share of failures among its scenarios.
 
     If the protocol versions differ, the worse one counts. A requirement that a failed check follows from, but that no
     scenario in the run claims, has nothing to its credit.

@@ -56,8 +56,7 @@ class Note:
 
 
 def lint(target: DriverTarget, known: Known | None = None) -> Iterator[Note]:
-    """Hold the conversation in each version that the driver claims, and report all that happens. known: the target's.
-    """
+    """Hold the conversation in each version that the driver claims, and report all that happens."""
     known = known or Known()
     claimed = ", ".join(sorted(target.capabilities)) or "nothing"
     yield Note(f"{target.name}: version {target.version}, randomness {target.randomness}, claims {claimed}")

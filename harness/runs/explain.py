@@ -48,8 +48,7 @@ _SIGNATURES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The meaning of an id. kind: what it is the id of. facts: pairs of a heading and lines. wrong: who gets it wrong.
-    """
+    """The meaning of an id. kind: what it is the id of. facts: pairs of heading and lines. wrong: who gets it wrong."""
 
     id: str
     kind: str

@@ -30,8 +30,7 @@ ORDER = (
 
 
 def column(result: Result) -> str:
-    """The heading that a result is counted under: its verdict, or the level of what it failed if that is not binding.
-    """
+    """The heading that a result is counted under: its verdict, or the level of its failure if that is not binding."""
     if result.verdict is Verdict.FAIL and not result.counts and result.failure is not None:
         return result.failure.level.value
     return result.verdict.value

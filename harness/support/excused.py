@@ -18,8 +18,7 @@ _met: ContextVar[set[str] | None] = ContextVar("met", default=None)
 
 @contextmanager
 def excusing(check_ids: Iterable[str], fits: Callable[[str], bool] | None = None) -> Iterator[set[str]]:
-    """A context in which these demands, and those excused outside it, are not made; yields those that would have
-    failed.
+    """A context in which these and already excused demands are not made; yields those that would have failed.
 
     fits: asked at each failure of one of them whether it is excused there; None: it always is.
     """

@@ -30,9 +30,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """A context in which SIGTERM and SIGHUP raise Interrupted in the main thread, unless they were ignored at the
-    start.
-    """
+    """A context in which SIGTERM and SIGHUP raise Interrupted in the main thread, unless ignored at the start."""
     taken = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, _interrupt)

@@ -135,8 +135,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def load(
     path: Path, scenarios: Sequence[str], requirements: Sequence[str], today: date | None = None
 ) -> list[Deviation]:
-    """Read the entries of a file. Raises DeviationError listing everything wrong with it, InputError if it can't be
-    read.
+    """Read the entries of a file. Raises DeviationError, listing everything that is wrong, or InputError.
 
     scenarios, requirements: the existing ids. today: the date for judging expiry; None: expiry is not judged.
     """

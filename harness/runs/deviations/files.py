@@ -33,8 +33,7 @@ def entries_of(path: Path | None) -> tuple[Deviation, ...]:
 
 
 def of_several(target: str, given: Sequence[Path]) -> tuple[Deviation, ...]:
-    """The entries for one of several targets. given: the files that the user names. Raises DeviationError, InputError.
-    """
+    """The entries for one of several targets. given: files that the user names. Raises DeviationError, InputError."""
     if NONE in given:
         return ()
     return entries_of(next((path for path in given if path.stem == target), None) or shipped(target))

@@ -148,7 +148,7 @@ class Exploration:
         self._began = time.monotonic() - told.seconds
 
     def levels(self, depth: int, pulse: Pulse = lambda _: None) -> Iterator[Certificate]:
-        """Explore to a depth, yielding the certificate so far after each level. WorkersDied, NotRepeatable,
+        """Explore to a depth, yielding the certificate after each level. Raises WorkersDied, NotRepeatable,
         OutputError.
 
         If a rule is broken without any move, depth 0 comes first.

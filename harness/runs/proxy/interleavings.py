@@ -30,8 +30,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run. choices: those made where there was an alternative, in words. outcome: what the users were told, with
-    counts.
+    """A run. choices: those made where there was an alternative, in words. outcome: what users were told, with counts.
 
     play: the finished conversation, for its transcript.
     """
