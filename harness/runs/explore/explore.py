@@ -148,8 +148,7 @@ class Exploration:
         self._began = time.monotonic() - told.seconds
 
     def levels(self, depth: int, pulse: Pulse = lambda _: None) -> Iterator[Certificate]:
-        """Explore to a depth, yielding the certificate after each level. Raises WorkersDied, NotRepeatable,
-        OutputError.
+        """Explore to a depth, yielding a certificate after each level. WorkersDied, NotRepeatable, OutputError.
 
         If a rule is broken without any move, depth 0 comes first.
 

@@ -114,7 +114,7 @@ class Journal:
             raise OutputError(self._file, error) from error
 
     def retrace(self, solo: Solo) -> Retraced:
-        """Bring a search to where the journal ends. Raises OutputError, or Stale; the search is unusable after Stale."""
+        """Bring a search to where the journal ends. Raises OutputError, or Stale, which makes the search unusable."""
         retraced = Retraced(self, solo, self._numbers)
         try:
             whole = self._file.read_bytes().rfind(b"\n") + 1 if self._file.exists() else 0
