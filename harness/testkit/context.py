@@ -196,10 +196,10 @@ class Context:
         return first, second
 
     def record(self, parties: Mapping[str, PartyInfo], seed: bytes | None = None, **more: Any) -> Record:
-        """Begin a run and return its record. seed: what its parties draw from, by default the context's; more: as
-        Header.
+        """Begin a run and return its record.
 
-        If the scenario fails, it counts as failing in the run that began last.
+        seed: what its parties draw from, by default the context's; more: as Header. If the scenario fails, it counts as
+        failing in the run that began last.
         """
         record = Record(Header(self.seed if seed is None else seed, parties, scenario_seed=self.origin, **more))
         self.records.append(record)
@@ -282,7 +282,7 @@ class Context:
             error.case = error.case or (name if isinstance(name, str) else shown(name))
             record = self.records[-1] if self.records else self.record({})
             alike = any(one.error.check == error.check for one in self._wrong)
-            picture = b"" if alike else self._taken_picture()  # only the first case's picture is reported
+            picture = b"" if alike else self._taken_picture()  # only the first one for each check is reported
             self._wrong.append(_WrongCase(error, record, len(record.log), picture))
         finally:
             self._in_case = False
@@ -365,8 +365,7 @@ class Context:
         return self._counted + sum(record.taken for record in self.records)
 
     def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
-        """Write every run to FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME; the verdict belongs to the last
-        one.
+        """Write every run to FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME, with the verdict on the last one.
 
         A failure is in the last run, and only that run is written for it. There is always one: a failure before any run
         begins leaves a run without steps. Raises OutputError.
@@ -383,8 +382,7 @@ class Context:
         return paths
 
     def write_picture(self, folder: Path, name: str) -> str:
-        """Write what the user saw when the scenario failed to FOLDER/NAME.png; return the file's name, "" without a
-        picture.
+        """Write what the user saw at the failure to FOLDER/NAME.png; return the file's name, "" without a picture.
 
         Raises OutputError.
         """

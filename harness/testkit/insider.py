@@ -111,13 +111,13 @@ class Insider:
         self._target_tag, self._learns_tag = tag, False
 
     def learn_target_tag(self, tag: int) -> None:
-        """Learn the tag in a message of the target, which may change later. Ignored if the tag was given at the start."""
+        """Learn the tag in a message of the target, which may change later. Ignored if one was given at the start."""
         if self._learns_tag:
             self._target_tag = tag
 
     @property
     def knows_target_tag(self) -> bool:
-        """Whether the target's instance tag is known. Always true in version 2, which has no tags."""
+        """Whether the target's instance tag is known; irrelevant in version 2, which has none."""
         return self._target_tag is not None
 
     def draw(self, size: int) -> int:

@@ -89,7 +89,7 @@ class CheckFailed(DemandFailed, AssertionError):
 
 
 class Unsupported(OtterproofError):
-    """A scenario can't run against this target, for a reason that no capability covers. The verdict is "unsupported"."""
+    """A scenario can't run against this target, for a reason that no capability covers. Verdict: "unsupported"."""
 
 
 def check(
@@ -227,7 +227,7 @@ class Reply:
         return found[0]
 
     def assert_sent(self, check_id: str, *kinds: Kind, case: object = "") -> list[Message]:
-        """Demand that exactly messages of these kinds were sent, in this order; without kinds: that nothing was sent."""
+        """Demand that exactly messages of these kinds were sent, in this order; without kinds, that none were sent."""
         check(check_id, self.kinds == list(kinds), expected=kinds, got=self, case=case)
         return self.sent
 

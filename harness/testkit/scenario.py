@@ -79,11 +79,11 @@ def scenario(
     needs: tuple[str, ...] = (),
     peer_needs: tuple[str, ...] = (),
 ) -> Callable[[R], R]:
-    """Make a function a scenario. Its kind is the first part of its module's name in the package; a docstring is
-    required.
+    """Make a function a scenario. A docstring is required.
 
-    requirements: what it judges, as in harness/spec/requirements: "DATA-CTR-2", or "!DATA-CTR-2" if that is broken or
-    tested by attack. A requirement of one version is judged only in that version.
+    Its kind is the first part of its module's name within the package. requirements: what it judges, as in
+    harness/spec/requirements: "DATA-CTR-2", or "!DATA-CTR-2" if that is broken or tested by attack. A requirement of
+    one version is judged only in that version.
     """
 
     def register(run: R) -> R:
@@ -147,7 +147,7 @@ def matching(text: str, able: Sequence[Scenario]) -> list[Scenario]:
 
 
 def chosen(only: Iterable[str], without: Iterable[str], able: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios that these texts select; all, minus `without`, if `only` is empty."""
+    """The scenarios that `only` selects (all if it is empty), except those that `without` selects."""
     wanted = [*only]
     ids = {one.id for text in wanted for one in matching(text, able)}
     unwanted = {one.id for text in without for one in matching(text, able)}

@@ -152,7 +152,7 @@ _PADDED = 300
 
 
 def _is_heartbeat(message: Message) -> bool:
-    """Whether a message may be a heartbeat: short, and with IGNORE_UNREADABLE set. Only the peer can tell for certain."""
+    """Whether a message may be a heartbeat: short, with IGNORE_UNREADABLE set. Only the peer can tell for certain."""
     if message.kind is not Kind.DATA or message.problems:
         return False
     return message.number("flags") == 1 and len(message.data("encrypted_message")) <= _PADDED

@@ -218,8 +218,7 @@ class SmpSession:
         return self.tell(kind, making(run, heard))
 
     def bring(self, state: int) -> tuple[int, Numbers]:
-        """Bring the target from EXPECT1 to EXPECT1, 2, 3 or 4; return the message that fits there, as TLV type and
-        numbers.
+        """Bring the target from EXPECT1 to EXPECT1, 2, 3 or 4; return the TLV type and numbers of the fitting message.
 
         In EXPECT1, no run is then under way. `request` brings it to where its user is asked, which is also EXPECT1.
         """

@@ -188,10 +188,10 @@ class TargetSession(RecordedSession):
         return self.assert_sends_text(insider, b"from the target", check_id=check_id, case=case)
 
     def assert_sent_in_clear(self, text: bytes, check_id: str = "", *, tagged: str = "tag.sent-without-flag") -> None:
-        """The target's user sends a text, which must be sent unchanged: PLAINTEXT. tagged: the check for one with a
-        tag.
+        """The target's user sends a text, which must be sent unchanged: PLAINTEXT.
 
-        No policy under which this is demanded asks for a tag, so a tag says nothing about the state.
+        tagged: the check for a text with a tag. No policy under which this is demanded asks for a tag, so a tag says
+        nothing about the state.
         """
         raw = self.user("send", text=text).raw
         has_tag = len(raw) == 1 and raw[0] != text and raw[0].startswith(text + wire.TAG_BASE)

@@ -21,8 +21,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--pictures",
         action="store_true",
-        help="first hold the conversation with Pidgin again of which a page tells, with new pictures",
+        help="first repeat the conversation with Pidgin that a page shows, with new pictures",
     )
     add_folder(parser, "--site", "also make a site of all pages in DIR")
-    parser.add_argument("--links", action="store_true", help="also look whether links to other sites lead somewhere")
+    parser.add_argument("--links", action="store_true", help="also check that links to other sites work")
     add_json(parser, "the pages")

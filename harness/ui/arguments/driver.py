@@ -32,7 +32,12 @@ def add_arguments(parser: Parser) -> None:
     )
     beginning.add_argument("language", choices=LANGUAGES, metavar="LANGUAGE", help=f"one of {', '.join(LANGUAGES)}")
     folder = beginning.add_argument(
-        "folder", nargs="?", type=Path, default=Path(), metavar="DIR", help="where to (default: the current folder)"
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder to write to (default: the current one)",
     )
     completed(folder, FOLDER)
     add_json(beginning, "the files")

@@ -49,7 +49,7 @@ def add_arguments(parser: Parser) -> None:
         action="append",
         metavar="NAME",
         choices=ALPHABETS,
-        help=f"what may happen: {', '.join(ALPHABETS)} (default: all of them; may be given several times)",
+        help=f"moves to explore: {', '.join(ALPHABETS)} (default: all of them; may be given several times)",
     )
     what.add_argument(
         "--role",
@@ -67,7 +67,7 @@ def add_arguments(parser: Parser) -> None:
     running.add_argument(
         "--keep-going",
         action="store_true",
-        help="go on after something was found, and tell each kind of failure once; so it is for third parties anyway",
+        help="continue after a failure, and report each kind of failure once; always on for third parties",
     )
     add_jobs(running)
     add_timeout(running)

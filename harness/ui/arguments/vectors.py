@@ -109,7 +109,7 @@ def add_arguments(parser: Parser) -> None:
         action="append",
         required=True,
         metavar="ID",
-        help="requirement that it shows; may be given several times",
+        help="requirement that it demonstrates; may be given several times",
     )
     adding.add_argument("--party", help="party whose inputs are taken (default: the judged party)")
     adding.add_argument(
