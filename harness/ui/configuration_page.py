@@ -1,4 +1,4 @@
-"""docs/reference/configuration.md: the settings of a project, as their schema has them, and what pytest calls them."""
+"""docs/reference/configuration.md: a project's settings, taken from their schema, and their names in pytest."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TYPES = {"string": "text", "number": "number", "boolean": "`true` or `false`", 
 
 
 class _Options:
-    """Stands in for pytest's parser, and keeps the options that the plugin adds."""
+    """Stands in for pytest's parser, and collects the options that the plugin adds."""
 
     def __init__(self) -> None:
         self.help: dict[str, str] = {}
@@ -62,7 +62,7 @@ def render() -> str:
     """The page."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     options = _Options()
-    pytest_plugin.pytest_addoption(options)  # type: ignore[arg-type]  # has all that is called there
+    pytest_plugin.pytest_addoption(options)  # type: ignore[arg-type]  # has all methods that are called
     defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
     lines = ["## Settings", "", "| setting | value | unless it is set | what it says |", "|---|---|---|---|"]
     for name, one in schema["properties"].items():

@@ -47,8 +47,8 @@ _MOST = 1000
 class Rule:
     """One rule.
 
-    sender: "any", or who sends. nth: only this one of the messages that match otherwise, 0 for all. every: only every
-    so-many-th. where: fields and their values. seen: how many messages have matched otherwise.
+    sender: "any", or who sends. nth: only this one of the messages that match otherwise, 0 for all. every: only one in
+    this many of them. where: fields and their values. seen: how many messages have matched otherwise.
     """
 
     action: Action

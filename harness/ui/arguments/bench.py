@@ -1,4 +1,4 @@
-"""What `otterproof bench` takes."""
+"""The arguments of `otterproof bench`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES: tuple[Example, ...] = (
     ),
 )
 
-#: What `--detection` measures unless it is told.
+#: The defaults of `--detection`.
 FAULTS, SEEDS, PROGRAMS = 20, 1, 300
 
 

@@ -1,4 +1,4 @@
-"""What `otterproof check` takes. Most defaults are filled in later, since the settings of a project may have others."""
+"""The arguments of `otterproof check`. A project's settings may change most defaults, so they are filled in later."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_jobs(judging)
     add_timeout(judging)
-    parser.set_defaults(timeout=None)  # the settings may have another one
+    parser.set_defaults(timeout=None)  # the settings may have another value
     judging.add_argument(
         "--give-up-after",
         type=from_zero,

@@ -1,4 +1,4 @@
-"""What `otterproof corpus` takes."""
+"""The arguments of `otterproof corpus`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `otterproof diff` takes."""
+"""The arguments of `otterproof diff`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `otterproof driver` takes."""
+"""The arguments of `otterproof driver`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from otterproof.harness.ui.parser import Example, Parser, add_subcommand
 
 PURPOSE = "Begin a driver from a template, and try it while you write it, before it is judged."
 
-#: The languages that there are templates in.
+#: The languages that have templates.
 LANGUAGES = ("python", "c", "java")
 
 EXAMPLES: tuple[Example, ...] = (

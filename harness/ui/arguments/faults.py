@@ -1,4 +1,4 @@
-"""What `otterproof faults` takes."""
+"""The arguments of `otterproof faults`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `otterproof fuzz` takes."""
+"""The arguments of `otterproof fuzz`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `otterproof inspect` takes."""
+"""The arguments of `otterproof inspect`."""
 
 from __future__ import annotations
 

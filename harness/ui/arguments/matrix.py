@@ -1,4 +1,4 @@
-"""What `otterproof matrix` takes."""
+"""The arguments of `otterproof matrix`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `otterproof proxy` takes."""
+"""The arguments of `otterproof proxy`."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ _WHO = {"first": "it plays alice, who begins", "second": "it plays bob"}
 
 
 def _add_control(parser: Parser) -> argparse._ArgumentGroup:
-    """Who says what is done to messages."""
+    """The options that decide what is done to messages."""
     control = parser.add_argument_group("what is done to messages")
     add_file(control, "--script", "TOML file of rules (docs/how-to/proxy.md describes it)")
     control.add_argument(
@@ -140,7 +140,7 @@ def _add_control(parser: Parser) -> argparse._ArgumentGroup:
 
 
 def _add_results(parser: Parser) -> argparse._ArgumentGroup:
-    """What is left of it."""
+    """The options for output."""
     told = parser.add_argument_group("results")
     told.add_argument("--plain", action="store_true", help="print a line for each event instead of showing the view")
     add_file(told, "--log", "write each event to FILE as a line of JSON")

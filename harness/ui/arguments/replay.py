@@ -1,4 +1,4 @@
-"""What `otterproof replay` takes."""
+"""The arguments of `otterproof replay`."""
 
 from __future__ import annotations
 

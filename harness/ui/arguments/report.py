@@ -1,4 +1,4 @@
-"""What `otterproof report` takes."""
+"""The arguments of `otterproof report`."""
 
 from __future__ import annotations
 

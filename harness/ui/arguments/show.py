@@ -1,4 +1,4 @@
-"""What `otterproof show` takes."""
+"""The arguments of `otterproof show`."""
 
 from __future__ import annotations
 

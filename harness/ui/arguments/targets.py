@@ -1,4 +1,4 @@
-"""What `otterproof targets` takes."""
+"""The arguments of `otterproof targets`."""
 
 from __future__ import annotations
 
