@@ -52,7 +52,7 @@ class Target(Protocol):
 
     @property
     def silent_refresh(self) -> bool:
-        """Whether its user may not be told of a handshake that renews a session."""
+        """Whether its user might not be told of a handshake that renews a session."""
         ...
 
     @property

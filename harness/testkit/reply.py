@@ -157,7 +157,7 @@ def whole(messages: Sequence[bytes]) -> list[Message]:
 class Reply:
     """The result of one or several inputs to a party.
 
-    silent_refresh: the party has a session and may not tell its user of a new handshake.
+    silent_refresh: the party has a session and might not tell its user of a new handshake.
     """
 
     events: tuple[Event, ...]
@@ -301,7 +301,7 @@ class RecordedSession:
         return Reply(events, self._is_silent(name, since))
 
     def _is_silent(self, name: str, until: int | None = None) -> bool:
-        """Whether a party may not report a new session at that point of the log, because it already has one."""
+        """Whether a party might not report a new session at that point of the log, because it already has one."""
         return getattr(self.world.parties[name], "silent_refresh", False) and self.has_session(name, until)
 
     def has_session(self, name: str, until: int | None = None) -> bool:

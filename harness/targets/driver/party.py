@@ -107,7 +107,7 @@ class Restrictions:
     """What a target can't be configured to do differently.
 
     fixed_policy: the only policy it can have. longest_text: the most bytes in a text that its user can send.
-    silent_refresh: its user may not be told of a handshake that renews an encrypted session.
+    silent_refresh: its user might not be told of a handshake that renews an encrypted session.
     """
 
     fixed_policy: Policy | None = None
@@ -181,7 +181,7 @@ class DriverParty(ActionDispatcher):
 
     @property
     def silent_refresh(self) -> bool:
-        """Whether its user may not be told when a session is refreshed."""
+        """Whether its user might not be told when a session is refreshed."""
         return self._limits.silent_refresh
 
     def _check_policy(self, policy: Policy) -> None:
