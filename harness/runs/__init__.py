@@ -1,5 +1,4 @@
 """Running things: scenarios in worker processes, known deviations, replay, the matrix, fuzzing, faults, bench.
 
-A run produces results and files. How a person sees them is the business of `ui`. The room imports `testkit` and what
-is below it.
+A run produces results and files; `ui` decides how to show them. This room imports `testkit` and the rooms below it.
 """

@@ -1,8 +1,8 @@
-"""Who is to blame for a failure in the matrix: the side that fails with the reference engine, too.
+"""Who is to blame for a failure in the matrix: the side that also fails with the reference engine.
 
-A scenario of a cell judges the left side, but the right side may have gone wrong. In two other cells each of the two
-has the same conversation with the reference engine: a side that fails there as well is to blame. If neither does, it
-takes both of them to fail. Without the reference engine in the matrix nothing can be said.
+A scenario of a cell judges the left side, but the fault may lie with the right side. Two other cells hold the same
+conversation between each of the two and the reference engine. A side that fails there as well is to blame; if neither
+does, the failure takes both of them together. If the reference engine is not in the matrix, nobody can be blamed.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from otterproof.harness.runs.judgement import BAD
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 
-#: The scenarios that the matrix is made of.
+#: The scenarios that make up the matrix.
 CONVERSATIONS = "conformance.interop."
 
-#: The engine that is taken to be right.
+#: The engine that is assumed to be right.
 REFERENCE = "reference"
 
-#: Gives the known deviations of a target.
+#: Returns the known deviations of a target.
 KnownOf = Callable[[str], Sequence[deviations.Deviation]]
 
 
 def shipped_for(target: str) -> Sequence[deviations.Deviation]:
-    """The known deviations that are shipped for a target. DeviationError."""
+    """The known deviations that are shipped for a target. Raises DeviationError."""
     return deviations.of_several(target, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """At which sides a failure is laid, by the targets' names; () if that can't be told.
+    """The sides that a failure is blamed on, by the targets' names; () if that can't be told.
 
-    known: why it is accepted, "" if it is not: the file of each side that is to blame knows of it.
+    known: why the failure is accepted, "" if it is not. It is accepted if the file of every side to blame lists it.
     """
 
     sides: tuple[str, ...]
@@ -46,7 +46,7 @@ class Blame:
 
 
 def blames(cells: Sequence[Cell], known: KnownOf = shipped_for) -> Mapping[tuple[str, str, str], Blame]:
-    """For each failed scenario, as (left, right, scenario): who is to blame. known: the entries for a target."""
+    """Who is to blame for each failed scenario, keyed by (left, right, scenario). known: gives a target's entries."""
     failed = {
         (cell.left, cell.right, result.scenario): result
         for cell in cells
@@ -73,7 +73,7 @@ def _blame(
     if REFERENCE in (left, right):
         side = right if left == REFERENCE else left
         return Blame((side,), _reason(known(side), result))
-    # A target may be on both sides, and fail with the reference engine on one of them alone.
+    # A target may be on both sides, and fail with the reference engine on only one of them.
     with_reference = [(left, (left, REFERENCE, scenario)), (right, (REFERENCE, right, scenario))]
     guilty = [(name, cell) for name, cell in with_reference if cell in failed]
     if not guilty and not all(cell in played for _, cell in with_reference):
@@ -86,6 +86,6 @@ def _blame(
 def _reason(entries: Sequence[deviations.Deviation], result: Result) -> str:
     """Why this failure of a target with the reference engine is accepted; "" if it is not."""
     own = next((entry.reason for entry in entries if entry.explains(result)), "")
-    # On the right side it does what other conversations of the matrix have it do on the left side.
+    # On the right side, it does what it does on the left side in other conversations of the matrix.
     same = (entry for entry in entries if entry.check == result.check and entry.name.startswith(CONVERSATIONS))
     return own or next((entry.reason for entry in same), "")

@@ -1,8 +1,8 @@
-"""Who plays the parties of a transcript when it is run again, given that anybody may have written the file.
+"""Who plays the parties when a transcript is run again. The file is not trusted: anybody may have written it.
 
 A transcript names the targets that played its parties. Engines, third-party targets and faults are names of programs
-that Otterproof itself starts. `exec:` is a command, and a file must not choose the commands that run on the reader's
-machine: such a target is made only if the user has given the same command, or has allowed the file to name it.
+that Otterproof itself starts. `exec:` is a command, and a file must not choose which commands run on the reader's
+machine: such a target is opened only if the user has given the same command, or allows the file to name commands.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from otterproof.implementations.entropy import EntropyError
 
 @dataclass(frozen=True, slots=True)
 class Casting:
-    """What the user says about it. target: who plays the judged party; peer: who plays all others; None: as recorded.
+    """The user's choice of players. target: plays the judged party; peer: plays all others; None: as recorded.
 
-    allow_exec: whether commands that the file names may be run. limits: how long targets are waited for.
+    allow_exec: whether commands that the file names may run. limits: how long to wait for targets.
     """
 
     target: str | None = None
@@ -35,7 +35,7 @@ class Casting:
     limits: Limits = USUAL
 
     def check(self, header: Header, parties: Iterable[str]) -> None:
-        """UsageError if one of these parties would be played by a command that only the file names."""
+        """Raise UsageError if one of these parties would be played by a command that only the file names."""
         for party in parties:
             name = self.name(header, party)
             if command_of(name) and not self.allow_exec and name not in (self.target, self.peer):
@@ -47,7 +47,7 @@ class Casting:
                 )
 
     def name(self, header: Header, party: str) -> str:
-        """The target that plays a party. TranscriptError if nobody is named."""
+        """The name of the target that plays a party. Raises TranscriptError if neither user nor file names one."""
         given = self.target if party == header.judged else self.peer
         if given is not None:
             return given
@@ -56,8 +56,9 @@ class Casting:
         return header.parties[party].target
 
     def open_target(self, header: Header, party: str) -> Target:
-        """The target that plays a party, started. UsageError, TargetError; UnknownTarget for a name of the user's,
-        TranscriptError for one of the file's.
+        """Start the target that plays a party. Raises UsageError or TargetError.
+
+        For an unknown name, raises UnknownTarget if the user gave it, TranscriptError if the file did.
         """
         self.check(header, [party])
         name = self.name(header, party)
@@ -74,9 +75,9 @@ class Casting:
 
 
 class ReplayParties:
-    """Makes the parties of a transcript, and ends them on leaving: a context manager, and a PartyFactory of replay.py.
+    """Creates the parties of a transcript, and closes them on exit: a context manager, and replay.py's PartyFactory.
 
-    Errors as in Casting.make, and TranscriptError when a target can't be made from its configuration.
+    Raises what Casting.open_target raises, and TranscriptError if a party's configuration does not suit its target.
     """
 
     def __init__(self, casting: Casting) -> None:

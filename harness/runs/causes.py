@@ -1,23 +1,23 @@
-"""Failures put together by their cause, the cause first that tells most about the mistake.
+"""Failures grouped by cause, with the cause that says most about the mistake first.
 
-One mistake makes many scenarios fail, and most of them not where the mistake is. So failures with one check are one
-cause, and causes are put in an order by how much the results accuse the requirements behind them: of the scenarios that
-judge a requirement, how many fail. How many fail in all does not count, for what breaks everywhere makes all scenarios
-fail alike. Some causes say less about the mistake than their requirements are accused, and count for less:
+One mistake makes many scenarios fail, most of them in places unrelated to it. Failures of one check form one cause.
+Causes are ranked by how strongly the results accuse the requirements behind them: which share of the scenarios that
+judge a requirement fails. The total number of failures does not count, because a basic defect makes all scenarios fail
+alike. Some causes weigh less than the accusation of their requirements:
 
-- A check that is general, such as that a text arrives: it also fails for many other reasons.
-- A failure that looks like many of those (the same kind of message led to the same reports), though its check is about
-  something particular: its scenario did not get as far as that.
-- A failure in which the target refused something: another failure, in which it took something wrong for genuine, is
-  certain to be a mistake of just that kind.
+- A general check, such as that a text arrives: it also fails for many other reasons.
+- A failure that looks like many of those (the same kind of message led to the same reports), although its check is
+  specific: its scenario did not get as far as that check.
+- A failure in which the target refused something. A failure in which it accepted something forged points to exactly one
+  kind of mistake.
 - A failure in a random run, in a comparison, in a conversation with a whole client, or in a table of states and
-  policies, each of which is about many things at once.
+  policies: each of these covers many things at once.
 
-What binds more comes first, but what only random runs and comparisons show comes last of all. A failure of a basic
-check comes before the others of its level. What is equal there is put in the order in which a conversation goes, for
-what comes later needs what comes before it. Last, a cause whose check presumes another one is put behind that, if it
-fails as well and is as binding; and so is one that looks like many failures, most of which are of a general check,
-behind that check: what they have in common is what it demands.
+More binding requirements come first, and causes that only random runs and comparisons show come last. Within a level,
+failures of basic checks come first. Ties follow the order of a conversation, because its later parts need the earlier
+ones. Finally, two kinds of causes move back: one whose check presumes another check moves behind that one, if it fails
+too and is as binding; and one that looks like many failures, most of them of one general check, moves behind that
+check, which demands what these failures have in common.
 """
 
 from __future__ import annotations
@@ -83,19 +83,19 @@ ORDER = (
     "differential",
 )
 
-#: So many failures of general checks that look alike are what breaks everywhere.
+#: If this many failures of general checks look alike, something basic is broken.
 COMMON = 10
 
 _LEVELS = list(Level)
 
-#: How many requirements a cause tells.
+#: The most requirements that a cause names.
 TOLD = 3
 
-#: Random runs and comparisons, which show that something is wrong and do not say what.
+#: Random runs and comparisons: they show that something is wrong, but not what.
 _UNCLEAR_IN = ("properties.", "differential.")
 
-#: How much is left of the weight of what says less about a mistake: a general check, a failure that looks like many
-#: others, a failure in one of these scenarios.
+#: The share of its weight that a less telling cause keeps: a general check, a failure that looks like many others, a
+#: failure in one of these scenarios.
 _GENERAL, _ALIKE, _AT_ONCE = 0.25, 0.5, 0.3
 _AT_ONCE_IN = (
     *_UNCLEAR_IN,
@@ -106,21 +106,21 @@ _AT_ONCE_IN = (
     "conformance.cells_paths.",
 )
 
-#: How much is left of the weight of a failure in which the target took something for wrong or did nothing, which may
-#: have any cause. One that took something wrong for genuine says more.
+#: The share of its weight that a failure keeps if the target rejected something or did nothing, which may have any
+#: cause. Accepting something forged says more.
 _REFUSED = 0.8
 
-#: How much is left of the weight of a requirement for each one that stands before it in the list of a check, and of one
-#: that only a scenario claims.
+#: The share of its weight that a requirement keeps for each one listed before it in its check, and that a requirement
+#: keeps if only a scenario claims it.
 _LATER, _RELATED = 0.9, 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Failures that are taken to have one cause. first: the one that shows it best; results: all of them, it included.
+    """Failures that are assumed to have one cause. first: the clearest of them; results: all of them.
 
-    consequence: the failures say little about the mistake, and others that say more come before. told: the requirements
-    that are most likely broken, at most TOLD, the likeliest first; several only if the check follows from all of them.
+    consequence: the failures say little about the mistake, and more telling causes come before. told: the requirements
+    that are most likely broken, likeliest first, at most TOLD; several only if the check follows from all of them.
     """
 
     first: Result
@@ -130,19 +130,19 @@ class Cause:
 
     @property
     def failure(self) -> Failure:
-        """The record of the first."""
+        """The record of the clearest failure."""
         if self.first.failure is None:
             raise ValueError(f"{self.first.scenario} did not fail")
         return self.first.failure
 
     @property
     def level(self) -> Level:
-        """How binding the demand is; a target that breaks down breaks what is binding."""
+        """How binding the demand is. A breakdown of the target counts as MUST."""
         return self.failure.level if self.first.verdict is Verdict.FAIL else Level.MUST
 
 
 def causes(results: Sequence[Result]) -> list[Cause]:
-    """The causes of the failures among the results of one target, the likeliest first. Known failures are left out."""
+    """The causes of the failures of one target, the likeliest first. Known failures are left out."""
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if _failed(result):
@@ -166,7 +166,7 @@ def causes(results: Sequence[Result]) -> list[Cause]:
 
 
 def _helpers(groups: Mapping[str, Sequence[Result]]) -> Mapping[tuple[str, ...], str]:
-    """The general check that most of the failures are of which look alike, by what they look like."""
+    """For each set of failures that look alike, the general check that most of them failed, by what they look like."""
     shapes: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for name, group in groups.items():
         for one in group:
@@ -180,9 +180,9 @@ def _helpers(groups: Mapping[str, Sequence[Result]]) -> Mapping[tuple[str, ...],
 
 
 def _presumed_first(ordered: Sequence[Cause], helpers: Mapping[tuple[str, ...], str]) -> list[Cause]:
-    """Causes in their order, but each behind those that it presumes, directly or not.
+    """The causes in their order, but each behind the causes that it presumes, directly or not.
 
-    That is what its check presumes, and the general check that most failures are of which look like it.
+    A cause presumes the causes that its check presumes, and the general check that most failures of its look failed.
     """
     by_check = {cause.first.check: cause for cause in ordered}
     found: dict[str, Cause] = {}
@@ -210,21 +210,21 @@ def _failed(result: Result) -> bool:
 
 
 def _shape(result: Result) -> tuple[str, ...]:
-    """What a failure looks like, whatever it is about: the last input and what it led to."""
+    """What a failure looks like, regardless of its subject: the last input and what it led to."""
     place = result.failure.place if result.failure is not None else None
     return (result.verdict.value, *place.shape) if place is not None else ()
 
 
 def is_general(check: str) -> bool:
-    """Whether a check also fails for many reasons that have nothing to do with it, so that it says little."""
+    """Whether a check also fails for many unrelated reasons, so that its failure says little."""
     return check in checks() and (checks()[check].general or not checks()[check].requirements)
 
 
 def accusation(results: Iterable[Result]) -> Mapping[str, float]:
-    """How much the results accuse each requirement, from 0 to 1: of the scenarios that judge it, how many fail.
+    """How strongly the results accuse each requirement, from 0 to 1: the share of failures among its scenarios.
 
-    What is wrong in one protocol version alone is wrong: that of the worse version counts. A requirement that a check
-    follows from, and that no scenario claims which was run, has nothing to its credit.
+    If the protocol versions differ, the worse one counts. A requirement that a failed check follows from, but that no
+    scenario in the run claims, has nothing to its credit.
     """
     failed: Counter[tuple[str, str]] = Counter()
     tried: Counter[tuple[str, str]] = Counter()
@@ -246,17 +246,17 @@ def accusation(results: Iterable[Result]) -> Mapping[str, float]:
 
 
 def _claimed(result: Result) -> tuple[str, ...]:
-    """What the scenario claims to judge, in its order."""
+    """The requirements that the scenario claims to judge, in its order."""
     return tuple(_of_version(result.claimed, result))
 
 
 def _demanded(result: Result) -> tuple[str, ...]:
-    """What the check that failed follows from, the main requirement first; () where the target broke down."""
+    """The requirements that the failed check follows from, the main one first; () if the target broke down."""
     return tuple(_of_version(checks()[result.check].requirements, result)) if result.check in checks() else ()
 
 
 def _of_version(names: Iterable[str], result: Result) -> Iterator[str]:
-    """Those of some requirements that hold in the version of a scenario."""
+    """Those of the requirements that apply in the version of a scenario."""
     table = requirements.load().requirements
     return (
         name
@@ -266,7 +266,7 @@ def _of_version(names: Iterable[str], result: Result) -> Iterator[str]:
 
 
 def _clearest(group: Sequence[Result], common: Collection[tuple[str, ...]]) -> Result:
-    """Of the failures of one check, the one that shows it best: about just that, and short."""
+    """The failure of one check that shows it best: specific, and short."""
 
     def order(result: Result) -> tuple[bool, bool, bool, int, int, str]:
         claimed, demanded = _claimed(result), _demanded(result)
@@ -278,9 +278,9 @@ def _clearest(group: Sequence[Result], common: Collection[tuple[str, ...]]) -> R
 
 
 def _put_to_the_test(group: Sequence[Result], accused: Mapping[str, float]) -> str:
-    """What a target most likely can't cope with that breaks down in some scenarios, "" where they claim nothing.
+    """What a target that breaks down in some scenarios most likely can't cope with; "" if they claim nothing.
 
-    What many of them claim that claim little else, and what fails wherever it is tried.
+    Looks for a requirement that many of them claim, that they claim nearly alone, and that fails wherever it is tried.
     """
     blamed: dict[str, float] = defaultdict(float)
     for claimed in sorted(map(_claimed, group), key=len):
@@ -290,9 +290,9 @@ def _put_to_the_test(group: Sequence[Result], accused: Mapping[str, float]) -> s
 
 
 def _weights(group: Sequence[Result], first: Result, accused: Mapping[str, float]) -> dict[str, float]:
-    """How likely it is that a cause comes from each requirement that it has to do with.
+    """How likely each requirement is the origin of a cause.
 
-    These are what its check follows from, and what its scenarios claim.
+    The candidates are the requirements that its check follows from and those that its scenarios claim.
     """
     own = _demanded(first)
     weights = {name: accused[name] * _LATER**number for number, name in enumerate(own)}
@@ -303,23 +303,22 @@ def _weights(group: Sequence[Result], first: Result, accused: Mapping[str, float
 
 
 def _told(first: Result, weights: Mapping[str, float]) -> tuple[str, ...]:
-    """The requirements that a cause tells. Several ones only if the check follows from all of them; its main one then
-    is among them.
+    """The requirements that a cause names: several only if the check follows from all of them, its main one among them.
 
-    Where all that a general check follows from holds elsewhere, it fails for what its scenario is about.
+    If every requirement behind a general check holds elsewhere, the cause names what its scenario is about.
     """
     likeliest = sorted(weights, key=lambda one: -weights[one])
     own = [one for one in likeliest if one in _demanded(first)]
     if own and not (is_general(first.check) and weights[own[0]] < weights[likeliest[0]] * _GENERAL):
         main = _demanded(first)[0]
         return tuple(own[:TOLD] if main in own[:TOLD] else [*own[: TOLD - 1], main])
-    if first.check in checks() and not own:  # it follows from what its scenario claims
+    if first.check in checks() and not own:  # the check follows from what its scenario claims
         return tuple([one for one in likeliest if one in _claimed(first)][:TOLD])
     return tuple(likeliest[:1])
 
 
 def _share(first: Result, common: Collection[tuple[str, ...]]) -> float:
-    """How much of its weight a cause keeps."""
+    """The share of its weight that a cause keeps."""
     share = _AT_ONCE if _is_at_once(first) else 1.0
     place = first.failure.place if first.failure is not None else None
     if place is not None and place.refused:
@@ -330,15 +329,17 @@ def _share(first: Result, common: Collection[tuple[str, ...]]) -> float:
 
 
 def _level(cause: Cause) -> int:
-    """The level of a cause, as a place in the order. What only random runs and comparisons show comes last: they do not
-    say what it is, and a failure of a lower level that a scenario is about says it.
+    """The level of a cause, as a position in the ranking.
+
+    What only random runs and comparisons show comes last: they do not say what is wrong, whereas a failure of a lower
+    level in a specific scenario does.
     """
     unclear = cause.first.scenario.startswith(_UNCLEAR_IN)
     return len(_LEVELS) if unclear else _LEVELS.index(cause.level)
 
 
 def _is_at_once(result: Result) -> bool:
-    """Whether the scenario is about many things at once."""
+    """Whether the scenario covers many things at once."""
     return result.scenario.startswith(_AT_ONCE_IN)
 
 

@@ -1,4 +1,4 @@
-"""A cell of the matrix: two targets in a version, and how each of their conversations went."""
+"""A cell of the matrix: two targets in a protocol version, and the results of their conversations."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""One honest conversation with a driver, told step by step: the first thing that the author of a driver runs.
+"""One honest conversation with a driver, reported step by step: the first thing that a driver's author runs.
 
-It does all that the driver claims, in each version, with the reference engine on the other side. What goes wrong is
-told where it happens, and at the end what the driver leaves untold, so that its author sees what will not be judged.
-What is known of the implementation behind the driver is told with its reason, and does not count.
+It exercises everything the driver claims, in each version, with the reference engine on the other side. Problems are
+reported where they happen; the end lists what the driver does not report, and what therefore will not be judged. Known
+deviations of the implementation behind the driver are reported with their reasons and do not count.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from otterproof.harness.targets.party import LeavesOut
 from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair
 from otterproof.harness.testkit.driver_claims import probe, probe_coverage
 
-#: What the conversation is drawn from. No key that a commitment of the peer hides begins with a zero: some libraries,
-#: otrjs for one, fail then. `check` tells that; it is about the library, and an honest driver should come through.
+#: The seed of the conversation. It is chosen so that none of the peer's keys that a commitment hides begins with a zero
+#: byte: some libraries, otrjs for one, fail on such a key. `check` reports that; it is a defect of the library, and an
+#: honest driver should get through this conversation.
 SEED = b"an honest conversation"
 
-#: The parts of the conversation: what the driver must claim for it, besides the version, and what is done.
+#: The parts of the conversation: the capability that each needs, besides the version, and what is done.
 PARTS: tuple[tuple[str, frozenset[str], Callable[[Pair], object]], ...] = (
     ("a handshake that the target asks for", frozenset(), lambda pair: pair.establish(TARGET)),
     ("texts in both directions", frozenset(), lambda pair: _texts(pair)),
@@ -44,9 +45,9 @@ PARTS: tuple[tuple[str, frozenset[str], Callable[[Pair], object]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to tell.
+    """Something to report.
 
-    wrong: the driver, or its target, does something that it must not. known: it is the reason of a known deviation.
+    wrong: the driver, or its target, breaks a rule. known: the text is the reason of a known deviation.
     """
 
     text: str
@@ -55,7 +56,7 @@ class Note:
 
 
 def lint(target: DriverTarget, known: Known | None = None) -> Iterator[Note]:
-    """Hold the conversation in each version that the driver claims, and tell all that happens. known: of the target."""
+    """Hold the conversation in each version that the driver claims, and report all that happens."""
     known = known or Known()
     claimed = ", ".join(sorted(target.capabilities)) or "nothing"
     yield Note(f"{target.name}: version {target.version}, randomness {target.randomness}, claims {claimed}")
@@ -91,7 +92,7 @@ def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str
                 for step in pair.log[since:]:
                     yield Note(f"  {step.number:3} {describe_input(step)}: {describe_result(step)}")
         context.finish()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
+    except Exception as error:  # noqa: BLE001 (every error is reported)
         yield from _told(judgement_of(error, (), context.last_steps), known)
         if left := len(able) - done:
             yield Note(f"version {version}: {left} of {len(able)} parts were not tried, because of that")
@@ -116,7 +117,7 @@ def _told(judged: Judgement, known: Known) -> Iterator[Note]:
 
 
 def _claims(target: DriverTarget, known: Known) -> Iterator[Note]:
-    """What is claimed and can't be done."""
+    """The claims that do not hold."""
     try:
         complaints = [*probe(target), *probe_coverage(target)]
     except TargetError as error:

@@ -1,8 +1,8 @@
-"""What happens while a target is judged, as events, in the order in which they come.
+"""What happens while a target is judged, as a stream of events.
 
-`judging.run` gives them; the terminal, JSON and the other reports are made from them and from nothing else, so that all
-of them say the same, and a program of the user's own can be one more. A run begins with RunStarted and ends with
-RunFinished, whatever happens between, unless the request itself is wrong.
+`judging.run` yields them. The terminal, JSON and the other reports are made from these events alone, so all of them
+agree, and a user's program can be one more report. A run begins with RunStarted and ends with RunFinished, whatever
+happens in between, unless the request itself is invalid.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Ending(Enum):
-    """How work on a list of things came to its end."""
+    """How work on a list of things ended."""
 
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"
@@ -49,7 +49,7 @@ class Ending(Enum):
 
     @property
     def code(self) -> int | None:
-        """The exit code of a command that ended so; None where it depends on the results."""
+        """The exit code of a command that ended so; None if it depends on the results."""
         codes = {Ending.INTERRUPTED: INTERRUPTED, Ending.WORKERS_DIED: NOT_RUN, Ending.NOT_WRITTEN: NOT_RUN}
         return codes.get(self)
 
@@ -58,9 +58,9 @@ class Ending(Enum):
 class RunStarted:
     """A run begins.
 
-    target: what the target is called; version: what it says of itself; capabilities: what it claims. chosen: the
-    scenarios that will be run. randomness: how far a run can be repeated: "tape", "seed" or "none". least: the level
-    from which on failures count.
+    target: the target's name in reports; version: what it says of itself; capabilities: what it claims. chosen: the
+    scenarios to run. randomness: how far a run can be repeated: "tape", "seed" or "none". least: the lowest level at
+    which failures count.
     """
 
     target: str
@@ -74,7 +74,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioFinished:
-    """A scenario has its result, known failures marked. done: how many have one by now, of `total`."""
+    """A scenario has its result, with known failures marked. done: how many of `total` have one so far."""
 
     result: Result
     done: int
@@ -83,9 +83,9 @@ class ScenarioFinished:
 
 @dataclass(frozen=True, slots=True)
 class DeviationsRewritten:
-    """The file of known deviations was made to match the results.
+    """The file of known deviations was rewritten to match the results.
 
-    removed, added: so many entries. unexplained: how many of those that are there say that nobody has looked at them.
+    removed, added: numbers of entries. unexplained: how many of the present entries say that nobody has looked at them.
     """
 
     file: Path
@@ -96,9 +96,9 @@ class DeviationsRewritten:
 
 @dataclass(frozen=True, slots=True)
 class AlphabetExplored:
-    """All runs of an alphabet were looked at, to the depth that the certificate tells. found: what broke a rule.
+    """All runs of an alphabet were explored, to the depth in the certificate. found: the rules that were broken.
 
-    why: the exploration ended there, if it had to end early because of the target.
+    why: why the exploration ended early, if the target made it.
     """
 
     certificate: Certificate
@@ -108,7 +108,7 @@ class AlphabetExplored:
 
 @dataclass(frozen=True, slots=True)
 class CauseFound:
-    """Failures that are taken to have one cause. The likeliest causes come first."""
+    """Failures that are assumed to have one cause. The likeliest causes come first."""
 
     cause: Cause
 
@@ -117,9 +117,9 @@ class CauseFound:
 class RunFinished:
     """The run is over.
 
-    ending: why there are no more results. why: the same in a sentence, where it has to be explained. stale: entries of
-    the known deviations that do not fit. transcripts: the folder that has them. seconds: how long the run took.
-    explored: what was explored beside the scenarios.
+    ending: why there are no more results; why: the same as a sentence, if it needs explaining. stale: entries of the
+    known deviations that do not fit. transcripts: their folder. seconds: the duration of the run. explored: what was
+    explored besides the scenarios.
     """
 
     ending: Ending
@@ -131,7 +131,7 @@ class RunFinished:
     explored: tuple[AlphabetExplored, ...] = ()
 
     def broken(self, least: Level) -> bool:
-        """Whether what was explored breaks a rule that is at least so binding."""
+        """Whether the exploration found a broken rule that is at least this binding."""
         found = [one for alphabet in self.explored for one in alphabet.found if not one.counterexample.known]
         return any(one.level.at_least(least) for one in found)
 
@@ -142,7 +142,7 @@ Event: TypeAlias = (
 
 
 class Judged(NamedTuple):
-    """What the events of a run told in the end."""
+    """The events of a run, summed up."""
 
     started: RunStarted
     causes: tuple[Cause, ...]
@@ -150,10 +150,10 @@ class Judged(NamedTuple):
 
     @property
     def not_run(self) -> list[str]:
-        """The ids of the scenarios that were chosen and have no result."""
+        """The ids of the chosen scenarios that have no result."""
         return not_run(self.started, self.finished.results)
 
 
 def not_run(started: RunStarted, results: Sequence[Result]) -> list[str]:
-    """The ids of the scenarios that were chosen and have no result; there may be results of others."""
+    """The ids of the chosen scenarios that have no result; there may also be results of other scenarios."""
     return sorted({one.id for one in started.chosen} - {result.scenario for result in results})

@@ -1,7 +1,7 @@
-"""Who carries tasks out: processes of this machine, or workers on several machines that a Dask scheduler knows.
+"""Who carries out tasks: processes on this machine, or workers on several machines behind a Dask scheduler.
 
-Both take the same tasks and give the same results in the same order, so that a campaign does not depend on which it is.
-A task whose worker dies is given to another one by Dask; the pool of this machine has its giver say what its result is.
+Both take the same tasks and give the same results in the same order, so a campaign does not depend on the choice. If a
+worker dies, Dask gives its task to another worker; the local pool asks the caller for a result in its place.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from otterproof.harness.targets.driver import Limits
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: The most tasks that a scheduler has at the same time.
+#: The most tasks that a scheduler holds at a time.
 AHEAD = 32
 
-#: Seconds in which a scheduler must answer, and have a worker.
+#: Seconds within which a scheduler must answer, and have a worker.
 _PATIENCE = 30
 
 
 class Executor(Protocol):
-    """Carries out tasks, several at a time; the results come in the order of the tasks.
+    """Carries out tasks, several at a time; results come in the order of the tasks.
 
-    In place of a task, `Later` says that the next one is not known before another result has been taken. lost: the
-    result of a task whose workers died, given the task and a sentence that says how.
+    `Later` in place of a task means that the next task depends on a result that has not been taken yet. lost: gives the
+    result of a task whose workers died, from the task and a sentence that says how.
     """
 
     def ordered(self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]) -> Iterator[R]: ...
@@ -42,7 +42,7 @@ class Executor(Protocol):
 
 @contextmanager
 def executor(processes: int, scheduler: str, context: WorkerContext) -> Iterator[Executor]:
-    """So many processes of this machine, or the workers of a scheduler if one is named. UsageError."""
+    """This many local processes, or the workers of a scheduler if one is named. Raises UsageError."""
     if not scheduler:
         with pool(processes, context) as workers:
             yield workers
@@ -51,7 +51,7 @@ def executor(processes: int, scheduler: str, context: WorkerContext) -> Iterator
     try:
         yield Remote(client, scheduler, context)
     finally:
-        with suppress(Exception):  # it is of no use any more, and what ends the command is something else
+        with suppress(Exception):  # it is no longer of use, and must not hide what ends the command
             client.close()
 
 
@@ -63,7 +63,7 @@ class Remote:
         self._targets, self._limits = context.targets, context.limits
 
     def ordered(self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]) -> Iterator[R]:
-        """As `Executor` says. WorkersDied when the scheduler is gone; what `work` raises is raised here."""
+        """As `Executor` says. Raises WorkersDied if the scheduler is gone, and whatever `work` raises."""
         running: list[tuple[T, Any]] = []
         waiting = iter(tasks)
         more = True
@@ -99,7 +99,7 @@ class Remote:
 
 
 def _client(address: str) -> Any:
-    """A client of a scheduler that has workers of this version. UsageError."""
+    """A client of a scheduler that has workers of this version. Raises UsageError."""
     try:
         distributed = import_module("distributed")
     except ImportError as error:
@@ -127,7 +127,7 @@ def _client(address: str) -> Any:
 
 # ---- in the workers --------------------------------------------------------------------------------------------------
 
-#: A worker may have several threads; targets and prepared worlds are used by one task at a time.
+#: A worker may have several threads, but targets and prepared worlds serve one task at a time.
 _ONE = threading.Lock()
 
 
@@ -138,7 +138,7 @@ def _carried_out(work: Work[T, R], targets: tuple[str, ...], limits: Limits, tas
 
 @lru_cache(maxsize=1)
 def _context(targets: tuple[str, ...], limits: Limits) -> WorkerContext:
-    """The context of a worker, which ends with its process: drivers end when their harness is gone."""
+    """A worker's context, which lives as long as its process: drivers end when their harness is gone."""
     context = WorkerContext(targets, limits)
     context.begin()
     return context

@@ -1,7 +1,7 @@
 """Explanations: what an id means, why it matters, where the texts say it, and who gets it wrong.
 
-Checks, signatures, requirements, readings, scenarios, oracles, verdicts and faults all have ids, and a report names
-them. An explanation is put together from the project's tables; no sentence of it is kept here but those on verdicts.
+Reports name checks, signatures, requirements, readings, scenarios, oracles, verdicts and faults by their ids. An
+explanation is assembled from the project's tables; only the sentences about verdicts and breakdowns are kept here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from otterproof.harness.targets.driver import THIRD_PARTIES
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import scenarios
 
-#: What each verdict says, and what to do about it.
+#: What each verdict means, and what to do about it.
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.PASS: "Every demand of the scenario held.",
     Verdict.FAIL: "A demand did not hold, and the target answered all the same. The check says which demand.",
@@ -36,7 +36,7 @@ VERDICTS: Mapping[Verdict, str] = {
     Verdict.INFRA: "The scenario itself went wrong. That is a defect of Otterproof, and says nothing about the target.",
 }
 
-#: Signatures of targets that break down, and what they mean.
+#: Signatures of targets that break down, and their meaning.
 _SIGNATURES: Mapping[str, str] = {
     "crash": "The process of the target ended over this method, or (stranded) it said twice that something it needs "
     "had ended. The id ends with the signal or the exit code.",
@@ -48,7 +48,7 @@ _SIGNATURES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What an id means. kind: what it is the id of. facts: pairs of a word and lines. wrong: who gets it wrong."""
+    """The meaning of an id. kind: what it is the id of. facts: pairs of heading and lines. wrong: who gets it wrong."""
 
     id: str
     kind: str
@@ -58,7 +58,7 @@ class Explanation:
 
 
 def explain(wanted: str) -> Explanation:
-    """The explanation of an id. UsageError for one that nothing has."""
+    """Explain an id. Raises UsageError for an unknown one."""
     for find in (_check, _signature, _requirement, _reading, _scenario, _oracle, _verdict, _fault):
         found = find(wanted)
         if found is not None:
@@ -197,13 +197,13 @@ def _fault(wanted: str) -> Explanation | None:
 
 
 def _given(facts: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The facts that there are."""
+    """The facts that have any lines."""
     kept = ((word, tuple(filter(None, lines))) for word, lines in facts)
     return tuple((word, lines) for word, lines in kept if lines)
 
 
 def _paragraphs(text: str) -> str:
-    """A text with each of its paragraphs on one line."""
+    """A text with each paragraph on one line."""
     return "\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 

@@ -1,7 +1,7 @@
-"""The record of a failure: everything that a report says about one, as plain values in words.
+"""The record of a failure: everything that a report says about it, as plain values and words.
 
-All that can fail gives one: a demand of a scenario, an oracle, two engines that differ, a target that breaks down. The
-terminal, JSON, pytest and the other reports are made from it, and decide nothing by themselves but what to leave out.
+Every kind of failure has such a record: a scenario's demand, an oracle, two engines that differ, a target that breaks
+down. The terminal, JSON, pytest and the other reports are made from it; they only choose what to leave out.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from otterproof.implementations.contract import (
 )
 from otterproof.implementations.jsonform import event_name
 
-#: How many steps before the failing one are told.
+#: How many steps before the failing one are reported.
 BEFORE = 3
 
-#: How many lines of the user's screen are told, out of these steps.
+#: How many lines of the user's screen, from these steps, are reported.
 SCREEN = 6
 
 #: The part of a record whose lines are the fields of a message.
@@ -43,12 +43,12 @@ FIELD = "field"
 class Place:
     """Where in a run something went wrong.
 
-    step: its number. action, result: what the party was given and what it did. kind: of the message that it is about,
-    "" without one; title and fields: that message, taken apart, the field in question marked. before: the steps that
-    led there, as number and words. screen: the last lines that the user was shown, if the target has a screen.
-    observed: the result in terms that do not depend on keys and texts: the events by name, and what was sent by its
-    kind. shape: the input and the result in such terms, with the reasons that were given. refused: whether the party
-    took the input for wrong or did nothing; one that broke down did not.
+    step: its number. action, result: what the party was given and what it did. kind: of the message concerned, ""
+    without one; title and fields: that message dissected, with the field in question marked. before: the steps that led
+    there, as number and words. screen: the last lines shown to the user, if the target has a screen. observed: the
+    result without keys and texts: the events by name, and the sent messages by kind. shape: the input and the result in
+    such terms, with the reasons given. refused: whether the party rejected the input or did nothing; a breakdown is not
+    a refusal.
     """
 
     step: int
@@ -66,13 +66,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong, whatever found it out.
+    """What went wrong, whatever detected it.
 
-    check: the id of the demand, or the signature of how the target broke down. level: the most binding of its
-    requirements. requirements: the ids of what the demand follows from, the most binding first. rule: the demand in one
-    sentence. expected, got: the values in words. case: which of several inputs it was about; cases: how many inputs
-    failed and how many were tried, where that is known; failed_cases: those that failed by this demand. notes: all else
-    that is known, line by line. picture: the name of the file beside the transcript with the screen of the user.
+    check: the id of the demand, or the signature of the breakdown. level: the most binding of its requirements.
+    requirements: the ids of those behind the demand, the most binding first. rule: the demand in one sentence.
+    expected, got: the values in words. case: the input concerned, of several; cases: how many inputs failed and how
+    many were tried, if that is known; failed_cases: those that failed this demand. notes: everything else that is
+    known, by line. picture: the file name of the user's screen, stored beside the transcript.
     """
 
     check: str
@@ -92,7 +92,7 @@ class Failure:
 def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequence[Step]) -> Failure:
     """The record of an exception that ended a run.
 
-    check: its id. claimed: the requirements of the scenario, which count where the check has none. steps: of the run.
+    check: its id. claimed: the scenario's requirements, used if the check has none. steps: of the run.
     """
     ids = _sources(check, claimed)
     notes = [*getattr(error, "__notes__", ())]
@@ -116,14 +116,14 @@ def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequ
 
 
 def failed_cases(error: Exception) -> tuple[str, ...]:
-    """The inputs that failed by a demand; where the scenario has only one, that."""
+    """The inputs that failed a demand; if the scenario has only one input, that one."""
     if not isinstance(error, DemandFailed):
         return ()
     return error.failed_cases or ((error.case,) if error.case else ())
 
 
 def _sources(check: str, claimed: Iterable[str]) -> tuple[str, ...]:
-    """The requirements behind a failure, the most binding first. A target that breaks down breaks what was judged."""
+    """The requirements behind a failure, the most binding first. A breakdown breaks what was being judged."""
     if check not in checks():
         return requirement_ids(claimed)[:3]
     table, levels = requirements.load().requirements, list(Level)
@@ -135,7 +135,7 @@ def _headline(error: Exception) -> str:
 
 
 def place_of(steps: Sequence[Step], field: str = "") -> Place | None:
-    """The last step of a run as the place of a failure; None for a run without any. field: the one to be marked."""
+    """The last step of a run as the place of a failure; None for a run without steps. field: the one to mark."""
     if not steps:
         return None
     last = steps[-1]
@@ -171,7 +171,7 @@ def _shape(step: Step) -> tuple[str, ...]:
 
 
 def _event_shape(event: Event) -> str:
-    """An event with those of its fields that have one of a few values."""
+    """An event with those of its fields that have only a few possible values."""
     if isinstance(event, OutgoingMessage):
         return f"sends {parse_once(event.message).kind}"
     values = ((one.name, getattr(event, one.name)) for one in fields(event))
@@ -185,7 +185,7 @@ def _refused(step: Step) -> bool:
 
 
 def observed(step: Step) -> tuple[str, ...]:
-    """What a party did in a step: its events by name, and each message that it sent by its kind, once in a row."""
+    """What a party did in a step: its events by name, and its messages by kind, without repetitions in a row."""
     if not step.events:
         return ()
     found: list[str] = []
@@ -199,7 +199,7 @@ def observed(step: Step) -> tuple[str, ...]:
 
 
 def _message_of(step: Step, field: str) -> bytes | None:
-    """The message that a step is about: one with the field, if there is one; else one that was sent or received."""
+    """The message that a step is about: one with the field, if any; else one that was sent or received."""
     sent = [event.message for event in step.events if isinstance(event, OutgoingMessage)]
     received = [value for name, value in step.args.items() if name == "message" and isinstance(value, bytes)]
     every = [*sent, *received]
@@ -210,22 +210,22 @@ def _message_of(step: Step, field: str) -> bytes | None:
 
 
 def record_to_json(failure: Failure) -> dict[str, Any]:
-    """The record as values of JSON, with the names of its fields."""
+    """The record as JSON values, with the names of its fields."""
     return asdict(failure) | {"level": failure.level.value}
 
 
 def lines_of(failure: Failure) -> Iterator[str]:
-    """The record as plain text of any length, for a transcript, a test's report or a file."""
+    """The record as plain text of any length, for a transcript, a test report or a file."""
     yield failure.rule or failure.check
     for word, fact in headed(facts(failure)):
         yield f"  {word:9} {fact.text}{fact.mark}"
 
 
 class Fact(NamedTuple):
-    """A line of what is known of a failure.
+    """One line of what is known about a failure.
 
-    part: what the line belongs to: case, expected, got, also, where, field, before. mark: what stands behind the text
-    and must not be cut off.
+    part: what the line belongs to: case, expected, got, also, where, field, before. mark: follows the text and must not
+    be cut off.
     """
 
     part: str
@@ -234,7 +234,7 @@ class Fact(NamedTuple):
 
 
 def headed(known: Iterable[Fact]) -> Iterator[tuple[str, Fact]]:
-    """Each line with the word that stands before it: its part on the first line of the part, else nothing."""
+    """Each line with its heading: the name of its part on the part's first line, otherwise nothing."""
     before = ""
     for fact in known:
         yield "" if fact.part in (before, FIELD) else fact.part, fact
@@ -242,7 +242,7 @@ def headed(known: Iterable[Fact]) -> Iterator[tuple[str, Fact]]:
 
 
 def facts(failure: Failure) -> Iterator[Fact]:
-    """All that is known of a failure but its rule, line by line."""
+    """All that is known about a failure except its rule, line by line."""
     if failure.case or failure.cases is not None:
         yield Fact("case", _case(failure))
     if failure.expected:

@@ -1,8 +1,8 @@
 """What the run of one scenario says about the target.
 
-Whatever ends a scenario is an exception, and its class says whose fault it is: a demand that does not hold, a target
-that breaks down, or, if the class is not in the table, Otterproof itself. What a failure counts for follows from how
-binding the demand is.
+Every scenario that does not pass ends with an exception. Its class says whose fault that is: a demand that does not
+hold, a target that breaks down, or, for a class that is not in the table, Otterproof itself. How much a failure counts
+depends on how binding the demand is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import Scenario
 from otterproof.harness.wire import UnreadableField
 
-#: What an exception says about the target. The first class that fits counts; any other exception is our own fault.
+#: What an exception says about the target. The first matching class counts; any other exception is our own fault.
 VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (CheckFailed, Verdict.FAIL),
     (Unsupported, Verdict.UNSUPPORTED),
@@ -44,14 +44,14 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (ModelDivergence, Verdict.FAIL),
     (OracleFailure, Verdict.FAIL),
     (NotQuiescent, Verdict.FAIL),
-    (UnreadableField, Verdict.FAIL),  # a message of the target lacks a field that a scenario looks at
-    (TargetUnsupported, Verdict.UNSUPPORTED),  # that a claim is kept is judged by conformance.claims
+    (UnreadableField, Verdict.FAIL),  # a message of the target lacks a field that a scenario reads
+    (TargetUnsupported, Verdict.UNSUPPORTED),  # conformance.claims judges whether claims hold
     (TargetGivenUp, Verdict.GIVEN_UP),
     (TargetHang, Verdict.HANG),
     (TargetDesync, Verdict.DESYNC),
     (TargetCrash, Verdict.CRASH),
     (TargetFailed, Verdict.CRASH),
-    (TargetStranded, Verdict.CRASH),  # it has been tried once more
+    (TargetStranded, Verdict.CRASH),  # it has already been retried once
 )
 
 #: Verdicts that mean that the target does not conform.
@@ -59,7 +59,7 @@ BAD = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC, Verd
 
 
 def counts(verdict: Verdict, failure: Failure | None, least: Level = Level.MUST) -> bool:
-    """Whether a target with this verdict does not conform: it broke down, or a demand of this level does not hold."""
+    """Whether a verdict means that the target does not conform: it broke down, or a demand of this level failed."""
     if verdict is not Verdict.FAIL or failure is None:
         return verdict in BAD
     return failure.level is Level.MUST or (failure.level is Level.SHOULD and least is Level.SHOULD)
@@ -69,8 +69,8 @@ def counts(verdict: Verdict, failure: Failure | None, least: Level = Level.MUST)
 class Judgement:
     """What a run says about the target. detail: why, unless it passed. check: the id of the failure, "" without one.
 
-    failure: the record of what went wrong, None where nothing did. others: the checks of less binding failures.
-    stranded: it says nothing yet, for something besides the target has ended. [TargetStranded]
+    failure: the record of what went wrong, None if nothing did. others: the checks of less binding failures. stranded:
+    inconclusive so far, because something other than the target has ended. [TargetStranded]
     """
 
     verdict: Verdict
@@ -82,15 +82,16 @@ class Judgement:
 
     @property
     def counts(self) -> bool:
-        """Whether the target does not conform for it: something that must be is not, or the target broke down."""
+        """Whether the target does not conform: a binding demand failed, or the target broke down."""
         return counts(self.verdict, self.failure)
 
 
 def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
     """Run a scenario in a context, and have its parties forgotten.
 
-    A demand that the texts do not make of every client stops a scenario as any other does. It is run again without that
-    demand then, as far as it can go on, so that it does not hide what is more binding. What is most binding counts.
+    A demand that the texts do not make of every client stops a scenario like any other. The scenario then runs again
+    without that demand, as far as it can, so that the demand does not hide a more binding failure. The most binding
+    counts.
     """
     judged = best = _judge(scenario, context)
     excused = set[str]()
@@ -108,13 +109,13 @@ def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
 
 
 def _binding(judged: Judgement) -> int:
-    """How binding a failure is; 0 for what must be."""
+    """How binding a failure is; 0 for MUST."""
     levels = list(Level)
     return 0 if judged.counts or judged.failure is None else levels.index(judged.failure.level)
 
 
 def _judge(scenario: Scenario, context: Context) -> Judgement:
-    """Run it, and once more if something has ended that the target needs, such as a screen."""
+    """Run it, and retry once if something that the target needs, such as a screen, has ended."""
     judged = _judge_once(scenario, context)
     if judged.stranded:
         again = context.again()
@@ -128,7 +129,7 @@ def _judge_once(scenario: Scenario, context: Context) -> Judgement:
     try:
         scenario.run(context)
         context.raise_wrong_case()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
+    except Exception as error:  # noqa: BLE001 (every error becomes the verdict)
         judged = _judged(scenario, context, context.wrong_case() or error)
         if judged.verdict is Verdict.FAIL:
             context.take_picture()
@@ -143,13 +144,13 @@ def _judge_once(scenario: Scenario, context: Context) -> Judgement:
 
 
 def later(judged: Judgement, when: str) -> Judgement:
-    """A judgement on what happened after the scenario itself."""
+    """A judgement on something that went wrong after the scenario itself."""
     failure = replace(judged.failure, case=when) if judged.failure is not None else None
     return replace(judged, detail=f"{when}: {judged.detail}", failure=failure)
 
 
 def _judged(scenario: Scenario, context: Context, error: Exception) -> Judgement:
-    """The judgement on a scenario that an exception ended."""
+    """The judgement on a scenario that ended with an exception."""
     judged = judgement_of(error, scenario.requirements, context.last_steps)
     if isinstance(error, TargetUnsupported):
         claims = ", ".join(sorted(scenario.needs))

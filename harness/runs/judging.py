@@ -1,6 +1,6 @@
-"""A whole run against one target: what is wrong with the request is said first, then events tell what happens.
+"""A complete run against one target: an invalid request is an error at once; after that, events report what happens.
 
-This is what `otterproof check` does, for any program: `otterproof.run`.
+This is `otterproof check` as a function for any program: `otterproof.run`.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from otterproof.harness.testkit.scenario import Scenario, chosen, load, matching
 class _Plan:
     """A run that can begin.
 
-    target: the same as that of the job, to be explored. file: of known deviations. part: not the whole suite. most: so
-    many failures end it.
+    target: the job's target, opened for exploration. file: of known deviations. part: not the whole suite. most: the
+    number of failures that ends the run.
     """
 
     began: RunStarted
@@ -82,20 +82,20 @@ def run(
     failures: Path | None = None,
     trace: Path | None = None,
 ) -> Generator[Event, None, None]:
-    """Judge a target by the scenarios; what happens, as events.
+    """Judge a target by the scenarios, and yield events.
 
-    target: its name, or exec:COMMAND; name: what a command is called. only, without: texts that the ids of scenarios
-    contain, and do not contain. profile: the number of random runs, one of PROFILES. modules: those with scenarios of
-    one's own. jobs: processes; for more than one, the program that calls this has to be importable,
-    as for the standard library's multiprocessing. timeout: seconds for a call of a driver. give_up_after: hangs or
-    crashes of one method in a row after which it is no longer called. max_time: seconds after which no scenario is
-    started. max_failures: stop after so many. known: the file of known deviations (the one that is shipped for the
-    target unless given; Path("none") for none), which `fix` rewrites. strict: recommendations count. transcripts: a
-    folder for all of them; without it, those of failures go to the folder `failures`, or to otterproof-failures.
-    trace: a file for the lines of the driver protocol.
+    target: its name, or exec:COMMAND; name: what to call a command. only, without: texts that the ids of scenarios
+    must, and must not, contain. profile: the number of random runs, one of PROFILES. modules: modules with the user's
+    own scenarios. jobs: processes; for more than one, the calling program must be importable, as for the standard
+    library's multiprocessing. timeout: seconds for one call of a driver. give_up_after: after this many hangs or
+    crashes of one method in a row, it is no longer called. max_time: seconds after which no scenario is started.
+    max_failures: stop after this many. known: the file of known deviations (by default the one shipped for the target;
+    Path("none") for none), which `fix` rewrites. strict: recommendations count. transcripts: a folder for all of them;
+    without it, those of failures go to the folder `failures`, or to otterproof-failures. trace: a file for the lines of
+    the driver protocol.
 
-    What is wrong with the request is raised at once: UsageError, TargetError, DeviationError, InputError. During the
-    run, KeyboardInterrupt is raised again after RunFinished. Closing the generator ends what is running.
+    An invalid request raises UsageError, TargetError, DeviationError or InputError at once. During the run,
+    KeyboardInterrupt is raised again after RunFinished. Closing the generator ends what is running.
     """
     if profile not in PROFILES:
         raise UsageError(f"there is no profile {profile!r:.60}; there are {', '.join(PROFILES)}")
@@ -192,7 +192,7 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
 def _scenarios(
     plan: _Plan, folder: Path, known: deviations.Known, began: float
 ) -> Generator[ScenarioStarted | ScenarioFinished, None, None]:
-    """The scenarios as they begin and end. WorkersDied."""
+    """The scenarios as they begin and end. Raises WorkersDied."""
     done, processes = 0, min(plan.processes, len(plan.began.chosen))
     job = replace(plan.job, folder=folder)
     with closing(judge(job, plan.began.chosen, processes, _in_time(plan, began))) as judging:
@@ -205,17 +205,17 @@ def _scenarios(
 
 
 def _in_time(plan: _Plan, began: float) -> Callable[[], bool]:
-    """Whether there is time left."""
+    """A function that says whether there is time left."""
     return lambda: plan.max_time is None or time.monotonic() - began < plan.max_time
 
 
 def _failures(results: Sequence[Result], least: Level) -> int:
-    """How many results there are for which the target does not conform."""
+    """How many results mean that the target does not conform."""
     return sum(counts(result.verdict, result.failure, least) and not result.known for result in results)
 
 
 def _of_suite(only: Sequence[str], without: Sequence[str], able: Sequence[Scenario], whose: str = "") -> list[Scenario]:
-    """The scenarios that are asked for, of these. whose: these, in words. UsageError where there are none."""
+    """The requested scenarios among these. whose: these, in words. Raises UsageError if there are none."""
     for text in only:
         if not matching(text, able):
             ids = {one.id.partition("[")[0] for one in able}
@@ -228,5 +228,5 @@ def _of_suite(only: Sequence[str], without: Sequence[str], able: Sequence[Scenar
 
 
 def _others(results: Sequence[Result]) -> set[str]:
-    """The scenarios of the suite without those that have a result."""
+    """The scenarios of the suite that have no result."""
     return {scenario.id for scenario in scenarios()} - {result.scenario for result in results}

@@ -1,8 +1,8 @@
-"""Interoperability: every ordered pair of targets that share a version goes through the honest conversations together.
+"""Interoperability: every ordered pair of targets with a common version goes through the honest conversations together.
 
-A cell is a pair in a version: the first plays the judged side of each scenario, the second the other one. The targets
-of a pair are separate processes, also when they are the same implementation. Cells are spread over processes and come
-as a stream; a cell that was begun is finished or lost as a whole.
+A cell is a pair in a version: the first target plays the judged side of each scenario, the second the other side. The
+targets of a pair are separate processes, even if they are the same implementation. Cells are spread over processes, and
+results arrive as a stream; a cell is finished or lost as a whole.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from otterproof.harness.targets.driver import USUAL, Limits, TargetError
 from otterproof.harness.targets.registry import file_name, open_target, title
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
-#: The scenarios of a cell: all that OTR is for, without those that are about endurance.
+#: The scenarios of a cell: everything that OTR is for, except those about endurance.
 CONVERSATIONS = (
     "handshake_asked_by_target",
     "handshake_asked_by_peer",
@@ -37,7 +37,7 @@ CONVERSATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A cell to be filled."""
+    """A cell to fill."""
 
     left: str
     right: str
@@ -47,7 +47,7 @@ class Plan:
 
 
 def conversations(version: int) -> list[Scenario]:
-    """The scenarios of a cell in a version; a pair holds those for which both sides can do what is needed."""
+    """The scenarios of a cell in a version; a pair runs those for which both sides have the capabilities."""
     return [one for name in CONVERSATIONS for one in scenarios(f"conformance.interop.{name}[v{version}]")]
 
 
@@ -68,7 +68,7 @@ def plans(
 
 
 def fill(worker: WorkerContext, plan: Plan) -> Cell:
-    """Run the conversations of a cell, with targets that stay open, so that none costs the start of a process."""
+    """Run the conversations of a cell. The targets stay open, so that no conversation has to start a process."""
     left, right = worker.target(plan.left, "left"), worker.target(plan.right, "right")
     folder = plan.folder and plan.folder / f"{file_name(plan.left)}--{file_name(plan.right)}"
     results = tuple(
@@ -80,19 +80,19 @@ def fill(worker: WorkerContext, plan: Plan) -> Cell:
 
 
 def _lost(plan: Plan, why: str) -> Cell:
-    """The cell of a plan whose worker died: nothing is known of its conversations."""
+    """The cell of a plan whose worker died: its conversations have no results."""
     results = (Result(one.id, one.requirements, Verdict.INFRA, why, 0, 0.0) for one in conversations(plan.version))
     return Cell(title(plan.left), title(plan.right), plan.version, tuple(results))
 
 
 def fill_all(planned: Sequence[Plan], processes: int, limits: Limits = USUAL) -> Iterator[Cell]:
-    """Fill cells, several at a time; each when it is ready. limits: how long drivers are waited for."""
+    """Fill cells, several at a time, yielding each when it is ready. limits: how long to wait for drivers."""
     with pool(processes, WorkerContext(limits=limits, prepare=(load,))) as workers:
         yield from workers.unordered(fill, planned, _lost)
 
 
 def available(names: Sequence[str], limits: Limits = USUAL) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
-    """Of these targets: the capabilities of those that run here, and why the others don't."""
+    """Sort these targets: the capabilities of those that run here, and why the others don't."""
     found: dict[str, frozenset[str]] = {}
     missing: dict[str, str] = {}
     for name in names:

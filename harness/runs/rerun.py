@@ -1,9 +1,9 @@
-"""What has become of a failure that a transcript records: it happens again, it does not, or that can't be found out.
+"""Whether a failure that a transcript records happens again, does not, or can't be reproduced for another reason.
 
-A transcript says what it was part of. One of a random run, from a campaign or a check, holds the program of moves,
-which is run again and judged by the same oracles. Any other one of a check names its scenario, which is run again with
-the same seed. Both work against any target. What was given to the parties, byte by byte, is played to them as well: the
-first step that comes out differently is the place to look.
+A transcript says which run it belongs to. One of a random run, from a campaign or a check, contains the program of
+moves, which is run again and judged by the same oracles. Any other transcript of a check names its scenario, which is
+run again with the same seed. Both work against any target. The recorded inputs are also replayed byte by byte: the
+first step with a different result is the place to look.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ FAILURES = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC}
 
 
 class RerunStatus(Enum):
-    """What a transcript's second run says."""
+    """The result of running a transcript again."""
 
-    SAME = "SAME"  # no failure is recorded, and all came out as recorded
-    DRIFTED = "DRIFTED"  # no failure is recorded, and something came out differently
+    SAME = "SAME"  # no failure is recorded, and everything matched the recording
+    DRIFTED = "DRIFTED"  # no failure is recorded, and something differed
     FAILED = "FAILED"
     FIXED = "FIXED"
-    ERROR = "ERROR"  # it can't be found out
+    ERROR = "ERROR"  # it can't be determined
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """fate, and why; drift: the first step that came out differently, "" if none did. level: of what does not hold."""
+    """fate, and why; drift: the first step that differed, "" if none did. level: of the demand that failed."""
 
     fate: RerunStatus
     detail: str
@@ -53,14 +53,14 @@ class Outcome:
 def again(transcript: Transcript, casting: Casting) -> Outcome:
     """Run a transcript again, with the players that the casting gives.
 
-    UsageError when the file names a command that the user has not allowed; nothing has run then. UnknownTarget for a
-    name of the user's. TranscriptError for what turns out to be wrong with the file when it is run.
+    Raises UsageError, before anything runs, if the file names a command that the user has not allowed; UnknownTarget if
+    the user gave an unknown name; TranscriptError if running reveals a mistake in the file.
     """
     header = transcript.header
     failed = transcript.verdict in FAILURES
     try:
         if failed and header.program is not None:
-            casting.check(header, [header.judged])  # the others are always the reference engine
+            casting.check(header, [header.judged])  # the reference engine always plays the others
             return _program(transcript, casting)
         casting.check(header, {*header.parties, *([header.judged] if failed else [])})
         return _scenario(transcript, casting) if failed else _without_failure(transcript, casting)
@@ -71,9 +71,9 @@ def again(transcript: Transcript, casting: Casting) -> Outcome:
 
 
 def _drift(transcript: Transcript, casting: Casting) -> str:
-    """The first step that comes out differently when the same bytes are given to fresh parties; "" if none does.
+    """The first step that differs when the same bytes are given to fresh parties; "" if none does.
 
-    Whatever a party raises is what came out: inputs from a file may be such that no run ever gave them to an engine.
+    An exception of a party also counts as its result: a file may contain inputs that no run ever gave to an engine.
     """
     with ReplayParties(casting) as players:
         divergence = replay(transcript, players, (Exception,)).divergence
@@ -98,7 +98,7 @@ def _program(transcript: Transcript, casting: Casting) -> Outcome:
     finally:
         target.close()
     recorded = list(transcript.steps())
-    # A run without the failure goes on behind it, which is no difference.
+    # A run without the failure continues past it; that is no difference.
     drift = _first_drift(recorded, steps[: len(recorded)] if failure is None else steps)
     if failure is None:
         return Outcome(RerunStatus.FIXED, "the program runs to its end, and the oracle has nothing to say", drift)
@@ -109,7 +109,7 @@ def _program(transcript: Transcript, casting: Casting) -> Outcome:
 
 
 def _first_drift(recorded: Sequence[Step], steps: Sequence[WorldStep]) -> str:
-    """The first step of two runs of one program that is not the same in both."""
+    """The first step that differs between two runs of one program."""
     for old, new in zip(recorded, steps, strict=False):
         was = (old.party, old.action, dict(old.args), tuple(old.events), old.failure is None)
         now = (new.party, new.action, dict(new.args), tuple(new.events), new.failure is None)
@@ -127,7 +127,7 @@ def _first_drift(recorded: Sequence[Step], steps: Sequence[WorldStep]) -> str:
 
 
 def _scenario(transcript: Transcript, casting: Casting) -> Outcome:
-    """Run the scenario again that the transcript was part of."""
+    """Run the transcript's scenario again."""
     header = transcript.header
     load()
     scenario = next((one for one in scenarios(header.profile) if one.id == header.profile), None)

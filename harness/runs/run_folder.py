@@ -1,7 +1,7 @@
-"""The folder that one run of `check` writes its transcripts to.
+"""The folder to which one run of `check` writes its transcripts.
 
-Each run has a folder of its own, so that transcripts of several runs or targets never mix and none is overwritten. A
-folder is claimed before the run begins, in one step of the file system: two runs that begin at once get two folders.
+Each run has its own folder, so that transcripts of different runs or targets never mix and none is overwritten. A
+folder is claimed atomically before the run begins, so two runs that begin at once get two folders.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.registry import file_name
 
-#: Where the transcripts of failures go unless the user names a folder.
+#: Where transcripts of failures go by default.
 FAILURES = Path("otterproof-failures")
 
-#: The file by which a run claims a folder that the user named. It is empty, so that a full disk is no obstacle.
+#: The file with which a run claims the folder that the user named. It is empty, so that a full disk is no obstacle.
 CLAIM = ".otterproof-run"
 
-#: How often a folder may vanish while another is made in it.
+#: How often the parent folder may vanish before giving up.
 RETRIES = 100
 
 
@@ -29,10 +29,10 @@ RETRIES = 100
 def run_folder(given: Path | None, target: str, today: date) -> Iterator[Path]:
     """The folder of a run against a target. given: the one that the user named, if any.
 
-    The named folder is used as it is if it is empty or new. Otherwise it may hold another run's transcripts, so the run
+    A named folder is used directly if it is empty or new. Otherwise it may hold another run's transcripts, and the run
     gets a new folder in it. Without a named one, the run gets a new folder for its failures. New folders are named by
-    the date and a number. A folder that was made here is removed on leaving if nothing was written to it. UsageError if
-    nothing can be written.
+    date and number. A new folder is removed on exit if nothing was written to it. Raises UsageError if nothing can be
+    written.
     """
     parent = FAILURES / file_name(target) if given is None else given
     try:
@@ -65,7 +65,7 @@ def _named(folder: Path, today: date) -> Path:
 
 
 def _numbered(parent: Path, today: date) -> Path:
-    """A new folder PARENT/DATE-NUMBER, with the first number that is free."""
+    """Make a new folder PARENT/DATE-NUMBER, with the first free number."""
     number, lost = 1, 0
     while True:
         folder = parent / f"{today.isoformat()}-{number}"
@@ -75,7 +75,7 @@ def _numbered(parent: Path, today: date) -> Path:
             if os.path.lexists(folder):
                 number += 1
                 continue
-            lost += 1  # another run has just removed it, or what it is in; or the parent is no folder
+            lost += 1  # another run has just removed it or its parent; or the parent is not a folder
             if lost == RETRIES:
                 raise
         else:

@@ -1,11 +1,12 @@
-"""Judging a target by scenarios: each run has a verdict, and the results come as a stream.
+"""Judging a target by scenarios: each run has a verdict, and the results arrive as a stream.
 
-Scenarios are independent of each other, so they are spread over processes; each process has the target once. A
-scenario's randomness comes from the seed and its id alone: it runs the same alone, in any order and in any process.
+Scenarios are independent of each other, so they are spread over processes, each with one instance of the target. A
+scenario's randomness comes from the seed and its id alone, so it runs the same by itself, in any order and in any
+process.
 
-A target that breaks down while it forgets the parties of a scenario breaks down in that scenario. What goes wrong when
-its process ends, after all of them or between two, is the result of one scenario that is about just that (ENDS),
-however many processes there were.
+A breakdown while the target forgets the parties of a scenario counts for that scenario. What goes wrong when its
+process ends, after all scenarios or between two, is the result of one scenario about just that (ENDS), however many
+processes there were.
 """
 
 from __future__ import annotations
@@ -31,25 +32,25 @@ from otterproof.harness.targets.engines import Target
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
 
-#: The scenario of how a target's process ends, without its version.
+#: The scenario about how a target's process ends, without its version.
 ENDS = "conformance.process.driver_exits_on_shutdown"
 
-#: Verdicts of runs of which no transcript is written, unless all are.
+#: Verdicts for which no transcript is written, unless all are.
 _WITHOUT_TRANSCRIPT = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took.
+    """The result of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: duration.
 
-    failure: the record of what went wrong, None where nothing did.
+    failure: the record of what went wrong, None if nothing did.
 
-    check: the id of the failure, "" where nothing failed. [otterproof.harness.runs.signature]
+    check: the id of the failure, "" if nothing failed. [otterproof.harness.runs.signature]
     known: why a failure is accepted, "" if it is not. [otterproof.harness.runs.deviations]
     readings: what a probe measured, by the id of the reading.
-    examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
+    examples: the number of its random runs, including a failed one; 0 if it has none.
     visited: the cells of the state tables that it visited (otterproof.harness.spec.states), sorted.
-    unwritten: why its transcripts, or the trace of it, could not be written; "" if they were.
+    unwritten: why its transcripts or its trace could not be written; "" if they were.
     """
 
     scenario: str
@@ -69,12 +70,12 @@ class Result:
 
     @property
     def claimed(self) -> tuple[str, ...]:
-        """The ids of the requirements that the scenario judges, each once, whether kept or broken in it."""
+        """The ids of the requirements that the scenario judges, each once, whether as kept or as broken."""
         return requirement_ids(self.requirements)
 
     @property
     def counts(self) -> bool:
-        """Whether the target does not conform for it, were it not known. [Judgement.counts]"""
+        """Whether it means that the target does not conform, leaving known deviations aside. [Judgement.counts]"""
         return counts(self.verdict, self.failure)
 
 
@@ -87,10 +88,10 @@ def run(
     peer: Target | None = None,
     effort: int = 1,
 ) -> Result:
-    """Run one scenario. Transcripts go to `folder`: of a run that did not pass, or, with `keep`, of every one.
+    """Run one scenario. Transcripts go to `folder`: of a run that did not pass, or, with `keep`, of every run.
 
-    peer: who plays the other side, the reference engine unless given. effort: how many times as many random runs a
-    property is tried in.
+    peer: plays the other side, by default the reference engine. effort: a factor for the number of random runs in which
+    a property is tried.
     """
     began = time.perf_counter()
     missing = scenario.needs - target.capabilities
@@ -109,7 +110,7 @@ def run(
             paths = context.write_transcripts(folder, scenario.id, verdict, detail)
             if failure is not None:
                 failure = replace(failure, picture=context.write_picture(folder, scenario.id))
-        except OSError as error:  # the disk is full, say: the verdict stands all the same
+        except OSError as error:  # the disk is full, say: the verdict stands anyway
             unwritten = f"{folder}: {error.strerror or error}"
         except OutputError as error:
             unwritten = f"{folder}: {error.reason}"
@@ -131,7 +132,7 @@ def run(
 
 
 def seed_of(scenario: Scenario, seed: bytes) -> bytes:
-    """What a scenario's randomness follows from."""
+    """The seed of a scenario's randomness."""
     return hashlib.sha256(seed + b"/" + scenario.id.encode()).digest()
 
 
@@ -139,7 +140,7 @@ def seed_of(scenario: Scenario, seed: bytes) -> bytes:
 class Job:
     """Everything a process needs to know. folder, keep, effort: as in `run`. trace: the file for the lines of a driver.
 
-    modules: those with scenarios of a user's own.
+    modules: those with the user's own scenarios.
     """
 
     target: str
@@ -157,11 +158,11 @@ def _run_by_id(job: Job, worker: WorkerContext, scenario_id: str) -> Result:
 
 
 def _run(job: Job, worker: WorkerContext, scenario: Scenario) -> Result:
-    """Run a scenario; what goes wrong in `run` itself does not end the run of the others."""
+    """Run a scenario; an error in `run` itself does not stop the other scenarios."""
     try:
         with worker.tracing(scenario.id):
             result = run(scenario, worker.target(job.target), job.seed, job.folder, job.keep, effort=job.effort)
-    except Exception as error:  # noqa: BLE001 (our own, as nothing of the target's comes this far)
+    except Exception as error:  # noqa: BLE001 (our own defect: errors of the target don't get this far)
         return _infra(scenario, f"{type(error).__name__}: {error}")
     return replace(result, unwritten=result.unwritten or worker.untraced)
 
@@ -171,12 +172,12 @@ def _infra(scenario: Scenario, why: str) -> Result:
 
 
 def _leave(job: Job, worker: WorkerContext, _: None) -> Result | None:
-    """The end of a worker's target, as a result of its own when something went wrong."""
+    """End a worker's target; return a result if something went wrong."""
     return ending(worker.target(job.target))
 
 
 def ending(target: Target) -> Result | None:
-    """End a target. What went wrong then or between scenarios, as a result of ENDS; None if nothing did."""
+    """End a target. Problems then, or between scenarios, become a result of ENDS; None if there were none."""
     try:
         target.leave()
     except TargetError as error:
@@ -197,11 +198,10 @@ class ScenarioStarted:
 def judge(
     job: Job, chosen: Sequence[Scenario], processes: int, in_time: Callable[[], bool] = lambda: True
 ) -> Generator[ScenarioStarted | Result, None, None]:
-    """Run scenarios against a target; which one begins, and results as they are ready. Closing the iterator ends what
-    is still running.
+    """Run scenarios against a target; yield which one begins, and results as they are ready.
 
-    A result of ENDS may come though that was not chosen, for what went wrong when processes ended. in_time: asked
-    before each scenario; once it says no, none is begun any more. WorkersDied.
+    Closing the iterator ends what is still running. A result of ENDS may come even if ENDS was not chosen, for problems
+    when processes ended. in_time: asked before each scenario; once it says no, no more are begun. Raises WorkersDied.
     """
     begun = takewhile(lambda _: in_time(), chosen)
     context = WorkerContext((job.target,), job.limits, prepare=(partial(load, job.modules),), trace=job.trace)
@@ -236,7 +236,7 @@ def _one_by_one(
 def and_the_end(
     events: Iterable[ScenarioStarted | Result], end_of: Callable[[], Iterable[Result | None]]
 ) -> Iterator[ScenarioStarted | Result]:
-    """Results, and that of the end of the processes: it takes the place of the scenario's own if that has passed."""
+    """Add the result of ending the processes: it replaces the scenario's own result if that has passed."""
     passed: dict[str, Result] = {}
     failed = False
     for result in events:

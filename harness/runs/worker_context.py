@@ -1,7 +1,7 @@
-"""What the tasks of a worker process have in common, declared in one place for all commands that share out their work.
+"""What the tasks of a worker process share, declared in one place for all commands that distribute their work.
 
-A task is a function of the context and of what it is about. So nothing about a worker is kept in global variables, and
-the main process can carry out the same tasks with a context of its own.
+A task is a function of the context and its own arguments. So a worker keeps nothing in global variables, and the main
+process can carry out the same tasks with a context of its own.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from otterproof.harness.targets.registry import open_target
 class WorkerContext:
     """What a worker needs: declared by the command, sent to each worker, begun and ended there.
 
-    targets: the names of those that are opened before the first task. limits: how long drivers are waited for.
-    prepare: functions that set up the process, called before anything else. trace: a file for the lines that cross
-    between the harness and drivers.
+    targets: the names of targets to open before the first task. limits: how long to wait for drivers. prepare:
+    functions that set up the process, called first. trace: a file for the lines that the harness and drivers exchange.
     """
 
     targets: tuple[str, ...] = ()
@@ -50,7 +49,7 @@ class WorkerContext:
 
     @contextmanager
     def tracing(self, scenario: str) -> Iterator[None]:
-        """What drivers are told and say inside is said in this scenario."""
+        """A context in which lines of the trace are attributed to this scenario."""
         if self._lines is not None:
             self._lines.scenario = scenario
         try:

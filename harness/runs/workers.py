@@ -1,12 +1,12 @@
 """Processes that share the work of a command, and what happens when one of them dies.
 
-Each worker has a pipe of its own and one task at a time, so it is always known what a worker was doing when it died.
-That task is lost, and its giver says what its result is then; a new worker takes the place of the dead one,
-and the other tasks go on. (The executors of the standard library give up all tasks that are running when one worker
-dies, and multiprocessing.Pool waits without end.)
+Each worker has its own pipe and one task at a time, so it is always known what a worker was doing when it died. That
+task is lost, and the caller supplies its result; a new worker replaces the dead one, and the other tasks continue. (The
+executors of the standard library give up all running tasks when one worker dies, and multiprocessing.Pool waits without
+end.)
 
-Ctrl-C and the other signals that end a command are for the main process alone, though a terminal or a time limit sends
-them to the workers as well. The main process ends the workers when it is done with them, and Linux when it is gone.
+Ctrl-C and the other signals that end a command are for the main process alone, although a terminal or a time limit
+sends them to the workers as well. The main process ends the workers when it is done with them; if it dies, Linux does.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ R = TypeVar("R")
 #: Carries out a task in a worker, given the worker's copy of the context, and the task.
 Work: TypeAlias = Callable[[WorkerContext, T], R]
 
-#: So many deaths of workers end the command. One may be an accident; of ten there is a cause that will not go away.
+#: This many deaths of workers end the command. One may be an accident; ten have a cause that will not go away.
 MAX_DEATHS = 10
 
 #: Seconds in which workers end what they have started, drivers above all, before they are killed.
 _GRACE = 3.0
 
-#: Asks a worker to end what it has started, and itself. Nothing else sends it.
+#: Asks a worker to end itself and what it has started. Nothing else sends this signal.
 _LEAVE = signal.SIGUSR1
 
-#: What the main process alone takes notice of.
+#: Signals for the main process alone.
 _FOR_MAIN = (signal.SIGINT, *ENDING)
 
-# What a worker tells; _DIED is said by nobody.
+# What a worker reports; _DIED is generated locally.
 _READY, _BEGUN, _DONE, _RAISED, _DIED = range(5)
 
 
@@ -62,7 +62,7 @@ class Begun(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """In place of a task: the next one is not known before another result has been taken."""
+    """In place of a task: the next task depends on a result that has not been taken yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +73,16 @@ class Done(Generic[R]):
 
 
 class WorkersDied(CommandError):
-    """So many workers have died, or none could be started, that the work can't go on. The message says how."""
+    """So many workers have died, or none could be started, that work can't continue. The message says how."""
 
 
 class _WorkerTraceback(Exception):
-    """Shows, as the cause of an exception that a worker sent, where it was raised there."""
+    """As the cause of an exception that a worker sent, shows where it was raised there."""
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A worker as the main process knows it. task: its number and itself, while it is being worked on."""
+    """A worker as the main process sees it. task: its number and itself, while it is being worked on."""
 
     process: BaseProcess
     connection: Connection
@@ -92,11 +92,11 @@ class _Worker:
 
     def give(self, task: tuple[int, Any], work: Work[Any, object]) -> None:
         self.task, self.begun = task, False
-        with suppress(OSError):  # it is dead, which is noticed when it is listened to
+        with suppress(OSError):  # if it is dead, that is noticed when its answer is read
             self.connection.send((work, task[1]))
 
     def heard(self) -> tuple[int, Any]:
-        """What it has told."""
+        """What it has reported."""
         try:
             if not self.connection.poll():
                 return _DIED, None
@@ -108,7 +108,7 @@ class _Worker:
         return kind, value
 
     def kill(self) -> None:
-        """End it at once, and forget it."""
+        """Kill it, and forget it."""
         self.process.kill()
         self.process.join()
         self.process.close()
@@ -116,7 +116,7 @@ class _Worker:
 
 
 class Pool:
-    """Workers that are started when the first tasks come. Not for use from several threads."""
+    """Workers that are started when the first tasks arrive. Not thread-safe."""
 
     def __init__(self, processes: int, context: WorkerContext) -> None:
         self._processes = processes
@@ -126,22 +126,23 @@ class Pool:
 
     @property
     def pids(self) -> list[int]:
-        """The processes at present."""
+        """The ids of the present processes."""
         return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
 
     def unordered(self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]) -> Iterator[R]:
-        """The results of tasks, each when it is there. A task is taken from `tasks` when a worker is free for it;
-        in place of one, `Later` has the worker wait for another result.
+        """The results of tasks as they become available.
 
-        lost: the result of a task whose worker died, given the task and a sentence that says how. WorkersDied; what
-        `work` or the beginning of a worker raises is raised here. Closing the iterator ends what still runs.
+        A task is taken from `tasks` when a worker is free; `Later` in place of one makes the worker wait for another
+        result. lost: gives the result of a task whose worker died, from the task and a sentence that says how. Raises
+        WorkersDied, and what `work` or the beginning of a worker raises. Closing the iterator ends what is still
+        running.
         """
         return (told.result for _, told in self._run(work, tasks, lost) if isinstance(told, Done))
 
     def as_told(
         self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]
     ) -> Iterator[Begun[T] | Done[R]]:
-        """The same, and between the results the tasks that a worker has begun, each when it tells so."""
+        """The same, with a report for each task that a worker has begun, in between the results."""
         return (told for _, told in self._run(work, tasks, lost))
 
     def ordered(self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]) -> Iterator[R]:
@@ -156,9 +157,10 @@ class Pool:
                 following += 1
 
     def each(self, work: Work[None, R], lost: Callable[[str], R]) -> list[R]:
-        """Call a function once in each worker that has begun its work, when no task is left; the results.
+        """Call a function once in each worker that has begun working, when no task is left; return the results.
 
-        lost: the result for a worker that dies of it, given a sentence that says how. Raises as `unordered` does.
+        lost: gives the result for a worker that dies during the call, from a sentence that says how. Raises as
+        `unordered`.
         """
         asked = [worker for worker in self._workers if worker.ready]
         answers: list[R] = []
@@ -185,7 +187,7 @@ class Pool:
         self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]
     ) -> Iterator[tuple[int, Begun[T] | Done[R]]]:
         waiting = _numbered(tasks)
-        again: list[tuple[int, T]] = []  # tasks whose worker died before it had begun them
+        again: list[tuple[int, T]] = []  # tasks whose worker died before beginning them
         try:
             while self._hand_out(work, waiting, again):
                 for worker in self._those_that_tell():
@@ -210,7 +212,7 @@ class Pool:
             self._end([worker for worker in self._workers if worker.task is not None])
 
     def _hand_out(self, work: Work[T, R], waiting: Iterator[tuple[int, T] | None], again: list[tuple[int, T]]) -> bool:
-        """Give tasks to the workers that are free; whether there is anything to wait for."""
+        """Give tasks to the free workers; return whether there is anything to wait for."""
         while len(self._workers) < self._processes:
             self._workers.append(_started(self._context))
         more = True
@@ -220,19 +222,19 @@ class Pool:
             except StopIteration:
                 more = False
                 break
-            if task is None:  # there will be one later
+            if task is None:  # a task will come later
                 break
             worker.give(task, work)
         return more or any(worker.task is not None for worker in self._workers)
 
     def _those_that_tell(self) -> list[_Worker]:
-        """Wait until workers have something to tell, or are dead; these workers."""
+        """Wait until workers have reported something or died; return these workers."""
         signs: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
         signs |= {worker.process.sentinel: worker for worker in self._workers}
         return list(dict.fromkeys(signs[sign] for sign in wait(list(signs))))
 
     def _bury(self, worker: _Worker) -> str:
-        """Forget a worker that is dead; how it ended."""
+        """Forget a dead worker; return how it ended."""
         self._workers.remove(worker)
         self._deaths += 1
         worker.process.join(_GRACE)
@@ -280,7 +282,7 @@ def _numbered(tasks: Iterable[T | Later]) -> Iterator[tuple[int, T] | None]:
 
 @contextmanager
 def pool(processes: int, context: WorkerContext) -> Iterator[Pool]:
-    """Workers that each begin a copy of a context first. Leaving the block ends them, whatever they are doing."""
+    """Workers that first begin a copy of a context each. Leaving the block ends them, whatever they are doing."""
     made = Pool(processes, context)
     try:
         yield made
@@ -289,12 +291,12 @@ def pool(processes: int, context: WorkerContext) -> Iterator[Pool]:
 
 
 def _started(context: WorkerContext) -> _Worker:
-    """A new worker. WorkersDied when the system does not allow one more process."""
+    """Start a worker. Raises WorkersDied if the system does not allow one more process."""
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_work, args=(theirs, context), daemon=True)
-    # Signals are blocked until the worker has said what it does with them. Starting the resource tracker would unblock
-    # them again, so that is done before.
+    # Block signals until the worker has set its handlers. Starting the resource tracker would unblock them, so start it
+    # first.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_MAIN)
     try:
@@ -312,7 +314,7 @@ def _started(context: WorkerContext) -> _Worker:
 
 
 class _Leave(SystemExit):
-    """The main process wants this worker to end. A SystemExit, which nobody takes for an error of a target."""
+    """The main process wants this worker to end. A SystemExit, so that it is never taken for an error of a target."""
 
 
 def _leave(number: int, _: FrameType | None) -> None:
@@ -321,7 +323,7 @@ def _leave(number: int, _: FrameType | None) -> None:
 
 
 def _work(connection: Connection, context: WorkerContext) -> None:
-    """What a worker does: one task after the other, until the main process ends it or is gone."""
+    """A worker's loop: one task after the other, until the main process ends it or is gone."""
     collect_rarely()
     signal.signal(_LEAVE, _leave)
     for number in _FOR_MAIN:
@@ -350,7 +352,7 @@ def _work(connection: Connection, context: WorkerContext) -> None:
 
 
 def _portable(error: Exception) -> tuple[Exception, str]:
-    """An exception as the main process can be sent it, and the traceback."""
+    """An exception in a form that can be sent to the main process, and its traceback."""
     place = "".join(traceback.format_exception(error))
     try:
         copy = pickle.loads(pickle.dumps(error))

@@ -1,8 +1,8 @@
-"""Demands that are not made for a while, so that a run goes on beyond a failure that does not bind.
+"""Demands that are suspended for a while, so that a run continues past a non-binding failure.
 
-What a text only advises stops a scenario as any other failure does. The scenario is then run again without that demand,
-whether a scenario, a helper or an oracle makes it. [otterproof.harness.runs.judgement.judge_scenario] A random run of
-`fuzz` goes on beyond what is known of its target.
+Failing a mere recommendation stops a scenario like any other failure. The scenario is then run again without that
+demand, whether a scenario, a helper or an oracle makes it. [otterproof.harness.runs.judgement.judge_scenario] A random
+run of `fuzz` continues past the known deviations of its target.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _met: ContextVar[set[str] | None] = ContextVar("met", default=None)
 
 @contextmanager
 def excusing(check_ids: Iterable[str], fits: Callable[[str], bool] | None = None) -> Iterator[set[str]]:
-    """Inside, these demands are not made, nor those that are excused outside; gives those that would have failed.
+    """A context in which these and already excused demands are not made; yields those that would have failed.
 
-    fits: is asked at each failure of one of them whether it is excused in that place; None: wherever it fails.
+    fits: asked at each failure of one of them whether it is excused there; None: it always is.
     """
     met: set[str] = set()
     tokens = _excused.set(_excused.get() | frozenset(check_ids)), _met.set(met), _fits.set(fits)
@@ -33,7 +33,7 @@ def excusing(check_ids: Iterable[str], fits: Callable[[str], bool] | None = None
 
 
 def is_excused(check_id: str) -> bool:
-    """Whether a demand, which does not hold, is not made now."""
+    """Whether a demand that does not hold is excused now."""
     fits = _fits.get()
     if check_id not in _excused.get() or (fits is not None and not fits(check_id)):
         return False

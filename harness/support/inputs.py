@@ -1,7 +1,7 @@
-"""Files that others send, and how they are read: whole, of bounded size, and as strict JSON or TOML.
+"""Read files from others: whole, of bounded size, and as strict JSON or TOML.
 
-Code that reads such a file calls `read_input` with one of the limits below, and `parse_json` or `parse_toml` for what
-is in it. The command line reports InputError with exit code 2, since another file can be named.
+Code that reads such a file calls `read_input` with one of the limits below, and then `parse_json` or `parse_toml`. The
+command line reports InputError with exit code 2, since the user can name another file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from otterproof.implementations.inputs import InputError, read_input
 
 __all__ = ["LIMITS", "InputError", "parse_json", "parse_toml", "read_input"]
 
-#: The most bytes that a file of each kind can have: many times what is ever written, and little enough to be read.
+#: The most bytes in a file of each kind: many times what is ever written, and little enough to read.
 LIMITS = {
     "transcript": 64 << 20,
     "campaign": 64 << 20,
@@ -27,16 +27,16 @@ LIMITS = {
     "picture": 1 << 20,
 }
 
-#: The most characters of a line of TOML. The parser takes quadratic time for a key of very many parts.
+#: The most characters in a line of TOML. The parser takes quadratic time for a key with very many parts.
 _TOML_LINE = 4096
 
 
 def parse_json(text: str | bytes, *, whole: bool = False) -> Any:
-    """A JSON value. ValueError with the reason when it is not one, or is one that no file of ours has.
+    """Parse a JSON value. Raises ValueError with the reason if it is invalid, or is one that no file of ours contains.
 
-    Refused are a name that appears twice in one object, NaN and infinities, numbers of thousands of digits, text that
-    is not UTF-8, and values that are nested hundreds of levels deep. whole: also numbers with a fraction or exponent,
-    which JSON Schema calls integers when nothing is behind the point.
+    Rejected are duplicate names in one object, NaN and infinities, numbers of thousands of digits, text that is not
+    UTF-8, and values nested hundreds of levels deep. whole: also reject numbers with a fraction or exponent, which JSON
+    Schema calls integers if the fraction is zero.
     """
     try:
         return json.loads(
@@ -50,7 +50,7 @@ def parse_json(text: str | bytes, *, whole: bool = False) -> Any:
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:
-    """A document of TOML. ValueError with the reason when it is not one, or is one that no file of ours is."""
+    """Parse a TOML document. Raises ValueError with the reason if it is invalid, or no file of ours is like it."""
     text = data.decode()
     longest = max(map(len, text.split("\n")))
     if longest > _TOML_LINE:

@@ -1,7 +1,7 @@
-"""Writing the files that a command leaves: each whole or not at all.
+"""Write a command's output files, each completely or not at all.
 
-A disk that is full or a process that is killed must not leave half a file in place of a good one. So a file is written
-under another name beside its own, and takes its own name once all of it has reached the disk.
+A full disk or a killed process must not leave half a file in place of a good one. So a file is first written under a
+temporary name in the same folder, and renamed once all of it has reached the disk.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from otterproof.harness.support.errors import CommandError
 
-#: The names of files that are being written. Where a process was killed they stay.
+#: The names of files that are being written. They remain if the process is killed.
 BEING_WRITTEN = ".otterproof-*.new"
 
 
@@ -27,11 +27,11 @@ class OutputError(CommandError):
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Write a file whole or not at all: after an OutputError, or a kill, the old content is still there.
+    """Write a file completely or not at all: after an OutputError, or a kill, the old content is still there.
 
-    Text is encoded as UTF-8; a lone surrogate in it becomes a backslash escape. What is not a regular file (a device,
-    a pipe) can't be replaced and is written to directly. A symbolic link stays, and the file it leads to is replaced.
-    durable: also after a power failure, for which the disk is waited for.
+    Text is encoded as UTF-8; a lone surrogate in it becomes a backslash escape. A file that is not regular (a device, a
+    pipe) can't be replaced and is written to directly. A symbolic link stays, and the file it points to is replaced.
+    durable: wait for the disk, so that the file survives a power failure.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     try:
@@ -46,7 +46,7 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> No
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that is to be written to, unless it is there. OutputError."""
+    """Make a folder that will be written to, if needed. Raises OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

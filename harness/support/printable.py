@@ -1,10 +1,10 @@
-"""Foreign text made fit to be shown: what a terminal would obey, and what nobody can see, becomes a visible escape.
+"""Make foreign text safe to show: what a terminal would obey, and what nobody can see, becomes a visible escape.
 
-Targets, drivers and files say what they like, and a terminal obeys control characters: it changes its title, clears
+Targets, drivers and files may contain anything, and a terminal obeys control characters: it changes its title, clears
 the screen, or shows a line from right to left. All text that is not the harness's own passes through here on its way to
-a terminal or into a message. The result is for reading: a backslash stays as it is, so that text which was made
-printable twice reads like text which was made printable once, and what was an escape cannot be told from what was
-spelled like one. Text that must come back exactly is written with `repr` or as JSON.
+a terminal or into a message. The result is for reading only: backslashes stay as they are, so that escaping twice gives
+the same text as escaping once, and an escape can't be told from text that looked like one. Text that must be recovered
+exactly is written with `repr` or as JSON.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections.abc import Iterable
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""The text with all that is not printable as escapes of Python, such as \n, \x1b, \u202e and \udc00.
+    r"""The text with everything unprintable as Python escapes, such as \n, \x1b, \u202e and \udc00.
 
-    Printable is what Unicode calls so: letters, marks, numbers, punctuation, symbols and the space. Everything else is
-    escaped: control and format characters (those that change the direction of writing among them), all other
-    separators, lone surrogates, private and unassigned characters. lines: line feeds stay, and nothing else that ends
-    a line.
+    Printable is as Unicode defines it: letters, marks, numbers, punctuation, symbols and the space. Everything else is
+    escaped: control and format characters (including those that change the direction of writing), all other separators,
+    lone surrogates, private and unassigned characters. lines: keep line feeds, but nothing else that ends a line.
     """
     if text.isprintable():
         return text

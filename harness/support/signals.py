@@ -1,9 +1,9 @@
 """Signals that end a command: SIGTERM and SIGHUP do what Ctrl-C does.
 
-A terminal that is closed, a service manager, a time limit in CI: each asks a process to end, and each gets the results
-so far, as Ctrl-C does. `Interrupted` is a KeyboardInterrupt, so whatever handles Ctrl-C handles these signals too. The
-first one counts; those that come while the command ends, and writes what it has, change nothing. A signal that was
-ignored when the command started (`nohup`, a background job of a shell) stays ignored.
+A closing terminal, a service manager or a CI time limit asks a process to end, and gets the results so far, as Ctrl-C
+does. `Interrupted` is a KeyboardInterrupt, so code that handles Ctrl-C handles these signals too. The first signal
+counts; others that arrive while the command ends and writes its results change nothing. A signal that was ignored when
+the command started (`nohup`, a background job of a shell) stays ignored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP raise Interrupted in the main thread, unless the command was started ignoring them."""
+    """A context in which SIGTERM and SIGHUP raise Interrupted in the main thread, unless ignored at the start."""
     taken = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, _interrupt)
@@ -53,7 +53,7 @@ def disregard(_: int, __: FrameType | None) -> None:
 
 
 def end_with_parent(number: int) -> None:
-    """Have Linux send a signal to this process when the one that started it is gone. Elsewhere nothing happens."""
+    """Have Linux send this process a signal when its parent is gone. Does nothing on other systems."""
     parent = multiprocessing.parent_process()
     if not sys.platform.startswith("linux") or parent is None:
         return

@@ -1,22 +1,22 @@
-"""What somebody may have meant who wrote a name that does not exist."""
+"""Suggestions for a name that does not exist."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 
-#: How many names are suggested at most.
+#: The most names that are suggested.
 MOST = 3
 
-#: A name is left out that is by so much less like it than the first; 1 is the same.
+#: Omit a name whose similarity (1 means equal) is lower than the best one's by more than this.
 CLOSE = 0.1
 
-#: A longer name is no slip of the pen, and comparing it with all others would take long.
+#: A longer name is no typing error, and comparing it with all others would take long.
 LONGEST = 200
 
 
 def nearest(wanted: str, known: Iterable[str]) -> list[str]:
-    """The known names that are most like one that is not known, the likeliest first; capitals make no difference."""
+    """The known names most similar to an unknown one, best first, ignoring case."""
     if len(wanted) > LONGEST:
         return []
     names = {name.lower(): name for name in known}
@@ -29,7 +29,7 @@ def nearest(wanted: str, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(wanted: str, known: Iterable[str], otherwise: str = "") -> str:
-    """The end of a message about a name that is not known: the names that are like it, or else another advice."""
+    """The end of a message about an unknown name: similar names, or else other advice."""
     near = nearest(wanted, known)
     if near:
         return f"; did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if near[1:] else near)}?"

@@ -1,4 +1,4 @@
-"""The version of Otterproof, as it is shown and written down."""
+"""The version of Otterproof, as it is shown and recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 @cache
 def tool_version() -> str:
     """ "otterproof 1.2.3"; without the number when the package is not installed."""
-    import importlib.metadata  # takes a while, and few commands tell the version
+    import importlib.metadata  # slow, and few commands show the version
 
     try:
         return f"otterproof {importlib.metadata.version('otterproof')}"

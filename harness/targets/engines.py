@@ -1,8 +1,8 @@
-"""What can be judged: what a target is, and the project's own engines as targets.
+"""What a target is, and the project's own engines as targets.
 
-A target is an engine run in this process, or a third-party implementation behind the driver protocol; what judges it
-sees only parties. An engine of the project's runs in lockstep with the other engine; one that
-may be wrong is alone (`SingleEngineTarget`), as a third-party implementation is. `registry` has the targets by name.
+A target is an engine run in this process, or a third-party implementation behind the driver protocol; judges see only
+parties. The project's engines run in lockstep with each other; an engine that may be wrong runs alone
+(`SingleEngineTarget`), like a third-party implementation. `registry` has the targets by name.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from otterproof.implementations.entropy import Tape, entropy_of
 from otterproof.implementations.independent import IndependentEngine
 from otterproof.implementations.reference import ReferenceEngine
 
-#: The engines of the project by the name of their target.
+#: The project's engines by the names of their targets.
 ENGINES: dict[str, EngineFactory] = {"reference": ReferenceEngine, "independent": IndependentEngine}
 
-#: What engines in this process can do: all that a driver can claim, and "lockstep": they show their secrets, can be
-#: taken back to an earlier state, and give the same bytes for the same seed, so that others can run beside them.
+#: The capabilities of engines in this process: everything that a driver can claim, and "lockstep": they show their
+#: secrets, can return to an earlier state, and give the same bytes for the same seed, so others can run beside them.
 CAPABILITIES = DRIVER_CAPABILITIES | {"lockstep"}
 
 
 class Target(Protocol):
-    """Something that makes parties to be judged."""
+    """Something that creates parties to be judged."""
 
     @property
     def name(self) -> str: ...
@@ -47,12 +47,12 @@ class Target(Protocol):
 
     @property
     def longest_text(self) -> int | None:
-        """The most bytes of a text that a user of it can send; None: any."""
+        """The most bytes in a text that its user can send; None: any."""
         ...
 
     @property
     def silent_refresh(self) -> bool:
-        """Whether its user is not told of every handshake that renews a session."""
+        """Whether its user might not be told of a handshake that renews a session."""
         ...
 
     @property
@@ -61,29 +61,29 @@ class Target(Protocol):
         ...
 
     def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
-        """A new party; the same seed makes the same party.
+        """Create a party; the same seed makes the same party.
 
-        tape: values that it draws in place of those that follow from the seed; only where `randomness` is "tape".
+        tape: values to draw instead of those from the seed; only if `randomness` is "tape".
         """
         ...
 
     def reset(self) -> None:
-        """Forget all parties; the next case begins. TargetError, as `finish`."""
+        """Forget all parties; the next case begins. Raises TargetError, as `finish` does."""
         ...
 
     def finish(self) -> None:
-        """The case is over: forget all parties. TargetError when that goes wrong, which the case is to blame for."""
+        """End the case: forget all parties. Raises TargetError on failure, for which the case is to blame."""
         ...
 
     def leave(self) -> None:
-        """All cases are over: end what runs, as it wants to be ended.
+        """End what is running, properly, when all cases are over.
 
-        TargetError: what went wrong then, or earlier between two cases, for which no case is to blame.
+        Raises TargetError for problems then, or earlier between two cases, for which no case is to blame.
         """
         ...
 
     def close(self) -> None:
-        """The target is not needed any more; how it ends does not matter."""
+        """Close a target that is not needed any more; how it ends does not matter."""
         ...
 
 
@@ -92,13 +92,13 @@ class TakesPictures(Protocol):
     """A target that may have a screen."""
 
     def picture(self, party: str) -> bytes:
-        """What the user of a party sees now, as a PNG file; b"" where there is no screen. TargetError."""
+        """What the user of a party sees now, as a PNG file; b"" without a screen. Raises TargetError."""
         ...
 
 
 @runtime_checkable
 class TellsEdges(Protocol):
-    """A target that may be able to say what was reached of its code."""
+    """A target that may be able to report code coverage."""
 
     @property
     def coverage(self) -> bool:
@@ -106,15 +106,15 @@ class TellsEdges(Protocol):
         ...
 
     def edges(self, *, begin: bool = False) -> frozenset[int]:
-        """What was reached since counting began and not told yet, as numbers that stand for themselves. TargetError.
+        """The edges reached since counting began and not yet reported. Raises TargetError.
 
-        begin: it begins now.
+        The numbers have no further meaning. begin: start counting now.
         """
         ...
 
 
 class InProcess(ABC):
-    """A target that is an engine in this process, or several of them."""
+    """A target made of one or more engines in this process."""
 
     version = "1"
     capabilities = CAPABILITIES
@@ -128,7 +128,7 @@ class InProcess(ABC):
 
     @abstractmethod
     def engine(self, config: PartyConfig, entropy: Entropy) -> Engine:
-        """A party; nobody follows."""
+        """Create a party without a model that follows it."""
 
     @abstractmethod
     def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
@@ -148,7 +148,7 @@ class InProcess(ABC):
 
 
 class SingleEngineTarget(InProcess):
-    """An engine by itself: the scenario has to notice what is wrong with it. There is no model that follows."""
+    """An engine by itself: the scenario has to notice what is wrong with it. No model follows it."""
 
     def __init__(self, name: str, make: EngineFactory) -> None:
         super().__init__(name)
@@ -171,7 +171,7 @@ class LockstepTarget(InProcess):
 
     @abstractmethod
     def engines(self, config: PartyConfig, entropy: Entropy) -> dict[str, Engine]:
-        """The engine that is judged, and after it whatever it is compared with."""
+        """The engine that is judged, followed by those it is compared with."""
 
     def engine(self, config: PartyConfig, entropy: Entropy) -> LockstepParty:
         return LockstepParty(self.name, self.engines(config, entropy))
@@ -183,7 +183,7 @@ class LockstepTarget(InProcess):
 
 
 class EngineTarget(LockstepTarget):
-    """An engine of the project, and the other one."""
+    """One of the project's engines, beside the other one."""
 
     def engines(self, config: PartyConfig, entropy: Entropy) -> dict[str, Engine]:
         first_this_one = sorted(ENGINES, key=lambda engine: engine != self.name)

@@ -1,4 +1,4 @@
-"""An engine alone, as a party that may be wrong: what it raises is a crash of the target, what never ends is a hang."""
+"""An engine alone, as a party that may be wrong: an exception is a crash of the target, an endless loop a hang."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from otterproof.implementations.contract import Engine, Entropy, Event, OtrError
 
 T = TypeVar("T")
 
-#: Seconds of this process's own time after which an action that has not ended counts as a hang. A genuine engine needs
-#: some hundredths for the longest.
+#: Seconds of this process's own time after which an unfinished action counts as a hang. A genuine engine needs some
+#: hundredths for the longest.
 PATIENCE = 2.0
 
-#: Seconds until the next alarm, when one could not end the action.
+#: Seconds until the next alarm, if one could not end the action.
 _AGAIN = 0.2
 
 
 class GuardedEngine(ActionDispatcher):
-    """A party made of one engine; it raises TargetCrash, TargetHang, and OtrError where the contract has that."""
+    """A party made of one engine; it raises TargetCrash, TargetHang, and OtrError where the contract requires that."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class GuardedEngine(ActionDispatcher):
         entropy: Entropy,
         giving_up: GivingUp | None = None,
     ) -> None:
-        """giving_up: when the engine is not asked any more; the target's, so that it outlives the party."""
+        """giving_up: decides when the engine is no longer called; the target's, so that it outlives the party."""
         self._name = name
         self._giving_up = giving_up or GivingUp()
         self._engine: Engine = self._in_time("made", lambda: make(config, entropy))
@@ -76,7 +76,7 @@ class GuardedEngine(ActionDispatcher):
         return self._in_time(action, act)
 
     def _in_time(self, action: str, function: Callable[[], T]) -> T:
-        if threading.current_thread() is not threading.main_thread():  # no other is told of alarms
+        if threading.current_thread() is not threading.main_thread():  # only the main thread gets alarms
             return self._call(action, function)
         _listen()
         if self._giving_up.limit:
@@ -98,23 +98,23 @@ class GuardedEngine(ActionDispatcher):
             return function()
         except (OtrError, KeyboardInterrupt, SystemExit, _OutOfPatience):
             raise
-        except BaseException as error:  # a library in Rust that panics raises what is no Exception
+        except BaseException as error:  # a Rust library that panics raises a BaseException
             kind = type(error).__name__
             raise TargetCrash(f"{self._name}: {action} raises {kind}: {error}", method=action, how=kind) from error
 
 
 class _OutOfPatience(BaseException):
-    """Not an Exception, so that no engine takes it for one of its own."""
+    """Not an Exception, so that no engine catches it as one of its own."""
 
 
-@cache  # once a process: asking who listens takes longer than many an action
+@cache  # once per process: asking who listens takes longer than many an action
 def _listen() -> None:
     """Have `_alarm` told of alarms; nothing else in this project uses their signal."""
     signal.signal(signal.SIGVTALRM, _alarm)
 
 
 def _alarm(number: int, frame: FrameType | None) -> None:
-    """End the action; not in what the garbage collector calls, whose errors are lost. The next alarm is soon."""
+    """End the action, except inside garbage collector callbacks, whose errors are lost. The next alarm is soon."""
     if frame is not None and any(getattr(one, "__code__", None) is frame.f_code for one in gc.callbacks):
         return
     raise _OutOfPatience

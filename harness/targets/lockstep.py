@@ -1,8 +1,8 @@
 """Two engines on the same inputs: their events and snapshots must be the same, and the model must have predicted them.
 
-A `LockstepParty` looks like one engine. Inside, each input goes to all engines, which draw from equal seeds; their
-outgoing bytes, events and snapshots are compared with the first engine's, and then shown to the symbolic model. The
-first difference raises Divergence, which says what was done, and shows both sides, messages dissected field by field.
+A `LockstepParty` looks like one engine. Internally, each input goes to all engines, which draw from equal seeds; their
+outgoing bytes, events and snapshots are compared with the first engine's, and then passed to the symbolic model. The
+first difference raises Divergence, which says what was done, and shows both sides, with messages dissected by field.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from otterproof.implementations.contract import (
     Policy,
 )
 
-#: Makes an engine; the class of one will do.
+#: Creates an engine; its class will do.
 EngineFactory = Callable[[PartyConfig, Entropy], Engine]
 
 
 class Follower(Protocol):
-    """Looks at every step of a party. The symbolic model is one; raises when a step is not as it predicted."""
+    """Looks at every step of a party, such as the symbolic model does; raises if a step is not as predicted."""
 
     def follow(
         self, action: str, args: Mapping[str, object], events: Sequence[Event], after: PartySnapshot
@@ -41,7 +41,7 @@ class Follower(Protocol):
 
 
 class Divergence(DemandFailed):
-    """Two engines that should be the same were not. differences: the places, below what they have in common."""
+    """Two engines that should agree did not. differences: the places where they differ, after their common part."""
 
     def __init__(
         self, check_id: str, party: str, action: str, args: Mapping[str, object], differences: Sequence[str]
@@ -83,7 +83,7 @@ class LockstepParty(ActionDispatcher):
         return self._first.inspect()
 
     def secrets(self) -> Mapping[str, bytes]:
-        """The secrets of all engines, each name led by its engine's."""
+        """The secrets of all engines, with the engine's name as a prefix."""
         return {
             f"{name}: {key}": secret
             for name, engine in self.engines.items()
@@ -122,7 +122,7 @@ class LockstepParty(ActionDispatcher):
 
 
 def _events_differ(left: str, first: Sequence[Event], right: str, second: Sequence[Event]) -> list[str]:
-    """The first place at which two lists of events part, with both sides."""
+    """The first place at which two lists of events differ, with both sides."""
     common = min(len(first), len(second))
     at = next((index for index in range(common) if first[index] != second[index]), common)
     lines = [f"  event {at} differs ({len(first)} events from {left}, {len(second)} from {right})"]
@@ -132,12 +132,12 @@ def _events_differ(left: str, first: Sequence[Event], right: str, second: Sequen
         if isinstance(event, OutgoingMessage):
             lines += dissect(event.message).split("\n")
     if type(one) is type(other) and not isinstance(one, OutgoingMessage):
-        lines += differences(one, other, left, right)  # they may read alike: a key, say, is not told in words
+        lines += differences(one, other, left, right)  # they may print alike: a key, say, is not shown
     return lines
 
 
 def differences(left: object, right: object, left_name: str, right_name: str, path: str = "") -> list[str]:
-    """Where two values part, a line for each place: dataclasses, mappings and sequences are gone into."""
+    """Where two values differ, a line for each place, descending into dataclasses, mappings and sequences."""
     if left == right:
         return []
     if type(left) is type(right) and is_dataclass(left):

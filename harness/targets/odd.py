@@ -1,11 +1,11 @@
-"""Honest targets that are odd: an engine of the project behind the driver protocol, with quirks that the page allows.
+"""Honest but unusual targets: an engine behind the driver protocol, with quirks that the documentation allows.
 
-A judgement must not depend on what the protocol texts and the driver page leave open: how much a driver tells, in which
-order it tells the events of one answer, what it can be told, which of its abilities it claims, and what it sends where
-the texts leave a choice. An odd target does all that right in a way of its own. Everything but what depends on its
-missing abilities is judged, and it conforms.
+A judgement must not depend on what the protocol texts and the driver documentation leave open: how much a driver
+reports, in which order it reports the events of one answer, what it can be told, which of its capabilities it claims,
+and what it sends where the texts leave a choice. An odd target does all that correctly, but in its own way. Everything
+that does not depend on its missing capabilities is judged, and it conforms.
 
-The target runs in this process: what a driver answers is made and read as JSON, without a process in between.
+The target runs in this process: a driver's answers are converted to and from JSON, without a process in between.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NEEDS = {
 _BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 _TAGS = Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE
 
-#: The flags of a policy that mean nothing to a target without a capability.
+#: The policy flags that mean nothing to a target without a capability.
 _FLAGS = {"v2": Policy.ALLOW_V2, "v3": Policy.ALLOW_V3, "whitespace_tag": _TAGS, "policy": ~_BOTH}
 
 
@@ -55,14 +55,14 @@ _FLAGS = {"v2": Policy.ALLOW_V2, "v3": Policy.ALLOW_V3, "whitespace_tag": _TAGS,
 class Quirks:
     """What is odd about a target.
 
-    silent: it leaves everything untold that may be null. untold: fields of events that it leaves untold. first: within
-    an answer, whether "messages" come first or "reports", each in their order; "" as it happened. lacks: capabilities
-    that it does not claim, and does not have. refuses: arguments that it can't take, as (method, argument).
-    fixed_policy, longest_text: as in `hello`. nul: what becomes of a text with a NUL: "cut" at the first one, "replace"
-    by a question mark, "" if the engine decides. early_tag: a whitespace tag comes before the text, and its highest
-    version first. screen: it tells what its user is shown. mute: it tells nothing of what it ignored or did not do, but
-    for a text that it does not send.
-    engine: in what it differs from the reference engine. heartbeat: its interval, if it can't be told one.
+    silent: it reports nothing that may be null. untold: fields of events that it does not report. first: whether
+    "messages" or "reports" come first within an answer, each in their order; "" for the original order. lacks:
+    capabilities that it neither claims nor has. refuses: arguments that it can't take, as (method, argument).
+    fixed_policy, longest_text: as in `hello`. nul: what happens to a text with a NUL: "cut" at the first one, "replace"
+    by a question mark, "" if the engine decides. early_tag: a whitespace tag precedes the text, with its highest
+    version first. screen: it reports what its user is shown. mute: of what it ignored or did not do, it reports only a
+    text that it does not send. engine: its differences from the reference engine. heartbeat: its interval, if it can't
+    be configured.
     """
 
     silent: bool = False
@@ -88,7 +88,7 @@ class OddTarget:
     silent_refresh = False
 
     def __init__(self, name: str, quirks: Quirks, make: Make | None = None) -> None:
-        """make: makes its parties, the reference engine if not given."""
+        """make: creates its parties, by default the reference engine."""
         self.name = name
         self.capabilities = CAPABILITIES - quirks.lacks
         self.fixed_policy, self.longest_text = quirks.fixed_policy, quirks.longest_text
@@ -115,7 +115,7 @@ class OddTarget:
         return json.loads(json.dumps(self._answer(method, answer, given.get("text") or "")))
 
     def desync(self, what: str) -> NoReturn:
-        """It has answered with something that is no answer."""
+        """End with an error, because an answer is invalid."""
         raise TargetDesync(f"{self.name}: {what}")
 
     def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> DriverParty:
@@ -130,12 +130,12 @@ class OddTarget:
     finish = reset
 
     def leave(self) -> None:
-        """There is no process that would have to end."""
+        """Do nothing: there is no process to end."""
 
     close = leave
 
     def _told(self, method: str, given: dict[str, Any]) -> dict[str, Any]:
-        """What is given, without what the target can't be told."""
+        """The arguments that the target can take."""
         if "policy" in given:
             fixed = self.fixed_policy
             given["policy"] = policy_to_json(
@@ -175,7 +175,7 @@ class OddTarget:
         return {"events": [self._event(event) for event in self.ordered(told)], **shown}
 
     def ordered(self, events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-        """The events of one answer in the order in which the target tells them."""
+        """The events of one answer, in the order in which the target reports them."""
         match self._quirks.first:
             case "messages":
                 return sorted(events, key=lambda event: event["event"] not in _MESSAGES)
@@ -197,7 +197,7 @@ class OddTarget:
 
 
 def _with_early_tag(event: dict[str, Any]) -> dict[str, Any]:
-    """An outgoing message with its whitespace tag, if it has one, in front, and the groups of the tag reversed."""
+    """An outgoing message with its whitespace tag, if any, moved to the front, and the groups of the tag reversed."""
     if event["event"] != "outgoing_message":
         return event
     text, found, groups = event["message"].partition(TAG_BASE.decode("ascii"))
@@ -206,13 +206,13 @@ def _with_early_tag(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_dispensable(event: dict[str, Any]) -> bool:
-    """Whether the protocol texts do not ask for an event, as they do where a text can't be sent in FINISHED."""
+    """Whether the protocol texts do not require an event, as they do when a text can't be sent in FINISHED."""
     if event["event"] == "action_refused":
         return bool(event["action"] != "send")
     return bool(event["event"] == "message_rejected")
 
 
-#: The odd targets that the whole suite is held against.
+#: The odd targets that run the whole suite.
 ODD: Mapping[str, Quirks] = {
     "silent": Quirks(silent=True),
     "reports-first": Quirks(
@@ -247,10 +247,10 @@ ODD: Mapping[str, Quirks] = {
     ),
 }
 
-#: What depends on another capability, and goes with it.
+#: Capabilities that depend on another one, and are lost with it.
 _WITH = {"smp": frozenset({"smp_question", "smp_abort"}), "v3": frozenset({"instance_tags", "extra_key"})}
 
-#: Targets that lack one capability each, and what depends on it.
+#: Targets that lack one capability each, and those that depend on it.
 LACKING: Mapping[str, Quirks] = {
     f"without-{name.replace('_', '-')}": Quirks(lacks=frozenset({name}) | _WITH.get(name, frozenset()))
     for name in sorted(CAPABILITIES)
@@ -258,7 +258,7 @@ LACKING: Mapping[str, Quirks] = {
 
 
 def drawn(seed: int) -> Quirks:
-    """Any combination of quirks, by a seed."""
+    """A combination of quirks, drawn from a seed."""
     source = random.Random(seed)
     lacks = frozenset(one for one in sorted(CAPABILITIES - {"v2", "v3"}) if source.random() < 0.3)
     lacks |= source.choice([frozenset(), frozenset(), frozenset({"v2"}), frozenset({"v3"})])
@@ -275,6 +275,6 @@ def drawn(seed: int) -> Quirks:
         mute=source.random() < 0.3,
         engine=tuple(one for one in sorted(variants()) if source.random() < 0.2),
     )
-    if "fresh-tags" in quirks.engine:  # it can't tell a tag that will be another one
+    if "fresh-tags" in quirks.engine:  # it can't know a tag that will change
         return replace(quirks, untold=quirks.untold | {"instance"})
     return quirks

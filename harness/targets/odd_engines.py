@@ -1,7 +1,7 @@
-"""Engines that conform, and do otherwise than the reference engine what the protocol texts leave open.
+"""Engines that conform, and differ from the reference engine in what the protocol texts leave open.
 
-A variant is data (odd_engines.toml): edits in the reference engine's source, as those of a fault, but of nothing that
-the texts demand. An odd target is made of one or several. [otterproof.harness.targets.odd]
+A variant is data (odd_engines.toml): edits in the reference engine's source, like those of a fault, but only to what
+the texts do not require. An odd target has one or several variants. [otterproof.harness.targets.odd]
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def variants() -> Mapping[str, Variant]:
 
 @cache
 def odd_engine(names: tuple[str, ...]) -> Make:
-    """The reference engine with these variants; FaultError when an edit does not fit its source."""
+    """The reference engine with these variants; FaultError if an edit does not match its source."""
     return cast(Make, make_engine(f"odd-{'-'.join(names)}", edits_of(names)))
 
 

@@ -1,9 +1,8 @@
 """What a party is: one side of a conversation, whatever plays it.
 
-An engine, two engines in lockstep and a program behind the driver protocol are all parties. What a party can do beyond
-the minimum is declared as a protocol of its own: some can be copied, some can be looked into, some show their secrets,
-and some say which fields of events they leave out. Parties that treat all actions alike derive from
-`ActionDispatcher`.
+An engine, two engines in lockstep and a program behind the driver protocol are all parties. Optional abilities are
+declared as separate protocols: some parties can be copied, some show their state, some show their secrets, and some
+report which fields of events they leave out. Parties that treat all actions alike derive from `ActionDispatcher`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from otterproof.implementations.contract import Event, PartySnapshot
 
 
 class Party(Protocol):
-    """What every party has; contract.Engine has it all."""
+    """What every party has; contract.Engine has all of it."""
 
     @property
     def instance_tag(self) -> int: ...
@@ -28,7 +27,7 @@ class Party(Protocol):
 
 @runtime_checkable
 class Copyable(Protocol):
-    """A party that can be taken back to an earlier state."""
+    """A party that can return to an earlier state."""
 
     def snapshot(self) -> object: ...
     def restore(self, state: object) -> None: ...
@@ -50,7 +49,7 @@ class ShowsSecrets(Protocol):
 
 @runtime_checkable
 class LeavesOut(Protocol):
-    """A party that notes the fields of events that it has left out, as (event, field)."""
+    """A party that records the fields of events that it has left out, as (event, field)."""
 
     @property
     def untold(self) -> Collection[tuple[str, str]]: ...
@@ -58,23 +57,23 @@ class LeavesOut(Protocol):
 
 @runtime_checkable
 class HasScreen(Protocol):
-    """A party that tells what its user was shown in its last step, line by line."""
+    """A party that reports what its user was shown in its last step, by line."""
 
     @property
     def shown(self) -> Sequence[str]: ...
 
 
 def state_of(party: object) -> PartySnapshot | None:
-    """What a party shows of its state; None if it shows nothing."""
+    """The state that a party shows; None if it shows nothing."""
     return party.inspect() if isinstance(party, Inspectable) else None
 
 
 class ActionDispatcher(ABC):
-    """The actions that give events, with the arguments that contract.Engine has for them."""
+    """The actions that return events, with the arguments of contract.Engine."""
 
     @abstractmethod
     def _do(self, action: str, **args: object) -> Sequence[Event]:
-        """Take an action; arguments that were left out are None."""
+        """Perform an action; omitted arguments are None."""
 
     def receive(self, message: bytes) -> Sequence[Event]:
         return self._do("receive", message=message)

@@ -1,4 +1,4 @@
-"""All targets by their names on the command line: engines, third parties, drivers of the user's own, faults."""
+"""All targets by their names on the command line: engines, third parties, the user's own drivers, faults."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ class UnknownTarget(CommandError, LookupError):
     exit_code = USAGE
 
 
-#: A command line of the user's own that speaks the driver protocol.
+#: The user's own command, which speaks the driver protocol.
 EXEC = "exec:"
 
-#: The same with a name of the user's: mylib=exec:COMMAND.
+#: The same with a name that the user chose: mylib=exec:COMMAND.
 _NAMED = re.compile(r"([a-z0-9][a-z0-9-]{0,39})=(exec:.*)", re.DOTALL)
 
 
 def title(target: str) -> str:
-    """What a target is called in reports, files and ids: the name that the user gave to a command, if there is one."""
+    """What a target is called in reports, files and ids: the name that the user gave to a command, if any."""
     named = _NAMED.fullmatch(target)
     return named[1] if named else target
 
 
 def command_of(target: str) -> str | None:
-    """The command line that a target runs, in the form exec:COMMAND; None if it is a target of Otterproof's own."""
+    """The command that a target runs, in the form exec:COMMAND; None if it is one of Otterproof's own targets."""
     named = _NAMED.fullmatch(target)
     command = named[2] if named else target
     return command if command.startswith(EXEC) else None
 
 
 def with_name(target: str, name: str | None) -> str:
-    """A command under a name of the user's. UsageError if it can't have it."""
+    """A command under a name that the user chose. Raises UsageError if it can't have that name."""
     if name is None:
         return target
     if command_of(target) is None or title(target) != target:
@@ -70,10 +70,10 @@ def with_name(target: str, name: str | None) -> str:
 
 
 def open_target(name: str, limits: Limits = USUAL, trace: Trace | None = None) -> Target:
-    """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves.
+    """Open the target of a name. UnknownTarget; TargetMissing if it can't run here; TargetError if it misbehaves.
 
-    limits: how long it is waited for; each driver's call as usual, and never given up, if not given. trace: is shown
-    what is said to a driver and what it says; the other targets run in this process and say nothing.
+    limits: how long to wait for it; by default as usual for each call of a driver, and never given up. trace: receives
+    the lines exchanged with a driver; other targets run in this process and exchange none.
     """
     if name in ENGINES:
         return EngineTarget(name)
@@ -90,7 +90,7 @@ def open_target(name: str, limits: Limits = USUAL, trace: Trace | None = None) -
 
 
 def _driver(name: str, limits: Limits, trace: Trace | None) -> DriverTarget:
-    """A target behind the driver protocol; errors as those of `open_target`."""
+    """A target behind the driver protocol; raises as `open_target` does."""
     if third_party := THIRD_PARTIES.get(name):
         return DriverTarget(name, third_party.ready(), limits.seconds, trace)
     if variant := VARIANTS.get(name):
@@ -121,9 +121,9 @@ def _words(command: str) -> list[str]:
 
 
 def file_name(target: str) -> str:
-    """A target's name as a file or folder can have it; `exec:` has a command line, with slashes and without end.
+    """A target's name in a form suitable for files and folders; an `exec:` name contains a command of any length.
 
-    Two targets never have the same one: where something is lost, a hash makes up for it.
+    Two targets never get the same one: if something is lost, a hash makes up for it.
     """
     target = title(target)
     if re.fullmatch(r"[a-z0-9-]{1,40}(:[a-z0-9-]{1,80})?", target):
@@ -134,7 +134,7 @@ def file_name(target: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A target as `otterproof targets` shows it. install: what would make it available, "" if it is."""
+    """A target as `otterproof targets` shows it. install: what would make it available, "" if it already is."""
 
     name: str
     version: str
@@ -144,7 +144,7 @@ class Listing:
 
 
 def listing() -> Iterator[Listing]:
-    """All targets by name. Drivers that can be built without fetching anything are built on the way."""
+    """All targets by name. Drivers that can be built without downloads are built on the way."""
     for name in [*ENGINES, *THIRD_PARTIES, *(name for name, one in VARIANTS.items() if one.is_built())]:
         third_party = THIRD_PARTIES.get(name)
         if third_party and (third_party.downloads or third_party.checkout) and not third_party.is_built():

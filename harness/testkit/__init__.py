@@ -1,5 +1,5 @@
 """The API for writing scenarios: the context, sessions, replies, checks and the insider.
 
-This room is public to authors of scenarios, through the names that `otterproof` exports. It imports `judges` and what
-is below it.
+Authors of scenarios use this room through the names that `otterproof` exports. It imports `judges` and the rooms below
+it.
 """

@@ -1,7 +1,7 @@
-"""The context of one scenario: where the target is set up together with whatever it is to face.
+"""The context of one scenario: sets up the target together with whatever it faces.
 
-A `Pair` has an honest peer on the other side; with a `TargetSession` the scenario itself plays the other side, as an
-attacker on the network or as an insider. Every run has a record, from before its parties are made, so that it can be
+A `Pair` has an honest peer on the other side; in a `TargetSession` the scenario itself plays the other side, as an
+attacker on the network or as an insider. Every run has a record from before its parties are created, so that it can be
 written down whatever fails.
 """
 
@@ -67,18 +67,19 @@ V = TypeVar("V")
 
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 
-#: The instance tags of the two sides, for targets that can be told theirs.
+#: The instance tags of the two sides, for targets that accept one.
 TARGET_TAG, PEER_TAG = 0x1A1A, 0x2B2B
 
 
 def who_begins(target: bool) -> str:
-    """The name of a case in which the target sends the D-H Commit, or the insider does."""
+    """The name of a case, by whether the target or the insider sends the D-H Commit."""
     return "the target begins" if target else "the insider begins"
 
 
 class _WrongCase(NamedTuple):
-    """An input that failed. record, steps: the run in which it did, and how many steps that had then. picture: what
-    was to be seen then.
+    """An input that failed.
+
+    record, steps: the failed run, and its number of steps at the time. picture: the screen at the time.
     """
 
     error: DemandFailed
@@ -88,9 +89,9 @@ class _WrongCase(NamedTuple):
 
 
 class Context:
-    """What a scenario works with. `target` is what is judged, `version` the protocol version of this run.
+    """What a scenario works with. `target` is judged; `version` is the protocol version of this run.
 
-    peer: what plays the other side of pairs, the reference engine unless given. tried: in how many random runs a
+    peer: plays the other side of pairs, by default the reference engine. tried: the number of random runs in which a
     property has been tried so far.
     """
 
@@ -101,21 +102,21 @@ class Context:
         self.seed = seed
         #: The seed that this context was made from; a scenario may change `seed`.
         self.origin = seed
-        #: The runs so far, in their order.
+        #: The runs so far, in order.
         self.records: list[Record] = []
-        #: What probes have measured: id of the reading -> option.
+        #: The measurements of probes: id of the reading -> option.
         self.readings: dict[str, str] = {}
-        #: Names of the cells of the state tables that were visited, whatever happened there. [harness/spec/states]
+        #: The names of visited cells of the state tables, whatever happened there. [harness/spec/states]
         self.visited: set[str] = set()
         self.tried = 0
-        #: How many times as many random runs a property is tried in; above 1 in a nightly run.
+        #: A factor for the number of random runs in which a property is tried; above 1 in a nightly run.
         self.effort = 1
         self._counted = 0
-        #: How many inputs were tried by `case`, and those that failed; whether one is being tried.
+        #: The number of inputs tried by `case`, and those that failed; whether one is being tried.
         self._cases = 0
         self._wrong: list[_WrongCase] = []
         self._in_case = False
-        #: How many steps the last run had when the case that is told failed in it; None: it is told at its end.
+        #: The number of steps that the last run had when the reported case failed in it; None: at its end.
         self._failed_at: int | None = None
         #: What the target's user saw when the scenario failed, as a PNG file; b"" for a target without a screen.
         self.picture = b""
@@ -130,7 +131,7 @@ class Context:
         heartbeat_interval: int | None = 60,
         peer_heartbeat_interval: int | None = 60,
     ) -> Pair:
-        """The target and the peer, connected. Policies that are not given allow this version alone, where possible."""
+        """The target and the peer, connected. By default their policies allow this version alone, where possible."""
         self.target.reset()
         self.peer.reset()
         config = self._config(policy, max_message_size, heartbeat_interval)
@@ -156,9 +157,9 @@ class Context:
         instance_tag: int | None = TARGET_TAG,
         tape: Tape | None = None,
     ) -> TargetSession:
-        """The target alone: what it receives is what the scenario hands to it. instance_tag: None has it draw one.
+        """The target alone: it receives what the scenario gives it. instance_tag: None makes it draw one.
 
-        tape: what it draws, where `takes_tape` says that this can be given.
+        tape: the values that it draws, if `takes_tape` says that they can be given.
         """
         self.target.reset()
         config = self._config(policy, max_message_size, heartbeat_interval)
@@ -175,16 +176,16 @@ class Context:
 
     @property
     def thorough(self) -> bool:
-        """Whether to look for what only chance can show until it is as good as certain, which takes minutes."""
+        """Whether to look for random effects until it is as good as certain, which takes minutes."""
         return self.effort > 1
 
     @property
     def takes_tape(self) -> bool:
-        """Whether the random values that the target draws can be given, one by one."""
+        """Whether the target's random values can be given, one by one."""
         return self.target.randomness == "tape"
 
     def target_twice(self) -> tuple[TargetSession, TargetSession]:
-        """Two parties of the target, alice and bob, who do not hear each other but through the scenario."""
+        """Two parties of the target, alice and bob, who hear each other only through the scenario."""
         self.target.reset()
         config = self._config(None, None, 60)
         configs = {TARGET: config, PEER: replace(config, key=published_key("bob"), instance_tag=PEER_TAG)}
@@ -195,30 +196,31 @@ class Context:
         return first, second
 
     def record(self, parties: Mapping[str, PartyInfo], seed: bytes | None = None, **more: Any) -> Record:
-        """A new run begins: its record. seed: what its parties draw from, the context's unless given; more: as Header.
+        """Begin a run and return its record.
 
-        Where the scenario fails, it is taken to fail in the run that began last.
+        seed: what its parties draw from, by default the context's; more: as Header. If the scenario fails, it counts as
+        failing in the run that began last.
         """
         record = Record(Header(self.seed if seed is None else seed, parties, scenario_seed=self.origin, **more))
         self.records.append(record)
         return record
 
     def blame(self, record: Record) -> None:
-        """Say in which run the scenario fails, if it is not the last one."""
+        """Set the run in which the scenario fails, if it is not the last one."""
         self.records.remove(record)
         self.records.append(record)
 
     def encrypted(
         self, *, target_begins: bool = False, signed: SignatureOptions = HONEST_SIGNATURE, policy: Policy | None = None
     ) -> tuple[TargetSession, Insider]:
-        """A target in an encrypted session with an insider. target_begins: it sent the commit, as asked by a query."""
+        """A target in an encrypted session with an insider. target_begins: a query made it send the commit."""
         target = self.target_session(policy=policy)
         insider = target.insider()
         target.establish(insider, target_begins=target_begins, signed=signed)
         return target, insider
 
     def each(self, values: Iterable[V], *, target_begins: bool = False) -> Iterator[tuple[TargetSession, Insider, V]]:
-        """For each value an encrypted session of its own: what one does to it the next does not feel."""
+        """For each value, an encrypted session of its own, so that the values don't affect each other."""
         for value in values:
             yield (*self.encrypted(target_begins=target_begins), value)
 
@@ -233,42 +235,42 @@ class Context:
 
     @property
     def all_versions(self) -> Policy:
-        """The versions that the target speaks, all of them allowed."""
+        """A policy that allows all versions that the target speaks."""
         spoken = [flag for version, flag in ALLOW.items() if f"v{version}" in self.target.capabilities]
         return reduce(or_, spoken, Policy.NONE)
 
     def _config(self, policy: Policy | None, size: int | None, heartbeat: int | None) -> PartyConfig:
-        """policy: None for this version alone. A target with a fixed policy has that, and the other side chooses."""
+        """policy: None for this version alone. A target with a fixed policy keeps that, and the other side chooses."""
         allowed = self.target.fixed_policy or ALLOW[self.version] if policy is None else policy
         return PartyConfig(published_key("alice"), allowed, TARGET_TAG, size, heartbeat)
 
     def finish(self) -> None:
-        """The scenario is over: both sides forget their parties. TargetError when that goes wrong."""
+        """End the scenario: both sides forget their parties. Raises TargetError if that fails."""
         try:
             self.target.finish()
         finally:
             self.peer.finish()
 
     def reseeded(self, salt: bytes) -> Context:
-        """The same context with other randomness; what happens there is written down here."""
+        """The same context with other randomness; its runs are recorded here."""
         other = Context(self.target, self.version, self.seed + salt, self.peer)
         other.origin, other.records, other.effort = self.origin, self.records, self.effort
         return other
 
     def examples(self, count: int) -> Iterator[int]:
-        """The numbers of the random runs in which a property is to be tried; for a loop, since `tried` counts along."""
+        """The numbers of the random runs in which to try a property; meant for a loop, because `tried` counts along."""
         for number in range(count * self.effort):
             self.tried = number + 1
             yield number
 
     @contextmanager
     def case(self, name: object = "") -> Iterator[None]:
-        """One of several inputs that the scenario tries, such as those of a loop, each from a state of its own.
+        """One of several inputs that the scenario tries, such as those of a loop, each starting from its own state.
 
-        Where a demand does not hold inside, the scenario goes on with what follows, and fails at its end: so it is told
-        which inputs are wrong, and how many. So each case must begin with a session of its own, or the failure of one
-        would be told as that of the next as well; inputs to one session are not cases. name: the input in words, for
-        demands that do not say it themselves. A crash, a hang, or what is not supported ends the scenario as usual.
+        If a demand inside does not hold, the scenario continues and fails at its end. So it reports which inputs fail,
+        and how many. Each case must begin with its own session, or the failure of one would also be reported for the
+        next; several inputs to one session are not cases. name: the input in words, for demands that do not say it
+        themselves. A crash, a hang, or something unsupported ends the scenario as usual.
         """
         if self._in_case:
             raise ValueError("a case within a case: the inner loop has the inputs, so only that has cases")
@@ -280,7 +282,7 @@ class Context:
             error.case = error.case or (name if isinstance(name, str) else shown(name))
             record = self.records[-1] if self.records else self.record({})
             alike = any(one.error.check == error.check for one in self._wrong)
-            picture = b"" if alike else self._taken_picture()  # only that of the first is told
+            picture = b"" if alike else self._taken_picture()  # only the first one for each check is reported
             self._wrong.append(_WrongCase(error, record, len(record.log), picture))
         finally:
             self._in_case = False
@@ -288,14 +290,15 @@ class Context:
     @staticmethod
     @contextmanager
     def where_possible() -> Iterator[None]:
-        """One of several texts or values, which is passed over where the target can't have it: so that a program whose
-        user types on one line is asked about all other texts.
+        """One of several texts or values, skipped if the target can't have it.
+
+        So a program whose user types on one line is still tested with all other texts.
         """
         with suppress(TargetUnsupported):
             yield
 
     def wrong_case(self) -> DemandFailed | None:
-        """What `case` has held back: the first demand that must hold and did not, else the first of all."""
+        """The failure that `case` has held back: the first one of a demand that must hold, else the first of all."""
         if not self._wrong:
             return None
         first = next((one for one in self._wrong if level_of(one.error.check) is Level.MUST), self._wrong[0])
@@ -309,23 +312,23 @@ class Context:
         return first.error
 
     def raise_wrong_case(self) -> None:
-        """At the end of a scenario: raise what `case` has held back."""
+        """At the end of a scenario, raise the failure that `case` has held back."""
         error = self.wrong_case()
         if error is not None:
             raise error
 
     @property
     def last_steps(self) -> Sequence[Step]:
-        """The steps of the last run, in which the scenario fails if it does, up to the one in which it does."""
+        """The steps of the last run, in which the scenario fails if it does, up to the failing step."""
         return self.records[-1].log[: self._failed_at] if self.records else ()
 
     def take_picture(self) -> None:
-        """Keep what the target's user sees, unless that was done already: the scenario has failed."""
+        """Keep what the target's user sees, unless already done: the scenario has failed."""
         if self._failed_at is None:
             self.picture = self._taken_picture()
 
     def _taken_picture(self) -> bytes:
-        """A picture of the party of the target that was given something last; b"" where there is none."""
+        """A picture of the target's party that last received an input; b"" if there is none."""
         if not self.records or not isinstance(self.target, TakesPictures):
             return b""
         record = self.records[-1]
@@ -334,10 +337,10 @@ class Context:
         try:
             return self.target.picture(own[-1]) if own else b""
         except TargetError:
-            return b""  # it is about what failed, and fails nothing by itself
+            return b""  # a picture illustrates a failure, and must not cause one
 
     def again(self) -> Context:
-        """A context like this one before anything was done in it."""
+        """A fresh context like this one, before anything was done in it."""
         other = copy(self)
         other.seed, other.tried, other.records, other.readings = self.origin, 0, [], {}
         other.visited, other._cases, other._wrong, other._counted = set(), 0, [], self.steps
@@ -345,27 +348,27 @@ class Context:
         return other
 
     def take_over(self, other: Context) -> None:
-        """What was done in another context counts as done in this one."""
+        """Add what was done in another context to this one."""
         vars(self).update(vars(other))
 
     def for_target(self, target: Target) -> Context:
-        """The same context for another target; what happens there is not written down here."""
+        """The same context for another target; its runs are not recorded here."""
         return Context(target, self.version, self.seed, self.peer)
 
     def count(self, steps: int) -> None:
-        """Steps that were made in runs without a record."""
+        """Add steps that were made in runs without a record."""
         self._counted += steps
 
     @property
     def steps(self) -> int:
-        """Inputs given to parties so far."""
+        """The number of inputs given to parties so far."""
         return self._counted + sum(record.taken for record in self.records)
 
     def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
-        """Write down every run as FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME; the verdict is the last one's.
+        """Write every run to FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME, with the verdict on the last one.
 
-        A run that led to a failure is the last one; of a failure only that is written down. There is always one: what
-        fails before a run begins leaves a run without steps. OutputError.
+        A failure is in the last run, and only that run is written for it. There is always one: a failure before any run
+        begins leaves a run without steps. Raises OutputError.
         """
         failed = verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)
         if failed and not self.records:
@@ -379,9 +382,9 @@ class Context:
         return paths
 
     def write_picture(self, folder: Path, name: str) -> str:
-        """Write down what the user saw when the scenario failed, as FOLDER/NAME.png: the file's name, "" without one.
+        """Write what the user saw at the failure to FOLDER/NAME.png; return the file's name, "" without a picture.
 
-        OutputError.
+        Raises OutputError.
         """
         if not self.picture:
             return ""
@@ -391,7 +394,7 @@ class Context:
 
 
 def _let_model_follow(parties: Mapping[str, Party], configs: Mapping[str, PartyConfig]) -> None:
-    """Have the model follow all parties of a world, which it can only if all of them run in lockstep."""
+    """Have the model follow all parties of a world, which is possible only if all of them run in lockstep."""
     engines = {name: party for name, party in parties.items() if isinstance(party, LockstepParty)}
     if len(engines) == len(parties):
         names = NameTable()

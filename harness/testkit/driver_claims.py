@@ -1,7 +1,7 @@
-"""Whether a driver's claims hold, asked of the driver alone: `probe` has two of its parties talk to each other.
+"""Verify a driver's claims with the driver alone: `probe` has two of its parties talk to each other.
 
-It asks once for everything that is claimed, so that no claim is just believed because no scenario happens to touch it,
-and a driver's author learns of all broken claims at once. What the target does is not judged here: that is for
+It requests everything that is claimed once, so that no claim is believed just because no scenario happens to use it,
+and a driver's author learns of all broken claims at once. The target's conduct is not judged here: that is for
 scenarios.
 """
 
@@ -22,10 +22,10 @@ from otterproof.implementations.contract import Event, PartyConfig, Policy
 _ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 _TAGS = {"alice": 0x1A1A, "bob": 0x2B2B}
 
-#: A handshake and SMP take 12 messages, in fragments of this size fewer than 100.
+#: A handshake and SMP take 12 messages; in fragments of this size, fewer than 100.
 _FRAGMENT, _MESSAGES = 400, 500
 
-#: Capability ("" for that of the version), who is asked, and for what, in this order.
+#: The capability ("" for that of the version), the party to ask, and the request, in this order.
 _REQUESTS: Sequence[tuple[str, str, Callable[[DriverParty], object]]] = (
     ("", "alice", lambda party: party.start()),
     ("", "bob", lambda party: party.send(b"hi")),
@@ -49,7 +49,7 @@ _ONLY_V3 = frozenset({"extra_key", "instance_tags"})
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Something that does not hold. check: its id in the table of checks; claim: what the driver says of its target."""
+    """A claim that does not hold. check: its id in the table of checks; claim: what the driver says of its target."""
 
     check: str
     claim: str
@@ -60,7 +60,7 @@ class Complaint:
 def probe(target: DriverTarget) -> list[Complaint]:
     """Everything that the target claims and that does not hold.
 
-    TargetError when it crashes, hangs or answers with nonsense, which is a finding of its own.
+    Raises TargetError if it crashes, hangs or answers with nonsense, which is a separate finding.
     """
     complaints: list[Complaint] = []
     for version in (2, 3):
@@ -70,13 +70,14 @@ def probe(target: DriverTarget) -> list[Complaint]:
             if "snapshot" in target.capabilities:
                 complaints += _snapshots(target, version)
     target.reset()
-    return list(dict.fromkeys(complaints))  # many are the same in both versions
+    return list(dict.fromkeys(complaints))  # both versions often have the same ones
 
 
 def probe_coverage(target: DriverTarget) -> Iterator[Complaint]:
-    """What does not hold of what is told of the edges that were reached, if that is claimed. TargetError as in `probe`.
+    """Broken claims about edge coverage, if coverage is claimed. Raises TargetError as `probe` does.
 
-    Apart from the others, for counting may slow the target down until its process ends, and nothing is judged by it.
+    Separate from the others, because counting may slow the target down until its process ends, and nothing else needs
+    it.
     """
     version = next((one for one in (3, 2) if f"v{one}" in target.capabilities), None)
     if not target.coverage or version is None:
@@ -111,7 +112,7 @@ def _unsupported(claim: str, error: TargetUnsupported) -> Complaint:
 
 
 def _requests(target: DriverTarget, version: int) -> Iterator[Complaint]:
-    """Ask for everything."""
+    """Request everything."""
     target.reset()
     try:
         parties = {name: _party(target, name, version) for name in _TAGS}
@@ -145,19 +146,19 @@ def _repetition(target: DriverTarget, version: int) -> Iterator[Complaint]:
         try:
             sent.append(outgoing(_party(target, "alice", version).receive(b"?OTRv%d?" % version)))
         except TargetUnsupported:
-            return  # `_requests` complains of it
+            return  # `_requests` reports this
     if sent[0] != sent[1]:
         claim = f'randomness "{target.randomness}"'
         yield Complaint("driver.not-repeatable", claim, "the same bytes from the same seed", "other bytes")
 
 
 def _snapshots(target: DriverTarget, version: int) -> Iterator[Complaint]:
-    """Go back to a snapshot twice: what is done there must go as it went the first time."""
+    """Return to a snapshot twice: what is done there must have the same result both times."""
     target.reset()
     try:
         alice, bob = (_party(target, name, version) for name in _TAGS)
     except TargetUnsupported:
-        return  # `_requests` complains of it
+        return  # `_requests` reports this
     went = []
     try:
         with suppress(NotQuiescent):
@@ -175,5 +176,5 @@ def _snapshots(target: DriverTarget, version: int) -> Iterator[Complaint]:
 
 
 def _seen(target: DriverTarget, events: Sequence[Event]) -> list[bytes]:
-    """What is sent; of that the beginnings if the rest is drawn at random."""
+    """The messages that are sent; only their beginnings if the rest is random."""
     return [message if target.randomness != "none" else message[:5] for message in outgoing(events)]

@@ -1,9 +1,9 @@
 """The insider: a peer with valid keys that sends any message, right or wrong.
 
 It speaks the protocol with the harness's own codec and arithmetic and no engine's code, so it can face any target.
-Every message that it makes is right unless the scenario asks for one thing to be wrong, and then the rest of it is
-still right: MACs, encryption and proofs fit what is sent. Only an insider reaches most of a client's checks.
-Its part in SMP is in harness/testkit/smp_peer.py.
+Every message is correct unless the scenario asks for one thing to be wrong, and then the rest is still correct: MACs,
+encryption and proofs match what is sent. Only an insider reaches most of a client's checks. Its part in SMP is in
+harness/testkit/smp_peer.py.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
 @dataclass(frozen=True, slots=True)
 class SignatureOptions:
-    """How the block X of a Reveal Signature or Signature Message is made; only the defaults make a right one.
+    """How to make the block X of a Reveal Signature or Signature Message; only the defaults make a correct one.
 
     keyid, kind: the key id, and the type of the public key. advertised_key: a public key other than the one that signs.
-    swap_dh: the two D-H keys are signed in the wrong order. signature: r and s. high_r: r + q in place of r, with a
-    nonce for which it still fits. accept_if: a condition on r and s; nonces are tried until it holds. transform:
-    changes the value before it is signed. trailing: bytes after the signature. block: replaces the whole block. mac:
-    replaces the MAC. secret: the shared secret, where nobody has the exponent of the own D-H key. derive: how the keys
-    of the handshake are derived from the shared secret.
+    swap_dh: sign the two D-H keys in the wrong order. signature: r and s. high_r: r + q in place of r, with a nonce for
+    which it still fits. accept_if: a condition on r and s; nonces are tried until it holds. transform: changes the
+    value before it is signed. trailing: bytes after the signature. block: replaces the whole block. mac: replaces the
+    MAC. secret: the shared secret, if nobody has the exponent of the insider's D-H key. derive: derives the keys of the
+    handshake from the shared secret.
     """
 
     keyid: int = 1
@@ -77,7 +77,7 @@ class Insider:
         tag: int = 0x2B2B,
         seed: bytes = b"insider",
     ) -> None:
-        """target_tag: the instance tag of the target, None as long as it is not known. tag: its own."""
+        """target_tag: the instance tag of the target, None while it is not known. tag: its own."""
         self.key = key
         self.version = version
         self.tag = tag
@@ -95,15 +95,15 @@ class Insider:
         self.counters: dict[tuple[int, int], int] = {}
         self.ssid = b""
         self._handshake: crypto.HandshakeKeys | None = None
-        #: The block X that it signed last, decrypted.
+        #: The block X that it last signed, decrypted.
         self.block = b""
-        #: Bytes of the exponents that it draws in a session. Short ones are quicker, and nobody can tell them.
+        #: The size in bytes of the exponents that it draws in a session. Short ones are faster, and look no different.
         self.exponent_size = 40
         self.x = self.draw(40)
 
     @property
     def target_tag(self) -> int:
-        """The instance tag of the target; 0, which is for any client, as long as it is not known."""
+        """The instance tag of the target; 0, which addresses any client, while it is not known."""
         return self._target_tag or 0
 
     @target_tag.setter
@@ -111,13 +111,13 @@ class Insider:
         self._target_tag, self._learns_tag = tag, False
 
     def learn_target_tag(self, tag: int) -> None:
-        """The target has sent a message with this tag. It counts unless the tag was given; it may change later."""
+        """Learn the tag in a message of the target, which may change later. Ignored if one was given at the start."""
         if self._learns_tag:
             self._target_tag = tag
 
     @property
     def knows_target_tag(self) -> bool:
-        """Whether the instance tag of the target is known. In version 2 there is none, so it makes no difference."""
+        """Whether the target's instance tag is known; irrelevant in version 2, which has none."""
         return self._target_tag is not None
 
     def draw(self, size: int) -> int:
@@ -167,7 +167,7 @@ class Insider:
         )
 
     def signature(self, gx: int, signed: SignatureOptions = HONEST_SIGNATURE, *, public: int | None = None) -> bytes:
-        """The answer to the target's Reveal Signature; gx is what `decommit` made of its commit."""
+        """The answer to the target's Reveal Signature; gx is the result of `decommit` for its commit."""
         return self._message("signature", *self._sign(gx, signed, public, True))
 
     @staticmethod
@@ -199,18 +199,18 @@ class Insider:
 
     @property
     def handshake(self) -> crypto.HandshakeKeys:
-        """The keys of the handshake in which it signed last."""
+        """The keys of the last handshake that it signed in."""
         if self._handshake is None:
             raise ValueError("the insider has no keys of a handshake yet; let it sign first")
         return self._handshake
 
     def identity(self, message: Message) -> Layer:
-        """The block X of the target's Reveal Signature or Signature Message, once we have signed in this handshake."""
+        """The block X of the target's Reveal Signature or Signature Message, once the insider has signed."""
         keys, primed = self.handshake, message.kind is wire.Kind.SIGNATURE
         return parse_signature_block(crypto.signature_block(message, keys.c_primed if primed else keys.c))
 
     def learn_peer_keyid(self, message: Message) -> None:
-        """Note the key id that the target gives its D-H key in its Reveal Signature or Signature Message."""
+        """Record the key id that the target gives its D-H key in its Reveal Signature or Signature Message."""
         if not message.has("encrypted_signature"):
             return
         block = self.identity(message)
@@ -230,7 +230,7 @@ class Insider:
                 return r, s
 
     def assume_session(self) -> None:
-        """Act as in a session that was never established, with keys that the target does not have."""
+        """Act as if in a session that was never established, with keys that the target does not have."""
         self.exponents |= {1: self.x, 2: self.draw(40)}
         self.theirs |= {1: power(DH_GENERATOR, self.draw(40))}
         self.our_keyid, self.their_keyid = 2, 1
@@ -238,7 +238,7 @@ class Insider:
     # ---- data messages ------------------------------------------------------------------------------------------
 
     def keys(self, ours: int, theirs: int) -> crypto.SessionKeys:
-        """The session keys of a pair of key ids, live ones or not."""
+        """The session keys for a pair of key ids, live or not."""
         exponent, public = self.exponents[ours], self.theirs[theirs]
         return crypto.session_keys(power(DH_GENERATOR, exponent), public, power(public, exponent))
 
@@ -287,18 +287,18 @@ class Insider:
         return wire.build(message if mac is None else message.with_value("mac", mac))
 
     def seal(self, head: bytes, under: tuple[int, int] | None = None, old_mac_keys: bytes = b"") -> bytes:
-        """A data message of any bytes, with the right MAC under a pair of keys."""
+        """A data message with any bytes, and the right MAC under a pair of keys."""
         keys = self.keys(*(under or (self.our_keyid - 1, self.their_keyid)))
         return wire.armour(head + hmac.digest(keys.sending_mac, head, "sha1") + encode(Type.DATA, old_mac_keys, "keys"))
 
     def peek(self, raw: bytes) -> bytes:
-        """The plaintext of the target's data message, read without changing keys, which is quicker on both sides."""
+        """The plaintext of the target's data message, read without rotating keys, which is faster on both sides."""
         message: Message = wire.parse(raw)
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
         return crypto.decrypt_data(message, self.keys(ours, theirs).receiving_aes)
 
     def read(self, raw: bytes) -> bytes:
-        """The plaintext of the target's data message, read as an honest peer does: with a change of keys."""
+        """The plaintext of the target's data message, read as an honest peer does, rotating keys."""
         plaintext = self.peek(raw)
         message: Message = wire.parse(raw)
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
@@ -310,7 +310,7 @@ class Insider:
         return plaintext
 
     def smp_numbers(self, raw: bytes, kind: int) -> dict[str, int]:
-        """The numbers of the SMP TLV of that type in the target's data message."""
+        """The numbers in the SMP TLV of that type in the target's data message."""
         tlvs = parse_plaintext(self.read(raw)).tlvs
         found = next((tlv for tlv in tlvs if tlv.type == kind), None)
         if found is None:

@@ -1,8 +1,8 @@
-"""The MAC keys that a target owes to whom it talks with: what a session with an insider has used and dropped.
+"""The MAC keys that a target owes its peer: those that a session with an insider has used and dropped.
 
-What the target has to reveal follows from the messages that it was given. The account knows the live keys of both
-sides, and the pairs of keys that verified a message. The target may reveal unused keys too, but no key that can still
-verify a message, and no key twice. [Revealing MAC keys]
+What the target must reveal depends on the messages that it received. The account knows the live keys of both sides, and
+the pairs of keys that verified a message. The target may reveal unused keys too, but no key that can still verify a
+message, and no key twice. [Revealing MAC keys]
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PairIds = tuple[int, int]
 class MacAccount:
     """The MAC keys of a session. our_keyid, their_keyid: the latest keys of the target and of the insider.
 
-    exact: the target reveals what it owes alone, in the order in which it was dropped. after_another: there was another
-    session before, so that messages may reveal keys of that.
+    exact: the target reveals only what it owes, in the order in which it was dropped. after_another: there was an
+    earlier session, whose keys messages may still reveal.
     """
 
     def __init__(
@@ -30,24 +30,24 @@ class MacAccount:
     ) -> None:
         self.insider = insider
         self.exact = exact
-        # As the target keeps it: its own key id comes first in a pair.
+        # From the target's view: its own key id comes first in a pair.
         self._book: MacLedger[PairIds] = MacLedger(our_keyid, their_keyid)
         self._after_another = after_another
         self.unused: set[PairIds] = set()
         self.revealed: list[bytes] = []
-        self._named: set[PairIds] = set()  # pairs that were live once: of all that there could be, far fewer
+        self._named: set[PairIds] = set()  # pairs that were ever live, far fewer than all possible ones
 
     @property
     def latest(self) -> PairIds:
-        """The latest key of the insider's that the target knows, and the target's latest key that it has announced."""
+        """The insider's latest key that the target knows, and the target's latest key that it has announced."""
         return self._book.their_keyid, self._book.our_keyid
 
     def key(self, pair: PairIds) -> bytes:
-        """The target's receiving MAC key of a pair."""
+        """The target's receiving MAC key for a pair."""
         return self.insider.keys(*pair).sending_mac
 
     def live(self) -> list[PairIds]:
-        """The pairs under which the target would now read a message of the insider's, who knows both keys."""
+        """The pairs under which the target would now read a message from the insider, who knows both keys."""
         latest, theirs = self._book.our_keyid, self.insider.theirs
         ours = [keyid for keyid in (self._book.their_keyid - 1, self._book.their_keyid) if keyid > 0]
         return [
@@ -59,11 +59,11 @@ class MacAccount:
 
     @property
     def due(self) -> list[PairIds]:
-        """The pairs that were dropped since the last message and whose keys were used."""
+        """The pairs that were dropped since the last message, and whose keys were used."""
         return list(self._book.owed)
 
     def verified(self, mine: int, yours: int) -> None:
-        """The target has verified a message under a pair of keys, and not acted upon it."""
+        """The target has verified a message under a pair of keys, but did not act on it."""
         self._named |= {(mine, yours), *self.live()}
         self._book = self._book.verified((yours, mine), (mine, yours))
 
@@ -81,7 +81,7 @@ class MacAccount:
         self._book = self._book.dropped()
 
     def judge(self, message: Message) -> list[bytes]:
-        """Demand that a message of the target's reveals all that is due, and nothing that is not; what it reveals."""
+        """Demand that the target's message reveals all that is due, and nothing else; return the revealed keys."""
         found = message.revealed_mac_keys()
         owed = {self.key(pair) for pair in self.due}
         self.demand_all(found, owed)
@@ -95,13 +95,13 @@ class MacAccount:
         return found
 
     def demand_all(self, found: list[bytes], owed: set[bytes], case: str = "") -> None:
-        """Demand that the keys that are due are among those revealed. case: the kind of message that reveals them."""
+        """Demand that all due keys are among those revealed. case: the kind of message that reveals them."""
         if not owed <= {*found}:
             expected, got = sorted(self._names(owed)), self._names(found)
             fail("mac-reveal.used-key-not-revealed", expected=expected, got=got, case=case)
 
     def _demand_nothing_else(self, found: list[bytes], allowed: set[bytes]) -> None:
-        """Demand that only receiving MAC keys of dropped pairs are revealed, and each once."""
+        """Demand that only receiving MAC keys of dropped pairs are revealed, each once."""
         other = [key for key in found if key not in allowed]
         live = {self.key(pair) for pair in self.live()}
         if live & {*other}:
@@ -112,7 +112,7 @@ class MacAccount:
             fail("mac-reveal.wrong-key-revealed", expected=sorted(self._names(allowed)), got=self._names(found))
 
     def _names(self, keys: Iterable[bytes]) -> list[str]:
-        """MAC keys as the pairs of keys that they belong to, where they belong to any."""
+        """MAC keys in words, as the key pairs that they belong to, if any."""
         pairs = sorted(self._named | {*self.live()})
         known = {self.key((mine, yours)): f"the receiving MAC key of ids {mine} and {yours}" for mine, yours in pairs}
         for mine, yours in pairs:

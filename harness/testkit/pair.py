@@ -1,7 +1,7 @@
 """The target and an honest peer, connected: the moves that most scenarios are made of.
 
 Each move (establish, say, smp, end ...) already checks what must always hold: both sides agree, text arrives once,
-unchanged and secure, nobody is told of an error.
+unchanged and secure, and nobody is told of an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from otterproof.implementations.contract import (
 
 @dataclass(frozen=True, slots=True)
 class PairCheckpoint:
-    """A pair at one moment."""
+    """A pair at one point in time."""
 
     world: Checkpoint
     log: tuple[Step, ...]
@@ -37,49 +37,49 @@ class Pair(RecordedSession):
         return TARGET, PEER
 
     def other(self, name: str) -> str:
-        """Whom `name` talks to."""
+        """The party that `name` talks to."""
         return PEER if name == TARGET else TARGET
 
     def events(self, since: int, name: str, kind: type[E]) -> list[E]:
-        """The events of one kind that a party gave in the steps from log index `since` on."""
+        """The events of one kind from a party in the steps from log index `since` on."""
         return self.replies(since, name).of(kind)
 
     def pop(self, name: str) -> bytes:
-        """The next message that waits for somebody, out of the queue. CheckFailed when none is there."""
+        """Take the next message for a party out of its queue. Raises CheckFailed if there is none."""
         queue = self.world.network.queues[name]
         check("run.nothing-on-the-way", bool(queue), case=f"for the {name}")
         return queue.pop(0)
 
     def deliver_next(self, name: str) -> Reply:
-        """A party receives the next message that waits for it."""
+        """Deliver the next waiting message to a party."""
         return self.deliver(name, self.pop(name))
 
     def drop_all(self, name: str) -> None:
-        """All messages that wait for somebody are lost."""
+        """Drop all messages that wait for a party."""
         self.world.network.queues[name].clear()
 
     def act_and_settle(self, name: str, action: str, **args: object) -> int:
-        """A user acts, and everything that follows is delivered in order. The log index at which that began."""
+        """A user acts, and all resulting messages are delivered in order. Returns the log index at the start."""
         since = len(self.log)
         self.world.user(name, action, **args)
         self.world.settle()
         return since
 
     def checkpoint(self) -> PairCheckpoint:
-        """This moment, for `back_to`. Engines only."""
+        """This point in time, for `restore`. Engines only."""
         return PairCheckpoint(self.world.snapshot(), tuple(self.log))
 
     def restore(self, moment: PairCheckpoint) -> None:
-        """Go back to a moment, with all parties and the log: what is written down is always one run that can be had."""
+        """Return to a checkpoint, with all parties and the log, so that the record is always one possible run."""
         self.world.restore(moment.world)
         self.log[:] = moment.log
 
     def one(self, since: int, name: str, kind: type[E], check_id: str = "") -> E:
-        """The only event of a kind that a party gave since; it is an error when there is none or more."""
+        """The only event of a kind from a party since then; fails if there is none or more than one."""
         return self.replies(since, name).one(kind, check_id, case=f"the {name}")
 
     def establish(self, asks: str) -> dict[str, SessionEstablished]:
-        """`asks` sends a query; the handshake runs; both must come to the same session."""
+        """`asks` sends a query and the handshake runs; both sides must arrive at the same session."""
         since = self.act_and_settle(asks, "start")
         sessions = {name: self.one(since, name, SessionEstablished) for name in self.names}
         for name, session in sessions.items():
@@ -108,7 +108,7 @@ class Pair(RecordedSession):
             check("text.sent-in-clear", len(text) < 4 or text not in message, got=message, case=text)
 
     def smp(self, asks: str, secret: bytes, answer: bytes, question: bytes | None = None) -> None:
-        """A whole SMP run; both sides must find that the secrets are equal, or that they are not."""
+        """Run SMP to its end; both sides must find whether the secrets are equal."""
         answers = self.other(asks)
         since = self.act_and_settle(asks, "smp_start", secret=secret, question=question)
         request = self.one(since, answers, SmpRequested)
@@ -120,7 +120,7 @@ class Pair(RecordedSession):
             check_equal(check_id, equal, secret == answer, case=f"the {name}")
 
     def extra_key(self, name: str, use: int, data: bytes) -> None:
-        """`name` asks for the extra symmetric key; both sides must get the same."""
+        """`name` requests the extra symmetric key; both sides must get the same."""
         since = self.act_and_settle(name, "extra_key", use=use, data=data)
         own, theirs = self.one(since, name, ExtraKeyDerived), self.one(since, self.other(name), ExtraKeyDerived)
         check_equal("extra-key.wrong-size", len(own.key), 32)

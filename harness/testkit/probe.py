@@ -1,9 +1,9 @@
-"""Readings measured: a probe finds out which answer a target gives to a question that the protocol texts leave open.
+"""Measuring readings: a probe determines how a target answers a question that the protocol texts leave open.
 
-A probe is a decorated function, which makes it a scenario of the kind "readings": it brings about the situation that
-the question is about, and returns the option that the target takes (harness/spec/requirements/readings_*.toml). It
-runs twice, with different randomness, and must return the same answer both times; an answer that the texts do not
-support fails. The answer is in the result, so that a report can show it.
+A probe is a decorated function, which makes it a scenario of the kind "readings". It creates the situation in question,
+and returns the option that the target takes (harness/spec/requirements/readings_*.toml). It runs twice, with different
+randomness, and must return the same answer both times; an answer that the texts do not support fails. The answer is
+part of the result, so that reports can show it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ def _one_of(options: Iterable[str]) -> str:
 
 
 def same_answer(answers: Sequence[str], case: str) -> str:
-    """Demand that inputs which raise the same question are treated alike; their one answer."""
+    """Demand that inputs which raise the same question are treated alike; return the common answer."""
     check("reading.inconsistent", len(set(answers)) == 1, expected="one answer", got=answers, case=case)
     return answers[0]
 
 
 def reading(name: str, *, needs: tuple[str, ...] = (), peer_needs: tuple[str, ...] = ()) -> Callable[[Probe], Probe]:
-    """Make a function the probe of a reading. UnknownId for a reading that is not in the register."""
+    """Make a function the probe of a reading. Raises UnknownId for a reading that is not in the register."""
     question = load().reading(name)
 
     def register(probe: Probe) -> Probe:

@@ -1,7 +1,7 @@
-"""What scenarios ask of a program beyond a conversation: to start again, and what it has written into its logs.
+"""What scenarios need from a program beyond a conversation: to restart it, and to read its logs.
 
-A target behind the driver protocol is asked; an engine in this process is a simple program that keeps its key and its
-instance tag, and writes into its log what the engine gives to Python's `logging`.
+A target behind the driver protocol is asked for this. An engine in this process acts as a simple program that keeps its
+key and its instance tag, and logs what the engine passes to Python's `logging`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from otterproof.implementations.drivers.engine import simple_log
 
 
 def keep_log() -> None:
-    """To be called before an engine in this process is asked for anything: its log begins."""
+    """Start the log of an engine in this process; call this before using the engine."""
     simple_log.begin()
 
 
 def logs(target: TargetSession) -> Mapping[str, bytes]:
-    """What the target has written into its logs, by the names of files."""
+    """What the target has written into its logs, by file name."""
     party = target.world.parties[target.name]
     return party.logs() if isinstance(party, DriverParty) else {"log": simple_log.read()}
 
 
 def restarted(context: Context, target: TargetSession) -> TargetSession:
-    """The target after its user has ended it and started it again, in a run of its own."""
+    """The target after its user has ended and restarted it, in a new run."""
     info = target.record.header.parties[target.name]
     party = target.world.parties[target.name]
     if isinstance(party, DriverParty):

@@ -1,8 +1,8 @@
-"""One run: some parties in a world, every step that was taken, and the result of each input, to be checked.
+"""One run: parties in a world, every step that was taken, and the result of each input, with checks on it.
 
 `RecordedSession` is what a `Pair` (the target and an honest peer) and a `TargetSession` (the target and the scenario)
-have in common. An input gives a `Reply`: the events, and the messages among them, parsed, fragments put together. Its
-methods that demand something take the id of the check and raise CheckFailed, with what was expected and what came.
+have in common. An input gives a `Reply`: the events, and the messages among them, parsed and reassembled. Its checking
+methods take the id of the check and raise CheckFailed, with what was expected and what came.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from otterproof.implementations.contract import (
 
 E = TypeVar("E", bound=Event)
 
-#: The parties of a course, by the name they have in the world.
+#: The parties of a run, by their names in the world.
 TARGET, PEER = "target", "peer"
 
-#: Events that show that a party took something for genuine, in so far as they need a session or make one.
+#: Events that show that a party accepted something as genuine, to the extent that they need or create a session.
 ACCEPTED = (SessionEstablished, PeerEndedSession, SmpRequested, SmpFinished, ExtraKeyDerived)
 
-#: What it means that an event did not come, or not once.
+#: The check that fails if an event did not come, or not exactly once.
 EVENT_CHECKS: Mapping[type[object], str] = {
     SessionEstablished: "session.not-established",
     PeerEndedSession: "session.end-not-reported",
@@ -64,7 +64,7 @@ EVENT_CHECKS: Mapping[type[object], str] = {
     StoredTextDropped: "text.drop-not-reported",
 }
 
-#: What it means that a message did not go out, or not once.
+#: The check that fails if a message was not sent, or not exactly once.
 MESSAGE_CHECKS: Mapping[Kind, str] = {
     Kind.PLAINTEXT: "message.plain-text-not-sent",
     Kind.TAGGED_PLAINTEXT: "message.tagged-text-not-sent",
@@ -77,19 +77,19 @@ MESSAGE_CHECKS: Mapping[Kind, str] = {
     Kind.DATA: "message.data-not-sent",
 }
 
-#: Why nothing can be said of a handshake.
+#: Why nothing can be said about a handshake.
 NOT_TOLD = "its user is not told of every handshake that renews a session"
 
-#: Stands for a value that a demand does not give.
+#: Stands for a value that a check does not give.
 _LEFT_OUT = object()
 
 
 class CheckFailed(DemandFailed, AssertionError):
-    """Something that a scenario demands did not hold."""
+    """A scenario's demand did not hold."""
 
 
 class Unsupported(OtterproofError):
-    """A scenario can't be asked of this target, for a reason that no capability tells. The verdict is "unsupported"."""
+    """A scenario can't run against this target, for a reason that no capability covers. Verdict: "unsupported"."""
 
 
 def check(
@@ -104,8 +104,8 @@ def check(
     """Demand that something holds. Raises CheckFailed.
 
     check_id: the id of the demand. [harness/spec/checks] expected, got: the values that should be there and that are;
-    any value that `shown` can put in words. case: which of several inputs this is about. rule: the sentence that says
-    what is demanded, for checks that the project's table does not have.
+    any value that `shown` can put into words. case: the input concerned, of several. rule: the demand in a sentence,
+    for checks that are not in the project's table.
     """
     if not holds and not is_excused(check_id):
         fail(check_id, expected=expected, got=got, case=case, rule=rule)
@@ -118,7 +118,7 @@ def check_equal(check_id: str, got: object, expected: object, *, case: object = 
 
 
 def check_told(check_id: str, got: object, expected: object, *, case: object = "") -> None:
-    """Demand that two values are equal if both are told: None is what a target does not tell, and is never judged."""
+    """Demand that two values are equal if both are reported: None means unreported, and is never judged."""
     if got is not None and expected is not None:
         check_equal(check_id, got, expected, case=case)
 
@@ -131,7 +131,7 @@ def fail(
     case: object = "",
     rule: str = "",
 ) -> NoReturn:
-    """A demand does not hold, with the same arguments as `check`. Raises CheckFailed."""
+    """Fail a demand, with the same arguments as `check`. Raises CheckFailed."""
     raise CheckFailed(
         check_id,
         rule or checks.rule(check_id),
@@ -142,7 +142,7 @@ def fail(
 
 
 def whole(messages: Sequence[bytes]) -> list[Message]:
-    """Messages as they were sent, parsed; fragments that follow each other become the message they were cut from."""
+    """Messages as they were sent, parsed; consecutive fragments are reassembled."""
     found: list[Message] = []
     joiner = wire.Joiner()
     for raw in messages:
@@ -155,9 +155,9 @@ def whole(messages: Sequence[bytes]) -> list[Message]:
 
 @dataclass(frozen=True)
 class Reply:
-    """The result of one input to a party, or of several.
+    """The result of one or several inputs to a party.
 
-    silent_refresh: in a session in which the target may tell its user nothing of a new handshake.
+    silent_refresh: the party has a session and might not tell its user of a new handshake.
     """
 
     events: tuple[Event, ...]
@@ -198,7 +198,7 @@ class Reply:
 
     @property
     def accepted(self) -> list[Event]:
-        """The events that show that something was taken for genuine: secure texts, sessions, ends, SMP, extra keys."""
+        """The events that show that something was accepted: secure texts, sessions, ends, SMP, extra keys."""
         return [
             event
             for event in self.events
@@ -207,7 +207,7 @@ class Reply:
 
     @property
     def noticed(self) -> bool:
-        """Whether anybody heard of an unreadable message: the user, or the other side by an Error Message."""
+        """Whether anybody was told of an unreadable message: the user, or the other side by an Error Message."""
         return bool(self.of(MessageUnreadable) or self.messages(Kind.ERROR))
 
     def one(self, kind: type[E], check_id: str = "", *, case: object = "") -> E:
@@ -215,7 +215,7 @@ class Reply:
         found = self.of(kind)
         if not found and kind is SessionEstablished and self.silent_refresh:
             raise Unsupported(NOT_TOLD)
-        if len(found) != 1:  # the scenario can't go on without it, even if it is excused
+        if len(found) != 1:  # the scenario can't continue without it, even if it is excused
             fail(check_id or EVENT_CHECKS[kind], expected=f"one {kind.__name__}", got=self, case=case)
         return found[0]
 
@@ -227,7 +227,7 @@ class Reply:
         return found[0]
 
     def assert_sent(self, check_id: str, *kinds: Kind, case: object = "") -> list[Message]:
-        """Demand that messages of these kinds went out, in this order, and no others; none: that nothing did."""
+        """Demand that exactly messages of these kinds were sent, in this order; without kinds, that none were sent."""
         check(check_id, self.kinds == list(kinds), expected=kinds, got=self, case=case)
         return self.sent
 
@@ -239,11 +239,11 @@ class Reply:
             fail(check_id, expected=_texts(wanted), got=_texts(told) if told else self, case=case)
 
     def assert_rejected(self, check_id: str, why: object) -> None:
-        """Demand that nothing was taken for genuine. why: the input, and what was wrong with it."""
+        """Demand that nothing was accepted as genuine. why: the input, and what was wrong with it."""
         check(check_id, not self.accepted, expected="nothing is taken for genuine", got=self.accepted, case=why)
 
     def assert_ignored(self, check_id: str, why: object) -> None:
-        """Demand that nothing was taken for genuine, nothing shown, and nothing sent."""
+        """Demand that nothing was accepted as genuine, nothing shown, and nothing sent."""
         quiet = not (self.accepted or self.of(TextReceived) or self.raw)
         check(check_id, quiet, expected="no text, no answer, and nothing taken for genuine", got=self, case=why)
 
@@ -252,37 +252,37 @@ class Reply:
 
 
 def _texts(texts: Iterable[tuple[bytes, bool]]) -> str:
-    """Texts that were shown, each with whether it came as secure."""
+    """Texts that were shown, each with whether it was secure."""
     return ", ".join(f"{shown(text)} {'as secure' if secure else 'in the clear'}" for text, secure in texts)
 
 
 class RecordedSession:
-    """Parties in a world. record: what they were made from, and every step that was taken.
+    """Parties in a world. record: what they were created from, and every step that was taken.
 
-    The form of all that the target sends is judged in every step. [otterproof.harness.judges.oracles.form]
+    The form of everything that the target sends is judged in every step. [otterproof.harness.judges.oracles.form]
     """
 
     def __init__(self, world: World, version: int, record: Record) -> None:
         self.world = world
         self.version = version
         self.record = record
-        if record.add not in world.watchers:  # two courses may be in one world and have one record
+        if record.add not in world.watchers:  # two runs may share a world and a record
             played = record.header.parties
             judged = {name: info.config for name, info in played.items() if info.target == played[TARGET].target}
             world.watchers += [record.add, FormWatch(world, judged)]
 
     @property
     def header(self) -> Header:
-        """What the parties were made from."""
+        """What the parties were created from."""
         return self.record.header
 
     @property
     def log(self) -> list[Step]:
-        """Every step that was taken, but for those that were taken back."""
+        """Every step that was taken and not taken back."""
         return self.record.log
 
     def do(self, name: str, action: str, args: Mapping[str, object]) -> Reply:
-        """A user acts; what is sent is on its way and is delivered by nobody yet."""
+        """A user acts; sent messages are queued and not delivered yet."""
         silent = self._is_silent(name)
         return Reply(tuple(self.world.apply(User(name, action, args))), silent)
 
@@ -296,16 +296,16 @@ class RecordedSession:
         self.world.apply(Tick(seconds))
 
     def replies(self, since: int, name: str) -> Reply:
-        """All that came from a party in the steps from log index `since` on."""
+        """Everything from a party in the steps from log index `since` on."""
         events = tuple(event for step in self.log[since:] if step.party == name for event in step.events)
         return Reply(events, self._is_silent(name, since))
 
     def _is_silent(self, name: str, until: int | None = None) -> bool:
-        """Whether a party may tell nothing of a new session at that place of the log, for it has one."""
+        """Whether a party might not report a new session at that point of the log, because it already has one."""
         return getattr(self.world.parties[name], "silent_refresh", False) and self.has_session(name, until)
 
     def has_session(self, name: str, until: int | None = None) -> bool:
-        """Whether a party has told of a session that had not ended when the step with this log index began."""
+        """Whether a party has reported a session that had not ended when the step with this log index began."""
         for step in reversed(self.log[:until]):
             for event in reversed(step.events) if step.party == name else ():
                 if isinstance(event, SessionEstablished | PeerEndedSession | UserEndedSession):
@@ -315,7 +315,7 @@ class RecordedSession:
     def assert_session(
         self, session: SessionEstablished, *, ssid: bytes | None, fingerprint: bytes, case: str = ""
     ) -> None:
-        """Demand that a party tells of a session in the version of this run, with this ssid and this correspondent."""
+        """Demand that a party reports a session in this run's version, with this ssid and this correspondent."""
         check_equal("session.wrong-version", session.version, self.version, case=case)
         check_told("session.ssid-differs", session.ssid, ssid, case=case)
         check_told("session.wrong-fingerprint", session.fingerprint, fingerprint, case=case)

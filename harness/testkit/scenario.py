@@ -1,8 +1,8 @@
 """Scenarios: what is judged, each a decorated function whose docstring is its published description.
 
-A scenario gets a `Context` on which it sets up the target and whatever it needs to face it, and makes its checks there.
-Its id is the name of its module, below the package that registers scenarios, and its own; with versions it is run once
-in each. Scenarios are collected in one table, which the command line, pytest and the documentation read.
+A scenario gets a `Context`, on which it sets up the target and its counterpart, and makes its checks. Its id consists
+of its module's name, below the package that registers scenarios, and its own name; with versions, it runs once in each.
+All scenarios are collected in one table, which the command line, pytest and the documentation read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ R = TypeVar("R", bound=Run)
 class Scenario:
     """A scenario in one protocol version.
 
-    needs: capabilities without which the target is not asked; peer_needs: the same for the other side.
+    needs: capabilities without which a target is not tested; peer_needs: the same for the other side.
     """
 
     id: str
@@ -43,12 +43,12 @@ class Scenario:
 
     @property
     def claimed(self) -> tuple[str, ...]:
-        """The ids of the requirements that it judges, each once, whether kept or broken in it."""
+        """The ids of the requirements that it judges, each once, whether as kept or as broken."""
         return requirement_ids(self.requirements)
 
     @property
     def internal(self) -> bool:
-        """Whether it is for this project's engines alone; others are then not asked, rather than found wanting."""
+        """Whether it is only for this project's engines; other targets skip it, rather than fail."""
         return "lockstep" in self.needs
 
     @property
@@ -58,7 +58,7 @@ class Scenario:
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of a text, on one line. A full stop ends it where a space and no small letter follows."""
+    """The first sentence of a text, on one line. It ends at a full stop followed by a space and no small letter."""
     whole = " ".join(text.split())
     return re.split(r"(?<=[.!?])\s+(?![a-z])", whole, maxsplit=1)[0]
 
@@ -79,10 +79,11 @@ def scenario(
     needs: tuple[str, ...] = (),
     peer_needs: tuple[str, ...] = (),
 ) -> Callable[[R], R]:
-    """Make a function a scenario. The first name of its module within its package is the kind; a docstring is a must.
+    """Make a function a scenario. A docstring is required.
 
-    requirements: what it judges, as in harness/spec/requirements: "DATA-CTR-2", or "!DATA-CTR-2" where that is broken
-    or put to the test. A requirement that is of one version only is judged in that one.
+    Its kind is the first part of its module's name within the package. requirements: what it judges, as in
+    harness/spec/requirements: "DATA-CTR-2", or "!DATA-CTR-2" if that is broken or tested by attack. A requirement of
+    one version is judged only in that version.
     """
 
     def register(run: R) -> R:
@@ -105,12 +106,12 @@ def scenario(
 
 @cache
 def _packages() -> tuple[EntryPoint, ...]:
-    """The packages that register scenarios: this project's own, and those that other projects offer."""
+    """The packages that register scenarios: this project's own, and those of other projects."""
     return tuple(entry_points(group="otterproof.scenarios"))
 
 
 def _name_below_package(module: str) -> str:
-    """A module's name without that of the package it registers scenarios for, which ids do not repeat."""
+    """A module's name without the package it registers scenarios for, which ids do not repeat."""
     for package in _packages():
         if module.startswith(f"{package.module}."):
             return module.removeprefix(f"{package.module}.")
@@ -118,7 +119,7 @@ def _name_below_package(module: str) -> str:
 
 
 def load(modules: Iterable[str] = ()) -> None:
-    """Import all packages that register scenarios, and modules of a user's own that do. ScenarioError."""
+    """Import all packages that register scenarios, and the user's own modules that do. Raises ScenarioError."""
     for package in _packages():
         package.load()
     for module in modules:
@@ -132,20 +133,21 @@ def load(modules: Iterable[str] = ()) -> None:
 
 
 def scenarios(pattern: str = "") -> Iterator[Scenario]:
-    """All scenarios, or those whose id contains `pattern`, by id."""
+    """All scenarios in the order of their ids, or those whose id contains `pattern`."""
     return (_TABLE[name] for name in sorted(_TABLE) if pattern in name)
 
 
 def matching(text: str, able: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios that a text chooses: that of this id, in its version or in all of them; else those whose ids have
-    the text in them.
+    """The scenarios that a text selects.
+
+    That is the scenario with this id, in its version or in all; if there is none, all whose ids contain the text.
     """
     exact = [one for one in able if text in (one.id, one.id.partition("[")[0])]
     return exact or [one for one in able if text in one.id]
 
 
 def chosen(only: Iterable[str], without: Iterable[str], able: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios that some texts choose, of these; all unless `only` has any."""
+    """The scenarios that `only` selects (all if it is empty), except those that `without` selects."""
     wanted = [*only]
     ids = {one.id for text in wanted for one in matching(text, able)}
     unwanted = {one.id for text in without for one in matching(text, able)}
@@ -153,5 +155,5 @@ def chosen(only: Iterable[str], without: Iterable[str], able: Sequence[Scenario]
 
 
 def scenario_of(name: str) -> Scenario:
-    """The scenario of that id, whose package is loaded."""
+    """The scenario with that id; its package must be loaded."""
     return _TABLE[name]

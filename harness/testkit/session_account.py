@@ -1,10 +1,10 @@
 """The account of one session between a target and an insider: key ids, counters, announced keys and old MAC keys.
 
-Every Data Message of the session is in the record of the run, with what it led to. The account reads them in their
-order and judges each message of the target's by those before it, so that whatever disturbs the session in between shows
-in the next message, and what is done many times is followed all the way. Where the texts allow a target more than one
-answer to a message, and the target does not show which it has given, key ids and MAC keys are not judged any more. The
-form of messages, such as their version, is judged elsewhere. [harness/judges/oracles/form.py]
+Every Data Message of the session is in the run's record, with its effects. The account reads them in order and judges
+each message of the target by those before it. So any disturbance of the session shows in the next message, and repeated
+actions are followed all the way. If the texts allow the target several answers to a message, and the target does not
+show which one it gave, key ids and MAC keys are no longer judged. The form of messages, such as their version, is
+judged elsewhere. [harness/judges/oracles/form.py]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ENDS = (SessionEstablished, PeerEndedSession, UserEndedSession)
 
 
 class StepReader:
-    """The steps of one party of a world, each read once, in their order."""
+    """The steps of one party of a world, each read once, in order."""
 
     def __init__(self, world: World, name: str) -> None:
         self._reader = Reader(world)
@@ -45,7 +45,7 @@ class StepReader:
 
 
 class SessionAccount:
-    """The account of the session that the insider has with the target; `settle` reads on and judges.
+    """The account of the insider's session with the target; `settle` reads on and judges.
 
     began: which of the target's steps established the session.
     """
@@ -57,7 +57,7 @@ class SessionAccount:
         self._at = self._began = began
         mine, yours = insider.first_keyids
         self._macs = MacAccount(insider, yours + 1, mine, after_another=after_another)
-        #: Whether a message of the target's has shown that the session began with the keys that are expected.
+        #: Whether a message of the target has shown that the session began with the expected keys.
         self._agreed = False
         #: Whether it is known which messages the target has accepted.
         self._sure = True
@@ -67,13 +67,13 @@ class SessionAccount:
         self._announced: dict[int, int] = {}
 
     def settle(self, views: Sequence[Observation]) -> None:
-        """Read the steps since the last time, and judge the target's messages in them."""
+        """Read the steps since the last call, and judge the target's messages in them."""
         for number in range(self._at, len(views)):
             self._at = number + 1
             try:
                 self._step(views[number], number == self._began)
             except DemandFailed as error:
-                error.step_number = views[number].step.number  # which may be long before the one that asked
+                error.step_number = views[number].step.number  # which may be long before the caller's step
                 raise
 
     def _step(self, view: Observation, first: bool) -> None:
@@ -82,7 +82,7 @@ class SessionAccount:
         ends = [one for one in view.happenings if isinstance(one, _ENDS) and one.instance == self._instance]
         if not first and view.message is not None and view.is_data:
             self._receives(view, view.message)
-        # What goes out when a session ends reveals the live keys as well. [MACREVEAL-WHEN-6]
+        # What is sent at the end of a session reveals the live keys as well. [MACREVEAL-WHEN-6]
         if not first and (ends or view.step.action == "end"):
             self._over = True
             return
@@ -118,7 +118,7 @@ class SessionAccount:
             self._sure = False
 
     def _sends(self, message: Message) -> None:
-        """Judge a Data Message of the target's, if it is one of this session."""
+        """Judge a Data Message of the target, if it belongs to this session."""
         yours, mine = message.number("sender_keyid"), message.number("recipient_keyid")
         if not self._is_ours(mine, yours):
             return
@@ -135,7 +135,7 @@ class SessionAccount:
             return
         latest = self._macs.latest
         if not self._agreed and (mine, yours + 1) != latest:
-            self._sure = False  # such as a handshake with a key that was known: the texts leave the key ids as they are
+            self._sure = False  # such as a handshake with a known key: the texts leave the key ids unchanged
             return
         self._agreed = True
         named = "sender key id %d", "recipient key id %d"
@@ -151,7 +151,7 @@ class SessionAccount:
 
 
 def _shows(view: Observation) -> bool:
-    """Whether the target has shown that it took the message for genuine."""
+    """Whether the target has shown that it accepted the message as genuine."""
     return any(isinstance(one, TextReceived) and one.secure for one in view.happenings) or any(
         isinstance(one, ACCEPTED) for one in view.happenings
     )

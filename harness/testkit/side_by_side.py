@@ -1,11 +1,11 @@
-"""Two implementations side by side: a target and the reference engine are given the same inputs, step by step.
+"""Two implementations side by side: a target and the reference engine get the same inputs, step by step.
 
-A plan is a list of steps that a scenario takes with one implementation. It is taken with each of the two, with
-insiders of its own, because each has drawn its own keys. The answers to a step are compared in everything that does not
-depend on randomness: which kinds of messages go out, under which keys, and what the user is shown and told. Heartbeats
-are left out, because they depend on clocks. A step may name readings. Where the answers to it differ and the target is
-measured to answer one of these questions otherwise than the reference engine, the difference is allowed, and the rest
-of that plan is not compared.
+A plan is a list of steps that a scenario takes with one implementation. It is executed with both, each time with other
+insiders, because each implementation has drawn its own keys. The answers to a step are compared in everything that does
+not depend on randomness: which kinds of messages are sent, under which keys, and what the user is shown and told.
+Heartbeats are excluded, because they depend on clocks. A step may name readings. If its answers differ, and the target
+is measured to differ from the reference engine on one of these readings, the difference is allowed, and the rest of
+that plan is not compared.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from otterproof.implementations.contract import (
 
 @dataclass(frozen=True, slots=True)
 class ComparedStep:
-    """A step that was taken. readings: the questions that decide what the answer to it is."""
+    """A step that was taken. readings: the questions that determine its answer."""
 
     label: str
     seen: tuple[str, ...]
@@ -45,7 +45,7 @@ class ComparedStep:
 
 
 class ComparedSession:
-    """A session with one of the two implementations, and the steps taken in it, with the answers to them."""
+    """A session with one of the two implementations, and its steps with their answers."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -56,14 +56,14 @@ class ComparedSession:
         return self.subject.insider(key, tag, seed)
 
     def step(self, label: str, reply: Reply, *readings: str) -> Reply:
-        """Note the answer to a step."""
+        """Record the answer to a step."""
         told = [_event(event) for event in reply.events if isinstance(event, _COMPARED)]
         sent = [_message(message) for message in reply.sent if not _is_heartbeat(message)]
         self.steps.append(ComparedStep(label, (*sent, *told), readings))
         return reply
 
     def smp(self, label: str, reply: SmpReply, *readings: str) -> SmpReply:
-        """Note the answer to a step of SMP: its TLVs count, not the messages that carry them.
+        """Record the answer to a step of SMP: its TLVs count, not the messages that carry them.
 
         An abort in a message of its own would be taken for a heartbeat.
         """
@@ -85,7 +85,7 @@ Plan = Callable[[ComparedSession], None]
 
 
 def compare(context: Context, plan: Plan) -> None:
-    """Carry out a plan with both, and demand the same answer to each step, except where a declared reading differs."""
+    """Execute a plan with both, and demand the same answer to each step, unless a declared reading differs."""
     judged, reference = ComparedSession(context), ComparedSession(context.for_target(EngineTarget("reference")))
     plan(reference)
     try:
@@ -110,7 +110,7 @@ def _declared(context: Context, name: str) -> bool:
     return context.version in question.versions and PROBES[name](context.reseeded(name.encode())) != question.ours
 
 
-#: Events that every driver tells.
+#: Events that every driver reports.
 _COMPARED = (
     TextReceived,
     SessionEstablished,
@@ -123,7 +123,7 @@ _COMPARED = (
 
 
 def _event(event: Event) -> str:
-    """An event, without what is random or what drivers tell differently."""
+    """An event, without what is random or what drivers report differently."""
     match event:
         case TextReceived(text=text, secure=secure):
             return f"{'secure' if secure else 'clear'} text {shown(text[:60])}"
@@ -140,19 +140,19 @@ def _event(event: Event) -> str:
 
 
 def _message(message: Message) -> str:
-    """A message by its kind, and a data message by its key ids."""
+    """A message by its kind; a data message also by its key ids."""
     if message.kind is Kind.DATA and not message.problems:
         ours, theirs = message.number("sender_keyid"), message.number("recipient_keyid")
         return f"data message under the keys {ours} and {theirs}"
     return TITLES[message.kind]
 
 
-#: A message of this many bytes may be empty but for padding; any SMP message has more.
+#: A message of this size may be empty except for padding; any SMP message is larger.
 _PADDED = 300
 
 
 def _is_heartbeat(message: Message) -> bool:
-    """Whether a message may be a heartbeat: short, and with IGNORE_UNREADABLE set. Only the peer can read more."""
+    """Whether a message may be a heartbeat: short, with IGNORE_UNREADABLE set. Only the peer can tell for certain."""
     if message.kind is not Kind.DATA or message.problems:
         return False
     return message.number("flags") == 1 and len(message.data("encrypted_message")) <= _PADDED

@@ -1,9 +1,9 @@
-"""The insider's part in SMP: both sides of a run, with numbers that are right or wrong under proofs that still fit.
+"""The insider's part in SMP: both sides of a run, with right or wrong numbers under proofs that still fit.
 
-An `SmpPeer` computes a run as the protocol text says, with short exponents, which the target can't tell from long ones
-and which are quick. Its parts (an exponent, the way of hashing) can be changed before it makes a message, and the rest
-of the message still fits; a number of a finished message can be changed, and then the proofs no longer fit.
-[The SMP state machine]
+An `SmpPeer` computes a run as the protocol text says, with short exponents, which are fast and which the target can't
+tell from long ones. Its parts (an exponent, the way of hashing) can be changed before it makes a message, and the rest
+of the message still fits; if a number of a finished message is changed, the proofs no longer fit. [The SMP state
+machine]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from otterproof.harness.wire.proofs import Hash, knows, smp_hash
 #: Numbers of an SMP message, by name.
 Numbers = Mapping[str, int]
 
-#: What it means that an SMP message does not go out when it is due, by TLV type. 7 is message 1 with a question.
+#: The check that fails if a due SMP message is not sent, by TLV type. 7 is message 1 with a question.
 SMP_MESSAGE_CHECKS: Mapping[int, str] = {
     2: "smp.message-1-not-sent",
     3: "smp.message-2-not-sent",
@@ -28,7 +28,7 @@ SMP_MESSAGE_CHECKS: Mapping[int, str] = {
     7: "smp.question-not-sent",
 }
 
-#: What it means that a message is accepted although a proof in it does not verify.
+#: The check that fails if a message with an invalid proof is accepted.
 PROOF_CHECKS: Mapping[int, str] = {
     2: "smp.message-1-proof-not-verified",
     3: "smp.message-2-proof-not-verified",
@@ -36,7 +36,7 @@ PROOF_CHECKS: Mapping[int, str] = {
     5: "smp.message-4-proof-not-verified",
 }
 
-#: What it means that a message is accepted although a group element in it is out of range.
+#: The check that fails if a message with a group element out of range is accepted.
 RANGE_CHECKS: Mapping[int, str] = {
     2: "smp.message-1-range-not-checked",
     3: "smp.message-2-range-not-checked",
@@ -44,7 +44,7 @@ RANGE_CHECKS: Mapping[int, str] = {
     5: "smp.message-4-range-not-checked",
 }
 
-#: What it means that a message in a state that does not expect it is accepted, or does not end the run with an abort.
+#: The check that fails if a message that the state does not expect is accepted, or does not abort the run.
 OUT_OF_TURN_CHECKS: Mapping[int, str] = {
     2: "smp.message-1-out-of-turn",
     3: "smp.message-2-out-of-turn",
@@ -55,7 +55,7 @@ OUT_OF_TURN_CHECKS: Mapping[int, str] = {
 
 
 def smp_value(kind: int, numbers: Numbers, *, count: int | None = None, tail: bytes = b"") -> bytes:
-    """The value of an SMP TLV, with a wrong count or more bytes if asked."""
+    """The value of an SMP TLV, with a wrong count or extra bytes on request."""
     value = build_smp(kind, [numbers[name] for name in SMP_NUMBERS[kind]])
     return (value[:4] if count is None else count.to_bytes(4)) + value[4:] + tail
 
@@ -79,7 +79,7 @@ def times(*factors: int) -> int:
 
 
 def commitment(base: int, d: int, element: int, c: int) -> int:
-    """What a proof was made from: base ** r, from D = r - x * c and the element, base ** x."""
+    """The input of a proof: base ** r, from D = r - x * c and the element, base ** x."""
     return times(power(base, d), power(element, c))
 
 
@@ -119,7 +119,7 @@ class SmpPeer:
         return self.lift(8, "Rb", self.e3)
 
     def finds_equal(self, lifted: int, pa: int, pb: int) -> bool:
-        """Its own test, on the R that it received."""
+        """The peer's own test of equality, on the R that it received."""
         return power(lifted, self.e3) == over(pa, pb)
 
     def blind(self, prefix: int) -> tuple[int, int, dict[str, int]]:
@@ -130,7 +130,7 @@ class SmpPeer:
         return power(self.g3, r4), times(power(DH_GENERATOR, r4), power(self.g2, self.secret)), proof
 
     def lift(self, prefix: int, name: str, exponent: int) -> dict[str, int]:
-        """R, the quotient to the power of an exponent, and the proof that our half of g3 has the same exponent."""
+        """R, the quotient raised to an exponent, and the proof that our half of g3 has the same exponent."""
         r7 = self.r[7]
         c = self.hashed(prefix, power(DH_GENERATOR, r7), power(self.quotient, r7))
         return {name: power(self.quotient, exponent), "cR": c, "D7": (r7 - exponent * c) % SMP_ORDER}

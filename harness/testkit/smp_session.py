@@ -1,8 +1,8 @@
-"""SMP between a target and an insider in a session of theirs: the moves that scenarios on SMP are made of.
+"""SMP between a target and an insider in a session: the moves that scenarios about SMP are made of.
 
-The insider sends one TLV in each data message and reads the answers without changing keys, so that a step costs no more
+The insider sends one TLV in each data message and reads the answers without rotating keys, so that a step costs no more
 than SMP itself. Each move that brings the target into a state also checks what must hold there: the user is asked; the
-message that is due goes out, alone and with as many numbers as it must have. [The SMP state machine]
+due message is sent, alone and with the required count of numbers. [The SMP state machine]
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from otterproof.harness.wire.layers import Tlv, parse_plaintext, parse_smp, tlv
 from otterproof.harness.wire.numbers import fingerprint
 from otterproof.implementations.contract import SmpFinished, SmpRequested
 
-#: How a message is made, from a run and the numbers of the target's last message (none before message 1).
+#: Makes a message from a run and the numbers of the target's last message (none before message 1).
 Making = Callable[[SmpPeer, Numbers], Numbers]
 
 #: TLV types. Message 1 with a question is 7.
 MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION = 2, 3, 4, 5, 6, 7
 SMP_TYPES = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION)
 
-#: What the TLVs carry, by type, for people.
+#: The contents of the TLVs, by type, for people.
 NAMES = {
     MESSAGE_1: "SMP message 1",
     MESSAGE_2: "SMP message 2",
@@ -38,14 +38,14 @@ NAMES = {
     QUESTION: "SMP message 1 with a question",
 }
 
-#: Which message of SMP answers which.
+#: Which SMP message answers which.
 FOLLOWS = {MESSAGE_1: MESSAGE_2, MESSAGE_2: MESSAGE_3, MESSAGE_3: MESSAGE_4}
 
 SECRET = b"the otter swims"
 
 
 def made(kind: int, run: SmpPeer, heard: Numbers) -> dict[str, int]:
-    """The right message of that type."""
+    """The correct message of that type."""
     if kind == MESSAGE_1:
         return run.message_1()
     return {MESSAGE_2: run.message_2, MESSAGE_3: run.message_3, MESSAGE_4: run.message_4}[kind](heard)
@@ -53,7 +53,7 @@ def made(kind: int, run: SmpPeer, heard: Numbers) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class SmpReply:
-    """The answer to a step: all of it, and the SMP TLVs in it, decrypted, in their order."""
+    """The answer to a step: all of it, and its SMP TLVs, decrypted, in order."""
 
     reply: Reply
     tlvs: tuple[Tlv, ...]
@@ -73,18 +73,18 @@ class SmpReply:
 
     @property
     def outcomes(self) -> list[bool]:
-        """What the user was told: that the secrets are equal, or that they are not."""
+        """The reported outcomes: True for equal secrets."""
         return [event.equal for event in self.reply.of(SmpFinished)]
 
     def __str__(self) -> str:
         return f"{_tlvs(self.types)}; {self.reply}" if self.types else str(self.reply)
 
     def sends(self, check_id: str, *types: int, case: object = "") -> None:
-        """Demand that SMP TLVs of these types went out, in this order, and no others."""
+        """Demand that exactly SMP TLVs of these types were sent, in this order."""
         check(check_id, self.types == list(types), expected=_tlvs(types), got=self, case=case)
 
     def numbers(self, kind: int, check_id: str = "", *, case: object = "") -> dict[str, int]:
-        """Demand that exactly one SMP TLV went out, of this type; its numbers by name."""
+        """Demand that exactly one SMP TLV was sent, of this type; return its numbers by name."""
         self.sends(check_id or SMP_MESSAGE_CHECKS[kind], kind, case=case)
         layer = parse_smp(kind, self.tlvs[0].value).layer
         return {name: int(layer.value(name)) for name in _names(kind)}
@@ -117,7 +117,7 @@ def _names(kind: int) -> tuple[str, ...]:
 
 
 def _assert_well_formed(one: Tlv) -> None:
-    """Demand that a TLV of the target's with an SMP message has the count of its numbers, the numbers, and no more."""
+    """Demand that the target's TLV with an SMP message has the count of its numbers, the numbers, and no more."""
     layer, names = parse_smp(one.type, one.value).layer, _names(one.type)
     check(
         "smp.message-malformed",
@@ -147,7 +147,7 @@ class SmpSession:
     # ---- steps ----------------------------------------------------------------------------------------------------
 
     def heard(self, reply: Reply, *, change_keys: bool = False) -> SmpReply:
-        """A reply with its data messages read, in which SMP messages must have their form."""
+        """A reply with its data messages read; its SMP messages must be well-formed."""
         found: list[Tlv] = []
         for message in reply.messages(Kind.DATA):
             raw = wire.build(message)
@@ -159,11 +159,11 @@ class SmpSession:
         return SmpReply(reply, tuple(found))
 
     def give(self, kind: int, value: bytes = b"") -> SmpReply:
-        """The target receives a TLV with any value."""
+        """Give the target a TLV with any value."""
         return self.heard(self.subject.receive(self.insider.data(tlvs=[tlv(kind, value)])))
 
     def tell(self, kind: int, numbers: Numbers) -> SmpReply:
-        """The target receives an SMP message with these numbers."""
+        """Give the target an SMP message with these numbers."""
         return self.give(kind, smp_value(kind, numbers))
 
     def user(self, action: str, **args: object) -> SmpReply:
@@ -173,36 +173,36 @@ class SmpSession:
     # ---- runs -----------------------------------------------------------------------------------------------------
 
     def liar(self, text: bytes = SECRET, *, target_asks: bool = False) -> SmpPeer:
-        """A run with the secret that the text makes in this session."""
+        """A run with the secret that the text yields in this session."""
         pair = (fingerprint(self.insider.key.public), fingerprint(published_key("alice").public))
         return SmpPeer(secret_number(*(pair[::-1] if target_asks else pair), self.insider.ssid, text))
 
     def request(self, run: SmpPeer, check_id: str = "") -> SmpReply:
-        """SMP message 1, which must make the target ask its user."""
+        """Send SMP message 1, which must make the target ask its user."""
         reply = self.tell(MESSAGE_1, run.message_1())
         reply.reply.one(SmpRequested, check_id, case="SMP message 1 in EXPECT1")
         reply.sends("smp.answered-before-user")
         return reply
 
     def expect2(self, text: bytes = SECRET) -> dict[str, int]:
-        """The target's user begins; the numbers of its message 1."""
+        """The target's user begins; returns the numbers of its message 1."""
         return self.user("smp_start", secret=text).numbers(MESSAGE_1)
 
     def expect3(self, run: SmpPeer, text: bytes = SECRET, check_id: str = "") -> dict[str, int]:
-        """The insider begins and the target's user answers; the numbers of its message 2."""
+        """The insider begins and the target's user answers; returns the numbers of its message 2."""
         self.request(run, check_id)
         return self.user("smp_answer", secret=text).numbers(MESSAGE_2)
 
     def expect4(self, run: SmpPeer, text: bytes = SECRET) -> dict[str, int]:
-        """The target's user begins and the insider answers; the numbers of its message 3."""
+        """The target's user begins and the insider answers; returns the numbers of its message 3."""
         return self.tell(MESSAGE_2, run.message_2(self.expect2(text))).numbers(MESSAGE_3)
 
     def asked(self, run: SmpPeer, text: bytes = SECRET, check_id: str = "") -> SmpReply:
-        """A whole run that the insider begins; the target's answer to message 3. check_id: that the user is asked."""
+        """A whole run begun by the insider; returns the answer to message 3. check_id: for the user being asked."""
         return self.tell(MESSAGE_3, run.message_3(self.expect3(run, text, check_id)))
 
     def asks(self, run: SmpPeer, text: bytes = SECRET) -> SmpReply:
-        """A whole run that the target's user begins; the target's answer to message 4."""
+        """A whole run begun by the target's user; returns the target's answer to message 4."""
         return self.tell(MESSAGE_4, run.message_4(self.expect4(run, text)))
 
     def offer(self, kind: int, making: Making) -> SmpReply:
@@ -218,9 +218,9 @@ class SmpSession:
         return self.tell(kind, making(run, heard))
 
     def bring(self, state: int) -> tuple[int, Numbers]:
-        """Bring the target from EXPECT1 to EXPECT1, 2, 3 or 4; the message that fits there, by TLV type and numbers.
+        """Bring the target from EXPECT1 to EXPECT1, 2, 3 or 4; return the TLV type and numbers of the fitting message.
 
-        In EXPECT1 no run is under way then. `request` brings it to where its user is asked, which is EXPECT1, too.
+        In EXPECT1, no run is then under way. `request` brings it to where its user is asked, which is also EXPECT1.
         """
         run = self.liar(target_asks=state in (2, 4))
         if state == 1:
@@ -239,14 +239,14 @@ class SmpSession:
         self.give(ABORT)
 
     def has_dropped(self, check_id: str, fitting: tuple[int, Numbers], case: object) -> None:
-        """Demand that the run under way was dropped: the message that would have fitted is refused, as in EXPECT1."""
+        """Demand that the run was dropped: the message that would have fitted is refused, as in EXPECT1."""
         if fitting[0] != MESSAGE_1:
             self.tell(*fitting).aborts(check_id, f"the next message of the run, after {case}")
 
     def refuses(self, check_id: str, kind: int, making: Making, case: object) -> None:
         """Demand that a wrong message is refused. The insider then aborts, so that the run is over in any case.
 
-        A target may ask its user first, and look at message 1 when the user has answered.
+        A target may ask its user first, and check message 1 when the user has answered.
         """
         reply = self.offer(kind, making)
         if reply.requests and kind == MESSAGE_1:

@@ -1,7 +1,7 @@
 """The target alone with the scenario, which plays everybody else: attackers on the network, and insiders.
 
-Everything is judged by what the target sends and by its events, so any target can be a subject. What an insider needs
-to know of it (its instance tag) the insider learns from its messages, as a correspondent would.
+Everything is judged by what the target sends and by its events, so any target can be tested. What an insider needs to
+know about it (its instance tag), the insider learns from its messages, as a correspondent would.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TargetSession(RecordedSession):
         super().__init__(world, version, record)
         self.name = name
         self._insiders: list[Insider] = []
-        self._seen_tag = 0  # in the last message of the target that has one
+        self._seen_tag = 0  # from the target's last message with one
         self._instance: int | None = None
         self._reader = StepReader(world, name)
         self._accounts: dict[Insider, SessionAccount] = {}
@@ -51,7 +51,7 @@ class TargetSession(RecordedSession):
 
     @contextmanager
     def addressing(self, instance: int | None) -> Iterator[None]:
-        """The target's user names a session, by its instance tag, in each action that is about one; None: does not."""
+        """The target's user names a session, by its instance tag, in each action about one; None: the user does not."""
         before, self._instance = self._instance, instance
         try:
             yield
@@ -59,18 +59,18 @@ class TargetSession(RecordedSession):
             self._instance = before
 
     def user(self, action: str, **args: object) -> Reply:
-        """The target's user acts. A text that goes out as it was typed tells nothing about the target."""
+        """The target's user acts. A text that is sent as typed says nothing about the target."""
         if self._instance is not None and action != "start":
             args.setdefault("instance", self._instance)
         reply = self.do(self.name, action, args)
         return reply if args.get("text") in reply.raw else self._heard(reply)
 
     def query(self) -> Reply:
-        """The target receives a query for the version of this run."""
+        """Send the target a query for the version of this run."""
         return self.receive(b"?OTRv%d?" % self.version)
 
     def insider(self, key: str = "mallory", tag: int = 0x2B2B, seed: bytes = b"insider") -> Insider:
-        """Somebody with valid keys who is not bound to anything; see otterproof.harness.testkit.insider."""
+        """A peer with valid keys that need not follow the protocol; see otterproof.harness.testkit.insider."""
         target_tag = self.world.parties[self.name].instance_tag or None
         insider = Insider(published_key(key), target_tag, version=self.version, tag=tag, seed=seed)
         if self._seen_tag:
@@ -79,7 +79,7 @@ class TargetSession(RecordedSession):
         return insider
 
     def handshake_by_insider(self, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> Reply:
-        """The target asks, the insider commits, the target answers, the insider reveals; the reply to that."""
+        """The target asks, the insider commits, the target answers, the insider reveals; returns the last reply."""
         self.user("start")
         reply = self.receive(self._handshake(insider).by_insider(signed))
         for signature in reply.messages(Kind.SIGNATURE):
@@ -87,7 +87,7 @@ class TargetSession(RecordedSession):
         return _told(reply, signed)
 
     def handshake_by_target(self, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> Reply:
-        """The target is asked to begin and commits, the insider answers and signs: what the target makes of that."""
+        """The target is asked to begin and commits, the insider answers and signs; returns the last reply."""
         handshake = self._handshake(insider)
         signature = handshake.by_client(signed)
         insider.learn_peer_keyid(wire.parse(handshake.heard[Kind.REVEAL_SIGNATURE]))
@@ -106,7 +106,7 @@ class TargetSession(RecordedSession):
     ) -> SessionEstablished:
         """A handshake that must succeed, with the insider's key and the ssid that the insider has computed.
 
-        check_id: what it means that it does not, where the handshake is about something particular.
+        check_id: the check that fails if it does not, for a handshake about something particular.
         """
         reply = (
             self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
@@ -116,7 +116,7 @@ class TargetSession(RecordedSession):
     def assert_established(
         self, reply: Reply, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE, check_id: str = ""
     ) -> SessionEstablished:
-        """A handshake has succeeded, with the insider's key and the ssid that the insider has computed."""
+        """Demand that a handshake has succeeded, with the insider's key and the ssid that the insider has computed."""
         established = reply.one(SessionEstablished, check_id)
         identity = fingerprint(signed.advertised_key or insider.key.public)
         self.assert_session(established, ssid=insider.ssid, fingerprint=identity)
@@ -125,7 +125,7 @@ class TargetSession(RecordedSession):
     def assert_receives_text(
         self, insider: Insider, text: bytes, *, check_id: str = "", case: object = "", **data: object
     ) -> Reply:
-        """The insider sends a text in the session, which the target must show, once and as secure."""
+        """The insider sends a text in the session; the target must show it once, as secure."""
         reply = self.receive(insider.data(text, **data))  # type: ignore[arg-type]
         reply.assert_shown(check_id or "text.not-delivered", text, case=case)
         return reply
@@ -139,7 +139,7 @@ class TargetSession(RecordedSession):
         return message
 
     def read(self, insider: Insider, message: Message) -> Plaintext:
-        """A data message of the target's as the insider reads it: under known keys, with the right MAC."""
+        """Read a data message of the target as the insider: under known keys, with the right MAC."""
         goes_to = message.number("receiver_tag") if message.version == 3 else insider.tag
         if goes_to != insider.tag and any(goes_to == other.tag for other in self._insiders) and self._instance is None:
             raise Unsupported("its texts go to another session, and it is not told which one to use")
@@ -157,8 +157,10 @@ class TargetSession(RecordedSession):
         return parse_plaintext(insider.read(wire.build(message)))
 
     def assert_session_alive(self, insider: Insider, check_id: str = "") -> None:
-        """The session is as good as before: texts arrive in both directions, over a change of keys, and every message
-        that the target has sent in the session fits those before it.
+        """Demand that the session works as before.
+
+        Texts arrive in both directions, across a change of keys, and every message that the target has sent in the
+        session fits those before it.
         """
         self.assert_receives_text(insider, b"can you hear me?", check_id=check_id)
         self.assert_sends_text(insider, b"yes", check_id=check_id)
@@ -167,8 +169,9 @@ class TargetSession(RecordedSession):
         self.assert_in_order(insider)
 
     def assert_in_order(self, insider: Insider) -> None:
-        """All messages of the target in the session with the insider have the key ids, counters, keys and old MAC keys
-        that follow from the messages before them.
+        """Demand that all of the target's messages in the session with the insider are consistent.
+
+        Their key ids, counters, keys and old MAC keys must follow from the messages before them.
         """
         views = self._reader.views(self.log)
         account = self._accounts.get(insider)
@@ -180,21 +183,22 @@ class TargetSession(RecordedSession):
         account.settle(views)
 
     def exchange_texts(self, insider: Insider, *, check_id: str = "", case: object = "") -> Message:
-        """A text each way, which changes the keys of both sides; the target's message."""
+        """Send a text each way, which changes the keys of both sides; returns the target's message."""
         self.assert_receives_text(insider, b"from the insider", check_id=check_id, case=case)
         return self.assert_sends_text(insider, b"from the target", check_id=check_id, case=case)
 
     def assert_sent_in_clear(self, text: bytes, check_id: str = "", *, tagged: str = "tag.sent-without-flag") -> None:
-        """The target's user sends a text, which must go out as it is: PLAINTEXT. tagged: the check for one with a tag.
+        """The target's user sends a text, which must be sent unchanged: PLAINTEXT.
 
-        No policy under which this is demanded asks for a tag, so that one says nothing about the state.
+        tagged: the check for a text with a tag. No policy under which this is demanded asks for a tag, so a tag says
+        nothing about the state.
         """
         raw = self.user("send", text=text).raw
         has_tag = len(raw) == 1 and raw[0] != text and raw[0].startswith(text + wire.TAG_BASE)
         check_equal(tagged if has_tag else check_id or "text.not-sent-in-clear", raw, [text])
 
     def assert_not_sent(self, text: bytes, check_id: str = "") -> Reply:
-        """The target's user types a text, of which nothing may go out: FINISHED."""
+        """The target's user types a text, of which nothing may be sent: FINISHED."""
         reply = self.user("send", text=text)
         check(check_id or "text.sent-after-end", not reply.raw, expected="nothing goes out", got=reply, case=text)
         return reply
@@ -204,7 +208,7 @@ class TargetSession(RecordedSession):
         self.receive(insider.data(tlvs=[tlv(1)])).one(PeerEndedSession)
 
     def _heard(self, reply: Reply) -> Reply:
-        """Insiders who do not know the target's instance tag yet learn it from a message of the target's."""
+        """Let insiders who do not know the target's instance tag yet learn it from a reply."""
         for message in reply.sent:
             if message.has("sender_tag") and message.kind in wire.ENCODED:
                 self._seen_tag = message.number("sender_tag")
@@ -214,7 +218,7 @@ class TargetSession(RecordedSession):
 
 
 def _told(reply: Reply, signed: SignatureOptions) -> Reply:
-    """The reply to a handshake. Unsupported if it should have completed, and the target need not say whether it did."""
+    """The reply to a handshake. Raises Unsupported if it should have completed, but the target need not report that."""
     if signed is HONEST_SIGNATURE and reply.silent_refresh and not reply.of(SessionEstablished):
         raise Unsupported(NOT_TOLD)
     return reply

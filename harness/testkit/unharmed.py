@@ -1,9 +1,9 @@
 """Whether a session is unharmed by something that must not disturb it.
 
-After it, not only a text must get through. An SMP run that was under way goes on, and new ones can be begun by either
-side, which shows that the session still has its ssid and its fingerprints; the extra symmetric key is that of the keys
-in use; and in every Data Message of the target's, from the beginning of the session on, the version, key ids, counter,
-next key and old MAC keys are those that follow from the messages before it. [harness/testkit/session_account.py]
+It is not enough that a text gets through afterwards. An SMP run that was under way continues, and either side can begin
+new ones, which shows that the session still has its ssid and its fingerprints. The extra symmetric key is that of the
+keys in use. In every Data Message of the target since the beginning of the session, the version, key ids, counter, next
+key and old MAC keys follow from the messages before it. [harness/testkit/session_account.py]
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from otterproof.implementations.contract import ExtraKeyDerived
 
 
 class SmpMoment(StrEnum):
-    """Where SMP stands, as the target sees it. ASKED: a request has come, and the user has not answered yet."""
+    """The stage of SMP, as the target sees it. ASKED: a request has come, and the user has not answered yet."""
 
     NO_RUN = "no SMP run is under way"
     ASKED = "the user is asked for the SMP secret"
@@ -35,7 +35,7 @@ Rest = Callable[[], SmpReply]
 
 
 class Unharmed:
-    """The session of a target with an insider, for which something must do no harm.
+    """The session of a target with an insider, which something must not harm.
 
     capabilities: of the target. named: the target's user names the session in each action, since there are several.
     """
@@ -51,7 +51,7 @@ class Unharmed:
         self._rest: Rest | None = None
 
     def begin(self, moment: SmpMoment) -> None:
-        """Bring SMP to a moment, for a run that is finished by `check`. Unsupported for a target without SMP."""
+        """Bring SMP to a stage, for a run that `check` finishes. Raises Unsupported for a target without SMP."""
         if moment is SmpMoment.NO_RUN:
             return
         if self._smp is None:
@@ -66,7 +66,7 @@ class Unharmed:
     def disturb(self, disturbance: Callable[[], None], case: str) -> None:
         """Demand that a text gets through in each direction, with a disturbance between the two.
 
-        That is when keys have been dropped and old MAC keys are due.
+        At that point, keys have been dropped and old MAC keys are due.
         """
         with self.target.addressing(self._instance):
             text = b"from the insider"
@@ -114,7 +114,7 @@ class Unharmed:
 
 
 def _to_moment(smp: SmpSession, moment: SmpMoment) -> Rest:
-    """Bring SMP to a moment; what is left of the run then."""
+    """Bring SMP to a stage; return the rest of the run."""
     if moment is SmpMoment.ASKED:
         run = smp.liar()
         smp.request(run)
@@ -128,6 +128,6 @@ def _to_moment(smp: SmpSession, moment: SmpMoment) -> Rest:
 
 
 def _answered(smp: SmpSession, run: SmpPeer) -> SmpReply:
-    """The user, who has been asked, answers, and the run goes on."""
+    """The user, who has been asked, answers, and the run continues."""
     second = smp.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
     return smp.tell(MESSAGE_3, run.message_3(second))

@@ -1,8 +1,8 @@
-"""The command line: one parser for all commands. A module of `arguments` says what a command takes, and the module of
-the same name in `commands` carries it out.
+"""The command line: one parser for all commands.
 
-Only the modules of the command that was asked for are imported: what judges takes a second to import, and `--help` need
-not wait for it. Errors that are meant for the user end here, with the exit code that their class declares.
+A module of `arguments` declares a command's arguments, and the module of the same name in `commands` executes it. Only
+the modules of the requested command are imported: the judging code takes a second to import, and `--help` should not
+wait for it. Errors that are meant for the user end here, with the exit code that their class declares.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from otterproof.harness.ui.messages import fail, say, show_all_text
 from otterproof.harness.ui.parser import Example, Parser, with_examples
 from otterproof.implementations.inputs import InputError
 
-#: Every command, and what `--help` says of it.
+#: Every command, with its summary in `--help`.
 COMMANDS: Mapping[str, str] = {
     "check": "judge targets by the scenarios",
     "explain": "say what an id in a report means, and who gets it wrong",
@@ -44,7 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "completion": "print a script that lets a shell complete all this",
 }
 
-#: What one types first.
+#: What to type first.
 EXAMPLES: Sequence[Example] = (
     ("otterproof targets", "what can be judged here"),
     ("otterproof check libotr", "judge libotr by all scenarios"),
@@ -52,7 +52,7 @@ EXAMPLES: Sequence[Example] = (
     ("otterproof check --help", "all that check can do"),
 )
 
-#: Errors of the system that are the machine's state, and not a defect of ours.
+#: System errors that reflect the state of the machine, not a defect of ours.
 _NO_DEFECT = frozenset(
     {
         errno.EACCES,
@@ -71,7 +71,7 @@ _NO_DEFECT = frozenset(
 
 
 class Arguments(Protocol):
-    """What a module of `arguments` has."""
+    """The interface of a module of `arguments`."""
 
     PURPOSE: str
     EXAMPLES: Sequence[Example]
@@ -80,13 +80,13 @@ class Arguments(Protocol):
 
 
 class Command(Protocol):
-    """What a module of `commands` has."""
+    """The interface of a module of `commands`."""
 
     def run(self, options: argparse.Namespace) -> int: ...
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code. KeyboardInterrupt."""
+    """Run a command and return its exit code. Raises KeyboardInterrupt."""
     show_all_text()
     words = sys.argv[1:] if arguments is None else arguments
     chosen = next((word for word in words if word in COMMANDS), None)
@@ -108,31 +108,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parsed(program: Parser, words: Sequence[str]) -> argparse.Namespace | None:
-    """What the words ask for; None where they name no command, and its help has been shown. SystemExit."""
+    """Parse the words; None, after showing help, if they name no command. Raises SystemExit."""
     options, rest = program.parse_known_args(words)
     of: Parser = options.otterproof_parser
     if rest and of.takes_more and not any(word.startswith("-") for word in rest):
-        getattr(options, of.takes_more).extend(rest)  # argparse takes a list of words only where it stands first
+        getattr(options, of.takes_more).extend(rest)  # argparse takes a list of words only at its first position
     elif rest:
         of.refuse(rest)
     if not options.otterproof_complete:
-        of.print_help(sys.stderr)  # not an answer to a question, so not on standard output
+        of.print_help(sys.stderr)  # help that nobody asked for does not go to standard output
         return None
     return options
 
 
 def arguments_of(name: str) -> Arguments:
-    """The module that says what a command takes."""
+    """The module that declares a command's arguments."""
     return cast(Arguments, import_module(f"otterproof.harness.ui.arguments.{name}"))
 
 
 def command(name: str) -> Command:
-    """The module that carries out a command."""
+    """The module that executes a command."""
     return cast(Command, import_module(f"otterproof.harness.ui.commands.{name}"))
 
 
 def parser(names: Sequence[str] = tuple(COMMANDS)) -> Parser:
-    """A parser that knows all commands, and the options of those that are named."""
+    """A parser that knows all commands, and the options of those named."""
     program = Parser(
         prog="otterproof",
         description="Test implementations of Off-the-Record messaging (OTR versions 2 and 3).",
@@ -152,7 +152,7 @@ def parser(names: Sequence[str] = tuple(COMMANDS)) -> Parser:
 
 
 class _Version(argparse.Action):
-    """`--version`. The number is looked up only when it is asked for, for that takes a while."""
+    """`--version`. The number is looked up only on request, because that takes a while."""
 
     def __init__(self, option_strings: Sequence[str], dest: str) -> None:
         super().__init__(option_strings, dest, nargs=0, help="show the version and exit")

@@ -1,6 +1,6 @@
-"""docs/reference/command-line.md: every command with its arguments and options, as the parser has them.
+"""docs/reference/command-line.md: every command with its arguments and options, taken from the parser.
 
-What `--help` prints and what the page says cannot differ, because both are made from the same parser.
+`--help` and the page can't differ, because both are made from the same parser.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from otterproof.harness.spec import pages
 from otterproof.harness.support.exits import EXPLAINED
 from otterproof.harness.ui import cli
 
-#: As many values as an option may choose from without being told in the text.
+#: The most choices that are shown with an option's name; more are listed in its description.
 _FEW = 5
 
 _HEAD = """\
@@ -32,7 +32,7 @@ def render() -> str:
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """The sections on all commands below a parser, each followed by those on its own subcommands."""
+    """The sections of all commands below a parser, each followed by its subcommands."""
     for action in _subparsers(parser):
         summaries = {choice.dest: choice.help for choice in action._choices_actions}
         for name, command in action.choices.items():
@@ -45,7 +45,7 @@ def _subparsers(parser: argparse.ArgumentParser) -> list[argparse._SubParsersAct
 
 
 def _section(command: argparse.ArgumentParser, summary: str) -> Iterator[str]:
-    """What one command takes."""
+    """The arguments of one command."""
     no_table = (argparse._HelpAction, argparse._SubParsersAction)
     actions = [one for one in command._actions if not isinstance(one, no_table)]
     positional = [_words(one) for one in actions if not one.option_strings]
@@ -65,14 +65,14 @@ def _section(command: argparse.ArgumentParser, summary: str) -> Iterator[str]:
 
 
 def _words(action: argparse.Action) -> str:
-    """A positional argument as it stands in a usage."""
+    """A positional argument as in a usage line."""
     word = str(action.metavar or action.dest)
     several = {"*": f"[{word}...]", "+": f"{word}...", "?": f"[{word}]"}
     return several.get(str(action.nargs), word)
 
 
 def _names(action: argparse.Action) -> str:
-    """What an option is called, and what stands behind it."""
+    """The names of an option, followed by its value."""
     if not action.option_strings:
         return f"`{action.metavar or action.dest}`"
     value = ""
@@ -85,7 +85,7 @@ def _names(action: argparse.Action) -> str:
 
 
 def _help(command: argparse.ArgumentParser, action: argparse.Action) -> str:
-    """What an option means. Folders of the project are told relative to it, so that the page is the same anywhere."""
+    """The meaning of an option. Project folders are shown relative to the project, so the page is the same anywhere."""
     text = command._get_formatter()._expand_help(action) if action.help else ""
     choices = list(map(str, action.choices or ()))
     one_of = f" One of {', '.join(choices)}." if len(choices) > _FEW else ""

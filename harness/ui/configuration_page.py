@@ -42,7 +42,7 @@ _TYPES = {"string": "text", "number": "number", "boolean": "`true` or `false`", 
 
 
 class _Options:
-    """Stands in for pytest's parser, and keeps the options that the plugin adds."""
+    """Stands in for pytest's parser, and collects the options that the plugin adds."""
 
     def __init__(self) -> None:
         self.help: dict[str, str] = {}
@@ -63,7 +63,7 @@ def render() -> str:
     """The page."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     options = _Options()
-    pytest_plugin.pytest_addoption(options)  # type: ignore[arg-type]  # has all that is called there
+    pytest_plugin.pytest_addoption(options)  # type: ignore[arg-type]  # has all methods that are called
     defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
     lines = ["## Settings", "", "| setting | value | default | meaning |", "|---|---|---|---|"]
     for name, one in schema["properties"].items():

@@ -11,12 +11,12 @@ from otterproof.harness.simulation.diagram import Arrow, Diagram, Note
 from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.screen import line, wrapped
 
-#: The columns that numbers of steps take, the least and the most between two lanes.
+#: The width of step numbers, and the smallest and largest gap between two lanes.
 _NUMBER, _LEAST, _MOST = 6, 20, 46
 
 
 def lines_of(diagram: Diagram, width: int) -> Iterator[Text]:
-    """The lines of a diagram that is so many columns wide, at least as many as its lanes need."""
+    """The lines of a diagram of this width, widened if its lanes need more."""
     gap = min(max((width - _NUMBER) // max(len(diagram.lanes), 1), _LEAST), _MOST)
     at = {name: _NUMBER + 1 + gap * number for number, name in enumerate(diagram.lanes)}
     head = " " * _NUMBER
@@ -42,7 +42,7 @@ def _style(row: Arrow | Note, diagram: Diagram) -> str:
 
 
 def _bars(at: dict[str, int]) -> list[str]:
-    """A line with nothing but the lanes, as characters from the column of the number on."""
+    """A line with only the lanes, as characters from the number's column on."""
     cells = [" "] * (max(at.values()) + 1 - _NUMBER)
     for column in at.values():
         cells[column - _NUMBER] = "│"
@@ -76,12 +76,12 @@ def _note(row: Note, at: dict[str, int], gap: int) -> Iterator[str]:
 
 
 def _columns(text: str) -> list[str]:
-    """A text as what stands in each column: nothing in the second one of a wide character."""
+    """A text by columns: the second column of a wide character is empty."""
     columns: list[str] = []
     for character in text:
         width = cell_len(character)
         if width == 0 and columns:
-            columns[-1] += character  # it stands over the one before
+            columns[-1] += character  # it combines with the one before
         else:
             columns += [character, *[""] * (width - 1)]
     return columns

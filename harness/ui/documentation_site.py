@@ -1,4 +1,4 @@
-"""The site of all pages of the documentation, made by Sphinx as docs/conf.py tells it; a warning is an error."""
+"""The site of all documentation pages, built by Sphinx with docs/conf.py; a warning is an error."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _INSTALL = "pip install 'otterproof[docs]', or in a checkout pip install '.[docs
 
 
 class SphinxMissing(CommandError):
-    """What makes the site is not installed."""
+    """Sphinx is not installed."""
 
     exit_code = NOT_RUN
 
 
 class PagesWrong(CommandError):
-    """Something is wrong with the pages. The message lists it."""
+    """The pages have errors. The message lists them."""
 
     exit_code = DEVIATES
 
 
 def build(folder: Path) -> None:
-    """Make the site in a folder. SphinxMissing, PagesWrong."""
+    """Build the site in a folder. Raises SphinxMissing, PagesWrong."""
     _sphinx("html", folder)
 
 
 def check_links() -> None:
-    """Look up every link to another site; this needs a network. SphinxMissing, PagesWrong."""
+    """Check every link to other sites, which needs a network. Raises SphinxMissing, PagesWrong."""
     with tempfile.TemporaryDirectory() as folder:
         _sphinx("linkcheck", Path(folder))
 

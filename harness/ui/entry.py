@@ -1,7 +1,7 @@
-"""Where the program begins: `otterproof` is `main` here. Whatever happens, its exit code means what the README says.
+"""The program's entry point: `otterproof` is `main` here. Whatever happens, its exit code means what the README says.
 
-The commands take a second or more to import. Ctrl-C counts from the first moment on, so they are imported within reach
-of its handler; and processes that judge, which import the main module again, need not import them at all.
+The commands take a second or more to import. Ctrl-C must work from the first moment on, so they are imported inside the
+reach of its handler; worker processes, which import the main module again, need not import the commands at all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otterproof.harness.ui.streams import ReaderGone, guarded
 
 
 def main() -> int:
-    """Run the command that the program's arguments name; its exit code."""
+    """Run the command that the program's arguments name; return its exit code."""
     collect_rarely()
     try:
         with guarded():
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def _run() -> int:
-    """The command with all that can end it, other than standard output. Python itself would end with 1 for an error."""
+    """Run the command and handle everything that can end it, except standard output. Python would exit with 1."""
     try:
         with interruptible():
             from otterproof.harness.ui import cli  # see above
@@ -44,7 +44,7 @@ def _run() -> int:
         return ended.code if isinstance(ended.code, int) else 0
     except (ReaderGone, OutputError):
         raise
-    except Exception:  # noqa: BLE001 (whatever it is, it says nothing about the target)
+    except Exception:  # noqa: BLE001 (any error here says nothing about the target)
         print(printable(traceback.format_exc(), lines=True), file=sys.stderr)
         print("otterproof: this is a defect of Otterproof, not of the target; please report the above", file=sys.stderr)
         return NOT_RUN

@@ -1,4 +1,4 @@
-"""What a person sees of an exploration: how deep it is, what it found, and what it can certify."""
+"""The output of an exploration: how deep it is, what it found, and what it can certify."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _TimeUp(Exception):
 
 
 class _Told:
-    """Says how far a level is: on a terminal in one line that changes, in a log now and then in a line of its own."""
+    """Reports progress in a level: on a terminal in one changing line, in a log now and then in a new line."""
 
     def __init__(self, words: Callable[[int], str], ends: float | None) -> None:
         self._words, self._ends = words, ends
@@ -34,7 +34,7 @@ class _Told:
         self._last = time.monotonic()
 
     def __call__(self, steps: int) -> None:
-        """So many moves or states of the level have been looked at. _TimeUp."""
+        """Report that this many moves or states of the level have been explored. Raises _TimeUp."""
         now = time.monotonic()
         text = self._words(steps)
         rewrite(self._out, text)
@@ -45,12 +45,12 @@ class _Told:
             raise _TimeUp
 
     def clear(self) -> None:
-        """Take the line away that changes."""
+        """Remove the changing line."""
         rewrite(self._out, "")
 
 
 def follow_levels(exploration: Exploration, depth: int, ends: float | None) -> Ending:
-    """Explore to a depth and tell how it goes; how it ended. NotRepeatable, OutputError.
+    """Explore to a depth and report progress; return how it ended. Raises NotRepeatable, OutputError.
 
     ends: the time, by the monotonic clock, to stop at.
     """
@@ -68,7 +68,7 @@ def followed(
     words: Callable[[int], str],
     ends: float | None,
 ) -> Ending:
-    """Have levels explored to a depth and tell how it goes, in words for how much of a level is done; how it ended."""
+    """Explore levels to a depth and report progress; return how it ended. words: describe the progress in a level."""
     told = _Told(words, ends)
     try:
         for so_far in levels(depth, told):
@@ -114,7 +114,7 @@ def tell_certificate(certificate: Certificate, found: Sequence[Found]) -> None:
 
 
 def _counted(found: Sequence[Found]) -> str:
-    """How much was found, in words."""
+    """The number of findings, in words."""
     known = sum(bool(one.counterexample.known) for one in found)
     of_them = f", {known} of them known" if known else ""
     return f"{len(found)} found{of_them}" if found else "nothing breaks a rule"
@@ -148,13 +148,13 @@ def tell_found(one: Found) -> None:
 
 
 def _when(one: Found) -> str:
-    """After how many moves it was found, in words."""
+    """The number of moves after which it was found, in words."""
     count = len(one.counterexample.moves)
     return f"after {count} move{'' if count == 1 else 's'}" if count else "without a move"
 
 
 def as_json(explored: Sequence[AlphabetExplored]) -> dict[str, Any]:
-    """Certificates as plain JSON values, and what was found: its record of a failure, and its files."""
+    """Certificates as plain JSON values, with the findings: the records of their failures, and their files."""
     return {
         "certificates": certificates_to_json([one.certificate for one in explored]),
         "found": [

@@ -1,7 +1,7 @@
 """Failures on a terminal: one entry for each cause, which fits on a screen and says what to do next.
 
-All that is said comes from the record of a failure; here it is only laid out and cut. Commands stand on lines of their
-own that are not broken, so that they can be copied.
+All content comes from the record of a failure; this module only lays it out and cuts it. Commands have lines of their
+own that are never broken, so that they can be copied.
 """
 
 from __future__ import annotations
@@ -25,26 +25,28 @@ from otterproof.harness.ui.screen import line
 from otterproof.harness.ui.settings import Settings
 from otterproof.harness.wire.dissect import FieldLine
 
-#: How many causes are told in full; the others get a line each, unless all is to be told.
+#: The number of causes shown in full; the others get a line each, unless everything is to be shown.
 TOLD = 5
 
-#: The columns of an entry: the indent, the words that say what a line is, the longest line and the shortest.
+#: The widths of an entry: the indent, the headings, the longest line and the shortest.
 _INDENT, _WORD, _WIDTH, _LEAST = 2, 10, 100, 30
 
-#: How many lines each value may take, where all is told and where it is not (1 for what is not named here).
+#: The most lines for each value, in verbose and normal output (1 for values not listed here).
 _ALL, _MOST = 40, {"expected": 2, "got": 2, "where": 2}
 
 #: How many notes, and how many fields around the one in question, are shown.
 _NOTES, _AROUND = 2, 1
 
-#: How many lines an entry has, unless all is to be told.
+#: The most lines of an entry, unless everything is to be shown.
 LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What a user types next. judge: the words that judged, to be repeated for one scenario. replay: what a command
-    that replays a transcript has behind it. chosen: what `judge` has behind it for all scenarios of the run again.
+    """The user's next commands.
+
+    judge: the words that judged, to be repeated for one scenario. replay: the arguments for a command that replays a
+    transcript. chosen: the arguments that make `judge` repeat all scenarios of the run.
     """
 
     judge: Sequence[str] = ("otterproof", "check")
@@ -71,10 +73,10 @@ def commands_for(
     without: Sequence[str] = (),
     settings: Settings | None = None,
 ) -> Commands:
-    """The commands by which the same target is judged in the same way, as otterproof.run takes these values.
+    """The commands that judge the same target in the same way; the values are those of otterproof.run.
 
-    An option is left out only if its value is the default and the settings of the project, if any, agree: the command
-    then does the same with these settings and, on another machine, without them.
+    An option is left out only if its value is the default and the project's settings, if any, agree. So the command
+    does the same with these settings and, on another machine, without them.
     """
     settings = settings or Settings()
     words = ["otterproof", "check", target]
@@ -84,7 +86,7 @@ def commands_for(
         words += ["--seed", seed]
     if not profile == DEFAULT_PROFILE == settings.profile:
         words += ["--profile", profile]
-    if known:  # a card is published, so it tells no more of the machine than it has to
+    if known:  # a card is published, so it should reveal little about the machine
         words += ["--known", str(known.relative_to(Path.cwd()) if known.is_relative_to(Path.cwd()) else known)]
     replayed = ["--timeout", f"{timeout:g}"] if timeout != TIME_LIMIT else []
     limit = replayed or (["--timeout", f"{timeout:g}"] if settings.timeout not in (None, timeout) else [])
@@ -100,7 +102,7 @@ def commands_for(
 
 
 def print_causes(out: Console, found: Sequence[Cause], commands: Commands, *, verbose: bool = False) -> None:
-    """Tell causes, the first few in full; if verbose all, with all fields and notes and the names of all scenarios."""
+    """Print causes, the first few in full; if verbose all, with all fields and notes and the names of all scenarios."""
     full = found if verbose else found[:TOLD]
     for cause in full:
         out.print()
@@ -128,7 +130,7 @@ def entry(cause: Cause, commands: Commands, width: int, *, verbose: bool) -> Seq
 
 
 def _entry(cause: Cause, failure: Failure, commands: Commands, width: int, *, verbose: bool) -> Iterator[Text]:
-    """The lines of one cause, of whose record so much is told."""
+    """The lines of one cause, with this much of its record."""
     result = cause.first
     yield from _head(cause, width)
     yield from _prose(failure.rule or result.detail.partition("\n")[0], width)
@@ -157,14 +159,14 @@ def _head(cause: Cause, width: int) -> Iterator[Text]:
 
 
 def _sources(told: Sequence[str]) -> str:
-    """The requirements, and the section of the protocol text that the first is from."""
+    """The requirements, and the section of the protocol text that contains the first."""
     table = requirements.load().requirements
     section = f', "{table[told[0]].section}"' if told[0] in table else ""
     return " or ".join([told[0], ", ".join(told[1:])] if told[1:] else told) + section
 
 
 def _scenarios(cause: Cause) -> str:
-    """How many scenarios fail so, in which versions: 14 scenarios, versions 2 and 3."""
+    """How many scenarios fail this way, in which versions: 14 scenarios, versions 2 and 3."""
     names = [result.scenario for result in cause.results]
     versions = sorted({name[-2] for name in names if name[-4:-2] == "[v"})
     count = f"{len(names)} scenario{'' if len(names) == 1 else 's'}"
@@ -172,12 +174,12 @@ def _scenarios(cause: Cause) -> str:
 
 
 def _shortened(failure: Failure) -> Iterator[Failure]:
-    """The record without the notes and fields for which a screen has no room; then ever less of it."""
+    """The record without the notes and fields that don't fit on a screen; then with less and less."""
     place = failure.place
     if place is not None:
         place = replace(place, title="", fields=tuple(_nearest(place.fields)))
     notes = failure.notes[:_NOTES]
-    if "" in notes:  # a blank line follows the heading of what needs many lines, such as a program
+    if "" in notes:  # a blank line follows the heading of long content, such as a program
         notes = notes[: max(notes.index("") - 1, 0)]
     failure = replace(failure, notes=notes, place=place)
     yield failure
@@ -189,7 +191,7 @@ def _shortened(failure: Failure) -> Iterator[Failure]:
 
 
 def _fact(word: str, fact: Fact, width: int, *, verbose: bool) -> Iterator[Text]:
-    """A line of the record: broken and cut as its part allows; the fields of a message stay on one line each."""
+    """A line of the record, broken and cut as its part allows; each field of a message stays on one line."""
     if fact.part == FIELD:
         room = len(fact.text) if verbose else width - _INDENT - _WORD - len(fact.mark)
         yield _one(word, _cut(fact.text, room) + fact.mark)
@@ -198,7 +200,7 @@ def _fact(word: str, fact: Fact, width: int, *, verbose: bool) -> Iterator[Text]
 
 
 def _nearest(fields: Sequence[FieldLine]) -> Sequence[FieldLine]:
-    """The field in question and its neighbours; none where no field is in question."""
+    """The field in question and its neighbours; none without a field in question."""
     at = next((number for number, field in enumerate(fields) if field.marked), None)
     return () if at is None else fields[max(at - _AROUND, 0) : at + _AROUND + 1]
 
@@ -208,7 +210,7 @@ def _prose(text: str, width: int) -> Iterator[Text]:
 
 
 def _pair(word: str, text: str, width: int, most: int) -> Iterator[Text]:
-    """A word and its text, broken into lines, and cut after so many."""
+    """A heading and its text, broken into lines, and cut after the most lines allowed."""
     room = width - _INDENT - _WORD
     parts = wrap(printable(text), room) or [""]
     if len(parts) > most:

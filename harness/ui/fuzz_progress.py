@@ -1,4 +1,4 @@
-"""What a person sees of a campaign while it runs: how fast it is, what it has seen, and each finding as it is made."""
+"""The output of a running campaign: how fast it is, what it has seen, and each finding when it is made."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from otterproof.harness.ui.screen import line
 
 @dataclass(slots=True)
 class Meter:
-    """How a run of a campaign goes. clock: in seconds. count: programs so far; found: findings so far; newest: when the
-    last program came that showed something new.
+    """The progress of a campaign's run.
+
+    clock: in seconds. count: programs so far; found: findings so far; newest: when the last program with something new
+    arrived.
     """
 
     campaign: Campaign
@@ -39,7 +41,7 @@ class Meter:
         self.began = self.newest = self.clock()
 
     def take(self, event: FuzzEvent) -> None:
-        """Something has happened."""
+        """Record an event."""
         if isinstance(event, ProgramRun):
             self.count += 1
             if event.new:
@@ -49,19 +51,19 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
+        """Seconds since the run began."""
         return self.clock() - self.began
 
     @property
     def rate(self) -> float:
-        """Programs a second."""
+        """Programs per second."""
         return self.count / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def words(self) -> str:
-        """How it goes; what matters least comes last, where a narrow terminal cuts it off."""
+        """The progress in words; the least important comes last, where a narrow terminal cuts it off."""
         seen = self.campaign.state.seen
-        if self._counted != len(seen):  # counting all after each program would take longer the more there is
+        if self._counted != len(seen):  # counting all after each program would take ever longer
             self._counts, self._counted = Counter(area for area, _ in seen), len(seen)
         cells, transitions = self._counts[Area.CELL], self._counts[Area.TRANSITION]
         newest = f"new {duration(self.clock() - self.newest)} ago"
@@ -84,9 +86,9 @@ def show_campaign(
     max_failures: int | None,
     meter: Meter,
 ) -> bool:
-    """Run a campaign and show how it goes; whether it was interrupted with Ctrl-C, or by another signal.
+    """Run a campaign and show its progress; return whether Ctrl-C or another signal interrupted it.
 
-    The exceptions are those of Campaign.run.
+    Raises what Campaign.run raises.
     """
     doing = f"fuzzing {title(campaign.target)}"
     with Tracker(doing, examples) as shown:
@@ -104,7 +106,7 @@ def show_campaign(
 
 
 def told(event: Finished | RunAgain) -> Text:
-    """The line that stays when a finding is made, or was run again."""
+    """The permanent line for a finding that was made, or was run again."""
     finding = event.finding
     fixed = finding.stage is FindingStage.FIXED
     again = f"still {finding.verdict.value}" if isinstance(event, RunAgain) else finding.verdict.value
@@ -112,12 +114,12 @@ def told(event: Finished | RunAgain) -> Text:
 
 
 def in_a_line(finding: Finding) -> str:
-    """What a finding is about."""
+    """The subject of a finding."""
     return f"{finding.bucket.check} ({moves(finding)}): {rule_of(finding)}"
 
 
 def moves(finding: Finding) -> str:
-    """How many moves its program has."""
+    """The number of moves in its program."""
     count = len(finding.program.moves)
     return f"{count} move{'' if count == 1 else 's'}"
 

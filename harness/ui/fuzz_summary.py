@@ -1,7 +1,6 @@
-"""What a campaign says at its end: the findings, the most serious first, and what was covered of the target.
+"""The summary of a campaign: the findings, most serious first, and the coverage of the target.
 
-A campaign that has found nothing says as well what it has seen: nothing found in a corner that no program reached means
-nothing.
+A campaign without findings also reports what it has seen: finding nothing where no program went means nothing.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from otterproof.harness.targets.registry import command_of, title
 from otterproof.harness.ui.fuzz_progress import Meter, duration, in_a_line, moves, rule_of
 from otterproof.harness.ui.screen import console, line
 
-#: How many findings are told in full; the others get a line each.
+#: The number of findings shown in full; the others get a line each.
 TOLD = 5
 
-#: The reason of a known deviation whose entry was there when a program ran into it, and is there no more.
+#: The reason of a known deviation whose entry has been removed since a program met it.
 _GONE = "no entry any more"
 
-#: The longest line, how many names of what was not seen are told, and how many lines of a detail.
+#: The longest line, how many names of unseen things are listed, and the most lines of a detail.
 _WIDTH, _NAMES, _FACTS = 100, 8, 16
 
 
 def campaign_summary(campaign: Campaign, known: Known, meter: Meter) -> None:
-    """Print what was found and what was covered. known: what is said of the target."""
+    """Print the findings and the coverage. known: the target's known deviations."""
     out = console()
     ordered = sorted(campaign.findings, key=severity)
     there = [one for one in ordered if one.stage is not FindingStage.FIXED]
@@ -76,11 +75,11 @@ def _list(out: Console, heading: str, findings: Sequence[Finding]) -> None:
 
 
 def _passed_over(campaign: Campaign, known: Known, width: int) -> Iterator[Text]:
-    """The known deviations by their reasons, those of most programs first."""
+    """The known deviations by their reasons, most frequent first."""
     reasons: dict[str, list[str]] = {}
     for excuse, count in sorted(campaign.state.known.items(), key=lambda one: (-one[1], one[0])):
         programs = f"{count} program{'' if count == 1 else 's'}"
-        # The file may have been changed since then.
+        # The file may have changed since then.
         reason = known.excuses().get(excuse) or known.reason_of(check_in(excuse)) or _GONE
         reasons.setdefault(reason, []).append(f"{excuse}, {programs}")
     for reason, checks in reasons.items():
@@ -113,11 +112,11 @@ def _entry(campaign: Campaign, one: Finding, width: int) -> Iterator[Text]:
 
 
 def _facts(one: Finding, width: int) -> Iterator[Text]:
-    """What its detail says: of a broken rule the values and the place, of a breakdown all, up to some lines."""
+    """The content of its detail: for a broken rule the values and the place, for a breakdown the first lines."""
     told = ("case", "expected", "got", "where", *(["also"] if one.verdict is not Verdict.FAIL else []))
     word = ""
     for text in one.detail.split("\n")[1 : _FACTS + 1]:
-        if not text.startswith("  "):  # it is not of a record
+        if not text.startswith("  "):  # it is not from a record
             yield from _pair("", text, width)
             continue
         first = text[2:11].strip()
@@ -127,14 +126,14 @@ def _facts(one: Finding, width: int) -> Iterator[Text]:
 
 
 def _source(one: Finding) -> str:
-    """The requirement behind a finding, and the section of the protocol text that it is from."""
+    """The requirement behind a finding, and the section of the protocol text that contains it."""
     table = requirements.load().requirements
     name = one.bucket.requirement
     return f', {name}, "{table[name].section}"' if name in table else ""
 
 
 def _pair(word: str, text: str, width: int, most: int = 8) -> Iterator[Text]:
-    """A word and its text, broken into lines, and cut after so many."""
+    """A heading and its text, broken into lines, and cut after the most lines allowed."""
     parts = wrap(printable(text), width - 12, max_lines=most, placeholder=" ...") or [""]
     for number, part in enumerate(parts):
         before = (f"{word:10}", "dim") if word and not number else " " * 10
@@ -184,7 +183,7 @@ def _last(campaign: Campaign, new: Sequence[Finding], meter: Meter) -> Iterator[
 
 
 def campaign_as_json(campaign: Campaign, known: Known) -> dict[str, Any]:
-    """What was found and covered, as plain JSON values; paths of files are relative to the campaign's folder."""
+    """The findings and the coverage as plain JSON values; file paths are relative to the campaign's folder."""
     return {
         "target": title(campaign.target),
         "target_version": campaign.version,

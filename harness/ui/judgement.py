@@ -1,6 +1,6 @@
-"""What a person sees of a run when it is over: what was run, what held, and what did not, by its causes.
+"""The summary of a run: what was run, what held, and what did not, grouped by cause.
 
-It is made from the events of the run and adds nothing to them. It goes to standard output.
+It is made from the run's events alone, and goes to standard output.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from otterproof.harness.ui.table import Cell, print_table
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a judgement is shown. verbose: all of it."""
+    """How to show a judgement. verbose: all of it."""
 
     commands: Commands = field(default_factory=Commands)
     verbose: bool = False
 
 
-#: The colours of what results are counted under, of those that are not red.
+#: The colours of result headings that are not red.
 _COLOUR = {"pass": "green", "unsupported": "yellow", "infra": "magenta", **dict.fromkeys(LESSER, "yellow")}
 
 
@@ -41,7 +41,7 @@ def coloured(verdict: Verdict, text: str) -> tuple[str, str]:
 
 
 def print_summary(judged: Judged, options: Options | None = None) -> None:
-    """Print what was run, what held, and what did not, by its causes."""
+    """Print what was run, what held, and what did not, grouped by cause."""
     options = options or Options()
     started, _, finished = judged
     results, chosen, target = finished.results, started.chosen, started.target
@@ -84,7 +84,7 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
 
 
 def _counts(results: Sequence[Result], chosen: Sequence[Scenario]) -> tuple[Sequence[str], Sequence[Sequence[Cell]]]:
-    """How many scenarios of each kind came to each verdict: the headings and rows of a table."""
+    """How many scenarios of each kind got each verdict: the headings and rows of a table."""
     kinds = {scenario.id: scenario.kind for scenario in (*scenarios(ENDS), *chosen)}
     there = {column(result) for result in results}
     columns = [name for name in COLUMNS if name in there]
@@ -98,7 +98,7 @@ def _counts(results: Sequence[Result], chosen: Sequence[Scenario]) -> tuple[Sequ
 
 
 def _print_readings(out: Console, results: Sequence[Result]) -> None:
-    """How many readings were measured, and which of them are others than those of the project's engines."""
+    """Print how many readings were measured, and which of them differ from the project's engines."""
     measured = measured_readings(results)
     if not measured:
         return
@@ -126,7 +126,7 @@ def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
 
 
 def conclusion(judged: Judged) -> tuple[str | tuple[str, str], ...]:
-    """The last word on a target, in coloured pieces."""
+    """The final statement about a target, in coloured pieces."""
     chosen, least, finished = judged.started.chosen, judged.started.least, judged.finished
     results, stale, ending = finished.results, finished.stale, finished.ending
     if ending is Ending.INTERRUPTED:

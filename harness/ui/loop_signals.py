@@ -1,4 +1,4 @@
-"""Signals that end a command, where an asyncio loop runs: they are taken between two callbacks, and not in one."""
+"""Signals that end a command, for an asyncio loop: they are handled between callbacks, not inside one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from otterproof.harness.support.signals import ENDING
 
 @contextmanager
 def ended_by_signals(end: Callable[[], None]) -> Iterator[list[int]]:
-    """Within, in a running loop, signals that end a command call `end`; the list has those that came.
+    """A context inside a running loop in which signals that end a command call `end`; yields a list of those received.
 
     A signal that is ignored stays ignored.
     """

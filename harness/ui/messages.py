@@ -1,8 +1,8 @@
 """Messages of one or more lines to standard output and standard error, in plain text.
 
-They need nothing but the standard library, so that a command that only says something starts at once. What is laid
-out, coloured or moves is in `screen`. Foreign text is made printable, and lines after the first are indented, so that
-none of them can pass for a line of the harness's own.
+They need only the standard library, so that a command that just prints a message starts at once. Layout, colour and
+motion are in `screen`. Foreign text is made printable, and lines after the first are indented, so that none of them
+looks like one of the harness's own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def complain(problem: object) -> None:
 
 
 def fail(problem: object, code: int) -> int:
-    """Print a message to standard error, and give back the exit code that goes with it."""
+    """Print a message to standard error, and return the exit code."""
     complain(problem)
     return code
 
@@ -35,12 +35,12 @@ def hanging(text: str) -> str:
 
 
 def show_all_text() -> None:
-    """Let the streams take all text, whatever their encoding: what it does not have is written as an escape."""
+    """Make the streams accept all text, whatever their encoding: missing characters are written as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def show_script(text: str) -> None:
-    """Print a text of our own as it is, to be read by a program."""
+    """Print a text of our own unchanged, for a program to read."""
     print(text)

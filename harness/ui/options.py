@@ -1,7 +1,7 @@
-"""What the options of all commands have in common, and what is looked at before a command starts.
+"""Options that commands share, and checks before a command starts.
 
-Nobody wants to learn after an hour's work that the result can't be written, so that is tried first: tried, not asked,
-for permissions are not all that can be in the way.
+Nobody wants to learn after an hour's work that the result can't be written, so writing is tried first: actually tried,
+because permissions are not the only possible obstacle.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from pathlib import Path
 from otterproof.harness.support.defaults import DEFAULT_SEED, TIME_LIMIT
 from otterproof.harness.support.errors import UsageError
 
-#: What can be completed in a shell, by the name of the attribute `complete` that shtab reads. [ui.completion]
+#: Kinds of shell completion, by the name of the attribute `complete` that shtab reads. [ui.completion]
 FILE, FOLDER, TARGET, SCENARIO, FAULT, ID = "file", "directory", "target", "scenario", "fault", "id"
 
-#: What takes options: a parser, or a group of options in one.
+#: A parser, or a group of options in one.
 Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
 def completed(action: argparse.Action, what: str) -> None:
-    """Say what a shell completes an argument with."""
+    """Set what a shell completes an argument with."""
     setattr(action, "complete", what)  # noqa: B010 (shtab's convention, which argparse's types do not know)
 
 
 def positive(text: str) -> int:
-    """A number for argparse."""
+    """Convert to a positive number, for argparse."""
     try:
         number = int(text)
     except ValueError:
@@ -39,16 +39,16 @@ def positive(text: str) -> int:
 
 
 def from_zero(text: str) -> int:
-    """A number for argparse, which may be 0."""
+    """Convert to a number from 0 on, for argparse."""
     return 0 if text == "0" else positive(text)
 
 
-#: The units that a time limit may have.
+#: The units of a time limit.
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def seconds(text: str) -> float:
-    """Seconds for argparse: a number above 0, with a unit (10s, 5m, 2h) or without."""
+    """Convert to seconds, for argparse: a number above 0, with a unit (10s, 5m, 2h) or without."""
     unit = UNITS.get(text[-1:], 0)
     try:
         number = float(text[:-1]) * unit if unit else float(text)
@@ -62,17 +62,17 @@ def seconds(text: str) -> float:
 
 
 def add_file(options: Options, name: str, text: str, metavar: str = "FILE") -> None:
-    """An option that names a file."""
+    """Add an option that names a file."""
     completed(options.add_argument(name, type=Path, metavar=metavar, help=text), FILE)
 
 
 def add_folder(options: Options, name: str, text: str, default: Path | None = None) -> None:
-    """An option that names a folder."""
+    """Add an option that names a folder."""
     completed(options.add_argument(name, type=Path, metavar="DIR", default=default, help=text), FOLDER)
 
 
 def add_timeout(options: Options) -> None:
-    """The option by which drivers get another time limit."""
+    """Add the option for the time limit of drivers."""
     options.add_argument(
         "--timeout",
         type=seconds,
@@ -83,7 +83,7 @@ def add_timeout(options: Options) -> None:
 
 
 def add_name(options: Options) -> None:
-    """The option that gives a name to a command."""
+    """Add the option that names a command."""
     options.add_argument(
         "--name",
         metavar="NAME",
@@ -92,12 +92,12 @@ def add_name(options: Options) -> None:
 
 
 def add_seed(options: Options, what: str = "everything random") -> None:
-    """The option that gives another seed."""
+    """Add the option for the seed."""
     options.add_argument("--seed", default=DEFAULT_SEED, help=f"seed of {what} (default: %(default)s)")
 
 
 def add_jobs(options: Options) -> None:
-    """The option that says how many processes share the work."""
+    """Add the option for the number of processes."""
     options.add_argument(
         "--jobs",
         type=positive,
@@ -108,12 +108,12 @@ def add_jobs(options: Options) -> None:
 
 
 def add_strict(options: Options) -> None:
-    """The option by which recommendations count."""
+    """Add the option that makes recommendations count."""
     options.add_argument("--strict", action="store_true", help="count `should` requirements as well as `must`")
 
 
 def add_json(options: Options, what: str = "the result") -> None:
-    """The option that every command has which has a result. [ui.results]"""
+    """Add the option for JSON output, which every command with a result has. [ui.results]"""
     action = options.add_argument(
         "--json",
         nargs="?",
@@ -130,7 +130,7 @@ STDOUT = Path("-")
 
 
 def check_folder(folder: Path, option: str) -> None:
-    """UsageError if files can't be written to a folder, which need not be there yet; it is not left behind."""
+    """Raise UsageError if files can't be written to a folder. A folder made for the test is removed again."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def check_folder(folder: Path, option: str) -> None:
 
 
 def check_file(file: Path, option: str) -> None:
-    """UsageError if a file can't be written, or none beside it (see write_whole). What is in it stays."""
+    """Raise UsageError if a file, or one beside it (see write_whole), can't be written. Its content stays."""
     there = file.exists()
     try:
         file.open("ab").close()

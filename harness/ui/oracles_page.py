@@ -1,4 +1,4 @@
-"""The oracles as they tell of themselves, for docs/explanation/oracles.md."""
+"""The section about each oracle in docs/explanation/oracles.md, from the oracles' own descriptions."""
 
 from __future__ import annotations
 

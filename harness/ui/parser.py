@@ -1,7 +1,7 @@
-"""The parser of the command line: argparse, with help that is laid out by rich, and messages that say what was meant.
+"""The command-line parser: argparse, with help laid out by rich and messages that suggest what was meant.
 
-A message about a wrong word names the words that are like it, and not the usage of all options. Arguments are shown
-with escapes in place of what a terminal would obey.
+A message about a wrong word suggests similar words instead of showing the usage of all options. Arguments are shown
+with escapes in place of anything that a terminal would obey.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.ui.messages import fail
 
 if TYPE_CHECKING:
-    from rich.text import Text  # takes a while, and only help needs it
+    from rich.text import Text  # slow to import, and only help needs it
 
 #: A command line, and what it does.
 Example = tuple[str, str]
 
 
 class HelpFormatter(RawDescriptionRichHelpFormatter):
-    """Help in colour on a terminal. Brackets in it are brackets: ids have them, as in [v3]."""
+    """Help in colour on a terminal. Brackets are literal, because ids have them, as in [v3]."""
 
     text_markup = False
     help_markup = False
 
     @staticmethod
     def group_name_formatter(name: str = "") -> str:
-        """A heading as it is, and not with all words in capitals."""
+        """Keep a heading as it is, without capitalizing every word."""
         return name[:1].upper() + name[1:]
 
     def _rich_fill_text(self, text: Text, width: int, indent: Text) -> Text:
-        """Prose is broken into lines; lines that are indented, such as commands, are not."""
+        """Break prose into lines, but not indented lines such as commands."""
         kind = type(text)
         lines = []
         for line in text.split():
@@ -47,7 +47,7 @@ class HelpFormatter(RawDescriptionRichHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of one command. takes_more: the list that gets words which stand behind options, if there is one."""
+    """A parser of one command. takes_more: the list that gets words after options, if there is one."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **{"formatter_class": HelpFormatter, "allow_abbrev": False, **settings})
@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(fail(f"{message}\n{self.prog} --help shows how it is used", USAGE))
 
     def refuse(self, words: Sequence[str]) -> NoReturn:
-        """End the program over words that mean nothing here."""
+        """Exit because of words that mean nothing here."""
         word = words[0]
         name = self.prog.removeprefix("otterproof ")
         if word.startswith("-"):
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
         self.error(f"{name} takes no further word, and got {shlex.join(words):.200}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """A value is one of the choices, or argparse.ArgumentError tells those that are like it."""
+        """Accept one of the choices; otherwise raise argparse.ArgumentError with similar ones."""
         if action.choices is not None and value not in action.choices:
             there = [str(one) for one in action.choices]
             what = "command" if isinstance(action, argparse._SubParsersAction) else "choice"
@@ -76,14 +76,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def with_examples(examples: Sequence[Example]) -> str:
-    """The end of a command's help: what one may type, each line below what it does."""
+    """The end of a command's help: example command lines, each below what it does."""
     return "\n".join(["Examples:", *(f"  # {what}\n  {command}" for command, what in examples)])
 
 
 def add_subcommand(
     commands: argparse._SubParsersAction[Any], name: str, summary: str, purpose: str, examples: Sequence[Example]
 ) -> Parser:
-    """A command below a command, such as `vectors verify`."""
+    """Add a subcommand of a command, such as `vectors verify`."""
     added: Parser = commands.add_parser(name, help=summary, description=purpose, epilog=with_examples(examples))
     added.set_defaults(otterproof_parser=added, otterproof_complete=True)
     return added

@@ -1,7 +1,7 @@
-"""Progress: a person sees how far a command is, whatever takes longer than a moment.
+"""Progress: shows how far a command is, for anything that takes longer than a moment.
 
-On a terminal a bar moves that fits its width. Elsewhere, in a log, a line tells it every ten seconds, also while a
-single item takes longer than that. Both go to standard error.
+On a terminal, this is a moving bar that fits the width. Elsewhere, in a log, it is a line every ten seconds, even while
+a single item takes longer than that. Both go to standard error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SECONDS = 10.0
 
 
 class Status:
-    """What is being done, how much of it is done, and when that is to be told next."""
+    """What is being done, how much of it is done, and when to report it next."""
 
     def __init__(self, what: str, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.what, self.more, self.total, self.done = what, "", total, 0
@@ -36,7 +36,7 @@ class Status:
         self._began = self._told = clock()
 
     def due(self) -> str | None:
-        """The line that is due by now, if one is."""
+        """The line that is due by now, if any."""
         now = self._clock()
         if now - self._told < SECONDS:
             return None
@@ -47,7 +47,7 @@ class Status:
 
 
 class Tracker:
-    """A bar on a terminal and lines in a log, while it is entered. total: None where it is not known."""
+    """A context manager for a bar on a terminal, or lines in a log. total: None if unknown."""
 
     def __init__(self, what: str, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._status = Status(what.rstrip(": "), total, clock)
@@ -69,7 +69,7 @@ class Tracker:
         self._bar.stop()
 
     def update(self, done: int | None = None, what: str | None = None, more: str = "") -> None:
-        """Say how far it is. more: what else is to be seen, on a line of its own on a terminal."""
+        """Report progress. more: additional text, on a line of its own on a terminal."""
         self._status.done = self._status.done if done is None else done
         self._status.what = self._status.what if what is None else what.rstrip(": ")
         self._status.more = more
@@ -78,11 +78,11 @@ class Tracker:
         self._tell()
 
     def keep(self, text: Text) -> None:
-        """Print a line that stays."""
+        """Print a permanent line."""
         self._bar.console.print(text, soft_wrap=True)
 
     def stop_beating(self) -> None:
-        """From now on tell it only when something is updated: a process that forks must not have a second thread."""
+        """Report only on updates from now on: a process that forks must not have a second thread."""
         self._over.set()
         if self._beat.is_alive():
             self._beat.join()
@@ -101,7 +101,7 @@ class Tracker:
 
 @contextmanager
 def working(what: str) -> Iterator[Tracker]:
-    """Show that something is being done of which nobody knows how long it takes."""
+    """Show that something of unknown duration is being done."""
     with Tracker(what) as shown:
         yield shown
 
@@ -113,10 +113,10 @@ def follow(
     tell: Callable[[T], Text | None] = lambda _: None,
     enough: Callable[[T], bool] = lambda _: False,
 ) -> tuple[list[T], Ending]:
-    """Take all items, showing progress; those that came, and how that ended.
+    """Take all items, showing progress; return those taken, and how it ended.
 
-    title: what is being done, before the first item and after each. tell: a line that stays, if an item is worth one.
-    enough: asked after each item; when it says yes, no more is taken.
+    title: what is being done, before the first item and after each. tell: a permanent line, if an item is worth one.
+    enough: asked after each item; when it says yes, no more are taken.
     """
     collected: list[T] = []
     with Tracker(title(None), total) as shown:

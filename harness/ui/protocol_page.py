@@ -1,7 +1,7 @@
-"""docs/reference/driver-protocol-lines.md: every method and event of the driver protocol, as the schema has them.
+"""docs/reference/driver-protocol-lines.md: every method and event of the driver protocol, taken from the schemas.
 
-The page on the driver protocol says what they mean; this one is for looking up what a line may hold. Both schemas are
-also what Otterproof holds the lines of drivers against.
+The page on the driver protocol explains them; this one is for looking up what a line may contain. Otterproof validates
+the lines of drivers with the same schemas.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ This page is made from `protocol.schema.json` and `protocol-events.schema.json` 
 it. `otterproof docs` writes it. [The driver protocol](driver-protocol.md) says what the methods and events mean.
 """
 
-#: What stands for a part of the schemas that has a name.
+#: How a named part of the schemas is shown.
 _NAMED = {
     "bytes": "bytes",
     "hex": "hex",

@@ -1,4 +1,4 @@
-"""The conversation through the proxy as lines, where there is no view: in a pipe, in a log, and with --plain."""
+"""The conversation through the proxy as lines, when there is no view: in a pipe, in a log, and with --plain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.ui.proxy_words import in_words
 from otterproof.harness.ui.screen import console, line, print_block
 
-#: The style of a line, by what happens.
+#: The style of a line, by what happened.
 _STYLES = {
     What.SENT: "",
     What.CHANGED: "yellow",
@@ -23,7 +23,7 @@ _STYLES = {
 
 
 class Lines:
-    """Prints a line for each happening. That a message goes on which was sent just now is not said again."""
+    """Prints a line for each happening, but not for passing on a message whose sending was just printed."""
 
     def __init__(self) -> None:
         self._out = console()
@@ -41,7 +41,7 @@ class Lines:
 
 
 def tell_totals(counts: Counter[str]) -> None:
-    """One line on what was done to how many messages."""
+    """Print one line about what was done to how many messages."""
     told = [
         f"{counts[what.value]} {words}"
         for what, words in (
@@ -57,7 +57,7 @@ def tell_totals(counts: Counter[str]) -> None:
 
 
 def tell_failures(found: Sequence[tuple[str, Failure]], reasons: Mapping[tuple[str, str], str]) -> None:
-    """All that is wrong, and what is known of each."""
+    """Print everything that is wrong, and which of it is known."""
     out = console()
     for party, failure in found:
         reason = reasons.get((party, failure.check), "")

@@ -1,4 +1,4 @@
-"""`otterproof proxy between --explore`: the conversation again and again, and its results."""
+"""`otterproof proxy between --explore`: repeat the conversation, and summarize the results."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from otterproof.harness.ui.proxy_lines import tell_failures
 from otterproof.harness.ui.results import put_result, shows_text
 from otterproof.harness.ui.screen import console, line
 
-#: How many different outcomes are shown.
+#: The most different outcomes that are shown.
 _OUTCOMES = 12
 
 
 @dataclass(slots=True)
 class Summary:
-    """The results of all runs. outcomes: how many ended so; firsts: the choices of the first of them."""
+    """The results of all runs. outcomes: the number of runs with each; firsts: the choices of the first of them."""
 
     runs: int = 0
     outcomes: Counter[tuple[tuple[str, int], ...]] = field(default_factory=Counter)
@@ -42,7 +42,7 @@ class Summary:
     complete: bool = False
 
     def add(self, run: Run, out: Path) -> None:
-        """A run is over. OutputError."""
+        """Add a finished run. Raises OutputError."""
         self.runs += 1
         self.outcomes[run.outcome] += 1
         self.firsts.setdefault(run.outcome, run.choices)
@@ -60,7 +60,7 @@ def explore(
     turns: Sequence[Turn],
     known: Mapping[str, deviations.Known],
 ) -> int:
-    """Play all runs, and tell their results; the exit code. TargetError, OutputError."""
+    """Play all runs, and report the results; return the exit code. Raises TargetError, OutputError."""
     out = options.out or Path("otterproof-proxy") / file_name(f"{targets[0].name}-{targets[1].name}")
     summary, interrupted = Summary(), False
     seed = options.seed.encode(errors="surrogatepass")

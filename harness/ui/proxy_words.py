@@ -1,4 +1,4 @@
-"""The happenings of the proxy in words, for the lines that are printed and for the view."""
+"""The happenings of the proxy in words, for the printed lines and for the view."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.message import offered_versions
 from otterproof.harness.wire.shown import TITLES, shown
 
-#: What is said of a happening that is not the sending of a message.
+#: The words for happenings other than sending a message.
 WORDS = {
     What.PASSED: "goes on",
     What.CHANGED: "is changed",
@@ -21,12 +21,12 @@ WORDS = {
     What.MADE: "is made",
 }
 
-#: Characters of a text that are shown in a line.
+#: The most characters of a text in a line.
 _TEXT = 60
 
 
 def title(item: Item) -> str:
-    """What a message is: D-H Commit Message."""
+    """The title of a message: D-H Commit Message."""
     return TITLES[item.message.kind].removeprefix("an ").removeprefix("a ")
 
 
@@ -66,14 +66,15 @@ def _cut(text: str) -> str:
 
 
 def size(item: Item) -> str:
-    """How long a message is, and in how many fragments it came."""
+    """The length of a message, and its number of fragments."""
     pieces = f", {len(item.pieces)} fragments" if len(item.pieces) > 1 else ""
     return f"{len(item.raw)} bytes{pieces}"
 
 
 def taken_apart(item: Item, others: Iterator[Item] | None = None) -> Inspected:
-    """All that can be seen of a message without a key. others: messages of the conversation, whose revealed keys may
-    open it.
+    """Everything that can be seen of a message without a key.
+
+    others: messages of the conversation, whose revealed keys may decrypt it.
     """
     place = f"message {item.number}, {item.sender} to {item.receiver}"
     found = [Found(item.raw, place, len(item.pieces)), *(Found(one.raw, "") for one in others or ())]

@@ -1,7 +1,7 @@
 """The result of a command as JSON, for programs: `--json [FILE]`, with one shape for each command.
 
-Each is an object that begins with the name of the command and the version of Otterproof; the other members are in
-docs/reference/results.md. With FILE the text is shown as usual, and without FILE nothing else is on standard output.
+Each is an object that begins with the name of the command and the version of Otterproof; docs/reference/results.md has
+the other members. With FILE, text output is shown as usual; without FILE, standard output has only the JSON.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.support.version import tool_version
 from otterproof.harness.ui.options import STDOUT, check_file
 
-#: What a file of a result begins with. Any other file is not ours to replace.
+#: How a result file begins. Any other file is not ours to replace.
 _BEGINS = b'{\n "command": "'
 
 
 def check_json(options: argparse.Namespace) -> None:
-    """UsageError if the result can't be written. Nothing but an earlier result is replaced: `inspect --json chat.log`
-    was meant to read the file.
+    """Raise UsageError if the result can't be written.
+
+    Only an earlier result may be replaced: `inspect --json chat.log` was meant to read the file.
     """
     file: Path | None = options.json
     if file is None or file == STDOUT:
@@ -40,12 +41,12 @@ def check_json(options: argparse.Namespace) -> None:
 
 
 def shows_text(options: argparse.Namespace) -> bool:
-    """Whether the result is told to a person on standard output."""
+    """Whether to show the result as text on standard output."""
     return bool(options.json != STDOUT)
 
 
 def put_result(options: argparse.Namespace, command: str, content: Mapping[str, Any]) -> None:
-    """Write the result where the options say; nowhere if they say nothing. OutputError."""
+    """Write the result where the options say, if anywhere. Raises OutputError."""
     if options.json is None:
         return
     whole = {"command": command, "tool": tool_version(), **content}

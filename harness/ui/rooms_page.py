@@ -1,7 +1,6 @@
 """The rooms of the harness and the arrows between them, measured from the imports.
 
-docs/explanation/architecture.md is written by hand but for the part between two marks, which `otterproof docs` fills
-in.
+docs/explanation/architecture.md is handwritten except for the part between two marks, which `otterproof docs` fills in.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from otterproof.harness.spec import pages
 
 PAGE = "explanation/architecture.md"
 
-#: The harness's own folder, and the rooms from the top to the bottom, as import-linter has them.
+#: The harness's own folder, and the rooms from top to bottom, in the order of import-linter's layers.
 FOLDER = Path(harness.__path__[0])
 ROOMS = ("ui", "vectorgen", "runs", "testkit", "judges", "simulation", "targets", "wire", "spec", "support")
 

@@ -1,6 +1,6 @@
-"""A run as it is seen while it goes on: a bar on a terminal, lines in a log, and each failure as it comes.
+"""The output of a running check: a bar on a terminal, lines in a log, and each failure when it happens.
 
-What it leaves is what the events told in the end, for the reports that are made then.
+It returns what the events said in the end, for the reports that follow.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from otterproof.harness.ui.screen import line
 
 
 def follow_run(events: Generator[Event, None, None]) -> Judged:
-    """Take the events of a run to its end, showing progress. Ctrl-C ends the run; what there is by then counts."""
+    """Follow a run's events to the end, showing progress. Ctrl-C ends the run; results up to then count."""
     started = next(events)
     assert isinstance(started, RunStarted)
     view = _View(started)
@@ -40,11 +40,11 @@ def follow_run(events: Generator[Event, None, None]) -> Judged:
                 view.show(event)
             except StopIteration:
                 break
-            except KeyboardInterrupt as error:  # here or in the run, which raises it again when all is told
+            except KeyboardInterrupt as error:  # here or in the run, which raises it again when everything is reported
                 if view.finished is not None:
                     break
                 if interrupt is error:
-                    raise  # the run had ended before it could tell anything
+                    raise  # the run had ended before it could report anything
                 interrupt = error
     assert view.finished is not None
     return Judged(started, tuple(view.causes), view.finished)
@@ -85,6 +85,6 @@ class _View:
                     complain(event.why)
 
     def _title(self) -> str:
-        """What is judged, and how many failed so far."""
+        """What is being judged, and how many scenarios failed so far."""
         failed = f", {self._failed} failed" if self._failed else ""
         return f"judging {self._target}{failed}"

@@ -1,8 +1,8 @@
-"""Where people read: everything that is written to standard output or standard error for them goes through here.
+"""Output for people: everything written for them to standard output or standard error goes through here.
 
-Names, details and messages come from targets and files, so no text is taken for anything but text: no markup, no emoji
-codes, no control characters. Colour is given to whole pieces. What may have several lines is indented, so that none of
-them can pass for a line of the harness's own.
+Names, details and messages come from targets and files, so all text is literal: no markup, no emoji codes, no control
+characters. Colour is given to whole pieces. Text that may have several lines is indented, so that none of them looks
+like one of the harness's own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rich.text import Text
 
 from otterproof.harness.support.printable import printable
 
-#: The columns of what is not a terminal: so many that prose can be read. Ids and rows of tables are not broken there.
+#: The width of output that is not a terminal: readable for prose. Ids and rows of tables are not broken there.
 PIPE = 120
 
 
@@ -36,7 +36,7 @@ def console(*, error: bool = False) -> Console:
 
 
 def progress(*, counted: bool) -> Progress:
-    """A bar on standard error that goes away when it is done, and is only there on a terminal, whose width it fits.
+    """A bar on standard error, only on a terminal and of its width, which disappears when it is done.
 
     counted: whether the number of items is known.
     """
@@ -59,8 +59,9 @@ def progress(*, counted: bool) -> Progress:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """A text broken between words into lines of so many columns, of which some characters take two; a longer word is
-    broken where it has to be.
+    """A text broken between words into lines of at most this many columns.
+
+    Some characters take two columns. A longer word is broken where necessary.
     """
     lines: list[str] = []
     for word in text.split():
@@ -72,7 +73,7 @@ def wrapped(text: str, columns: int) -> list[str]:
 
 
 def rewrite(out: Console, text: str) -> None:
-    """Put a text in place of the line that the cursor is in, on a terminal; "" clears it. Elsewhere nothing happens."""
+    """Replace the line of the cursor by a text, on a terminal; "" clears it. Does nothing elsewhere."""
     if out.is_terminal:
         shown = printable(text)
         fitting = set_cell_size(shown, out.width - 1).rstrip()  # a longer one would leave its first line behind
@@ -86,7 +87,7 @@ def line(*pieces: str | tuple[str, str]) -> Text:
 
 
 def print_block(out: Console, text: str) -> None:
-    """Print text of any number of lines, indented. On a terminal, so are the lines that a long one is broken into."""
+    """Print text of any number of lines, indented, including the lines that a terminal breaks."""
     for one in text.split("\n"):
         shown = Text(printable(one))
         if out.is_terminal:

@@ -1,7 +1,7 @@
-"""What a project sets once for all runs: `otterproof.toml`, or the table [tool.otterproof] of its pyproject.toml.
+"""A project's settings for all runs: `otterproof.toml`, or the table [tool.otterproof] of its pyproject.toml.
 
-The file is looked for in one folder only, that of the project, and never in those around it: it may name a command that
-is run. What it may have is described by settings.schema.json beside this module; anything else is an error.
+The file is looked for only in the project's own folder, and never in those around it, because it may name a command to
+run. settings.schema.json beside this module describes its content; anything else is an error.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
 from otterproof.harness.support.printable import printable
 from otterproof.harness.support.suggestions import did_you_mean
 
-#: The file of settings alone, the file that may have them, and where they are in it.
+#: The settings file, the file that may contain settings, and their place in it.
 FILE, SHARED, TABLE = "otterproof.toml", "pyproject.toml", ("tool", "otterproof")
 
 SCHEMA = Path(__file__).with_name("settings.schema.json")
 
 
 class SettingsError(CommandError, ValueError):
-    """The settings of a project can't be used. The message lists every problem, and what to do about it."""
+    """A project's settings can't be used. The message lists every problem, and what to do about it."""
 
     exit_code = USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a project, as settings.schema.json describes them. Paths are relative to no other folder any
-    more. file: where they are from, None without any.
+    """The settings of a project, as settings.schema.json describes them.
+
+    Paths are already resolved. file: where the settings are from, None without any.
     """
 
     file: Path | None = None
@@ -56,21 +57,22 @@ class Settings:
     strict: bool = False
 
     def for_target(self, given: str | None) -> Settings:
-        """The settings for the target that the command line names; what is about another one does not count."""
+        """The settings for the target that the command line names; those about another one are ignored."""
         if given is None or given == self.target:
             return self
         return replace(self, target=given, name=None, known=None, only=(), without=(), timeout=None)
 
     def find_scenarios(self) -> None:
-        """Let the modules of scenarios be imported from the folder of the file that names them. What is installed goes
-        first, so that no file of the project takes the place of a package.
+        """Make modules of scenarios importable from the folder of the file that names them.
+
+        Installed packages come first, so that no file of the project can replace one.
         """
         if self.scenarios and self.file is not None and str(self.file.parent) not in sys.path:
             sys.path.append(str(self.file.parent))
 
 
 def settings_of(folder: Path) -> Settings:
-    """The settings in a folder. SettingsError; InputError when a file can't be read."""
+    """Read the settings in a folder. Raises SettingsError, or InputError if a file can't be read."""
     own, shared = folder / FILE, folder / SHARED
     found = _read(own) if own.is_file() else None
     inside: Any = _read(shared) if shared.is_file() else {}
@@ -122,5 +124,5 @@ def _problems(content: object) -> Iterator[str]:
             what = known.get(key, {}).get("description", "See settings.schema.json.")
             yield printable(f"{key}: {error.message[:200]}; {what}")
     timeout = content.get("timeout") if isinstance(content, Mapping) else None
-    if isinstance(timeout, float) and not math.isfinite(timeout):  # TOML has these numbers, JSON Schema has not
+    if isinstance(timeout, float) and not math.isfinite(timeout):  # TOML has these numbers, JSON Schema does not
         yield f"timeout: {timeout} is not a number of seconds; {known['timeout']['description']}"

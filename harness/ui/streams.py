@@ -1,8 +1,8 @@
-"""Standard output and standard error, so that neither can spoil a run or its exit code.
+"""Standard output and standard error, guarded so that neither can spoil a run or its exit code.
 
-What can't be written to standard output is lost, so the command must not end as if it had been shown: a full disk is an
-error, and a reader that has gone (`| head`) ends the command quietly. Standard error has progress and messages, without
-which the result is the same, so its errors are passed over.
+What can't be written to standard output is lost, and the command must not end as if it had been shown: a full disk is
+an error, and a reader that has gone (`| head`) ends the command quietly. Standard error has progress and messages,
+which do not affect the result, so its errors are ignored.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ STANDARD_OUTPUT = "standard output"
 
 
 class ReaderGone(Exception):
-    """The program that read standard output has ended. There is nobody to tell."""
+    """The program that read standard output has ended, so there is nobody to report to."""
 
 
 class _Stream(io.TextIOBase):
-    """A stream behind a guard. What is not guarded is the stream's own."""
+    """A stream behind a guard. Everything unguarded is passed to the stream itself."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -44,7 +44,7 @@ class _Stream(io.TextIOBase):
             self.failed(error)
 
     def failed(self, error: OSError) -> None:
-        """Send to nowhere what is still to come, also what Python writes when it ends."""
+        """Discard all further output, including what Python writes on exit."""
         with suppress(OSError, ValueError):  # a test's stream has no descriptor
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -74,7 +74,7 @@ class _Output(_Stream):
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Guard both streams. ReaderGone and OutputError come from whatever writes, and from leaving."""
+    """Guard both streams. Any write, and leaving the context, may raise ReaderGone or OutputError."""
     _fill_gaps()
     if sys.stdout is None:
         raise OutputError(STANDARD_OUTPUT, OSError(errno.EBADF, "it is closed"))
@@ -91,7 +91,7 @@ def guarded() -> Iterator[None]:
 
 
 def _fill_gaps() -> None:
-    """Open /dev/null where a standard stream is closed, or the first file that is opened takes its place."""
+    """Open /dev/null for each closed standard stream; otherwise the first file opened would take its place."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)

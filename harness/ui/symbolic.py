@@ -18,12 +18,12 @@ from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.results import put_result, shows_text
 from otterproof.harness.ui.screen import console, line, print_block
 
-#: What is explored, on the command line.
+#: The word on the command line that stands for the model.
 MODEL = "model"
 
 
 def explore_model(options: argparse.Namespace, ends: float | None) -> int:
-    """Explore the model against itself; the exit code. OutputError.
+    """Explore the model against itself; return the exit code. Raises OutputError.
 
     options: those of `explore`. ends: the time, by the monotonic clock, to stop at.
     """

@@ -1,7 +1,7 @@
-"""Tables: a row is a line, columns stand below each other, and there are no boxes.
+"""Tables: a row is a line, columns are aligned, and there are no boxes.
 
-So a table can be searched with grep and copied from. No cell is ever cut. On a terminal, the last column is broken into
-lines if it is prose: within its column, or below the row where there is no room. In a pipe it is not.
+So a table can be searched with grep and copied from. No cell is ever cut. On a terminal, a last column of prose is
+broken into lines: within its column, or below the row if there is no room. In a pipe it is not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otterproof.harness.ui.screen import line, wrapped
 #: A text, or a text and its style.
 Cell = str | tuple[str, str]
 
-#: What stands between two columns; the least room that a column of prose has; how far it is indented below a row.
+#: The space between two columns; the least width of a column of prose; its indent below a row.
 _GAP, _LEAST, _INDENT = "  ", 24, 4
 
 
@@ -29,7 +29,7 @@ def print_table(out: Console, headings: Sequence[str], rows: Sequence[Sequence[C
 
 
 def lines_of(headings: Sequence[str], rows: Sequence[Sequence[Cell]], width: int | None) -> Iterator[Text]:
-    """The lines of a table. width: of the terminal, None where there is none."""
+    """The lines of a table. width: of the terminal, None without one."""
     cells = [[_cell(one) for one in row] for row in rows]
     columns = [[heading, *(row[number][0] for row in cells)] for number, heading in enumerate(headings)]
     widths = [max(map(cell_len, column)) for column in columns]

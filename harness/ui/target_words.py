@@ -1,4 +1,4 @@
-"""Words of a command line that are the name of a target where something else was asked for."""
+"""Words of a command line that name a target by mistake, where something else was expected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from otterproof.harness.ui.options import STDOUT
 
 
 def refuse_target(options: argparse.Namespace) -> None:
-    """UsageError for `check --json libotr`, which would work on another target and write to a file of that name."""
+    """Raise UsageError for `check --json libotr`, which would judge another target and write to a file of that name."""
     if options.json is None or options.json == STDOUT:
         return
     name = str(options.json)

@@ -1,4 +1,4 @@
-"""Tables that a person sees: targets, figures, the matrix, the faults and their score. They go to standard output."""
+"""Tables for people: targets, figures, the matrix, the faults and their score. They go to standard output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLOUR = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.INFRA: 
 
 
 def targets(listed: Iterable[Listing]) -> None:
-    """Print the targets that there are, and how to get those that are missing."""
+    """Print the available targets, and how to get those that are missing."""
     rows = [
         (
             one.name,
@@ -50,8 +50,9 @@ def collect_cells(cells: Iterable[matrix_cell.Cell], total: int) -> tuple[list[m
 
 
 def matrix(cells: Sequence[matrix_cell.Cell], names: Sequence[str]) -> None:
-    """Print the matrix, a line for each pair: who is judged, whom it talks to, and in each version that both speak how
-    many conversations went well, of how many.
+    """Print the matrix, a line for each pair.
+
+    It has the judged target, its counterpart, and for each common version how many of their conversations went well.
     """
     found = {(cell.left, cell.right, cell.version): cell for cell in cells}
     rows = [
@@ -75,17 +76,17 @@ def faults(catalogue: Sequence[Fault]) -> None:
 
 
 def _phase(what: str, stream: Iterable[str], total: int) -> Ending:
-    """How a phase of a command ends, whose progress is shown."""
+    """Follow one phase of a command, showing its progress; return how it ended."""
     return follow(stream, total, lambda name: f"{what} {name or ''}")[1]
 
 
 def _first_unfinished(phases: Iterator[Ending]) -> Ending:
-    """How the first of several phases ends that is not completed, if there is one; later ones don't begin then."""
+    """Run phases until one is not completed; return how that one ended. Later ones then do not begin."""
     return next((ending for ending in phases if ending is not Ending.COMPLETE), Ending.COMPLETE)
 
 
 def collect_score(scorer: Scorer) -> Ending:
-    """Fill a scorer's card, showing progress. What was found until it ended is on the card."""
+    """Fill a scorer's card, showing progress. The card has the results up to an interruption."""
     card = scorer.card
 
     def phases() -> Iterator[Ending]:
@@ -98,12 +99,12 @@ def collect_score(scorer: Scorer) -> Ending:
 
 
 def collect_sightings(record: Sightings, stream: Iterable[Sighting]) -> Ending:
-    """Judge faults as a third party's, showing progress. What was seen until it ended is in the record."""
+    """Judge faults as a third party's, showing progress. The record has the results up to an interruption."""
     return _phase("as a third party:", (one.fault for one in stream), len(record.wanted))
 
 
 def collect_explored(explored: ExploredFaults, pool: Pool, state: Path | None = None) -> Ending:
-    """Explore faults, showing progress. What was found until it ended is in the record, and in the file `state`."""
+    """Explore faults, showing progress. The record and the file `state` have the results up to an interruption."""
 
     def phases() -> Iterator[Ending]:
         yield _phase("exploring with the genuine engine:", explored.survey(pool), len(explored.unsurveyed))
@@ -113,7 +114,7 @@ def collect_explored(explored: ExploredFaults, pool: Pool, state: Path | None = 
 
 
 def collect_located(localiser: Localiser) -> Ending:
-    """Fill a localiser's record, showing progress. What was found until it ended is in the record."""
+    """Fill a localiser's record, showing progress. The record has the results up to an interruption."""
 
     def phases() -> Iterator[Ending]:
         yield _phase("with the genuine engine:", localiser.survey(), len(localiser.unsurveyed))
@@ -123,7 +124,7 @@ def collect_located(localiser: Localiser) -> Ending:
 
 
 def collect_fuzzed(record: fuzzing.Fuzzing, pool: Pool) -> Ending:
-    """Run the campaigns of a record, showing progress. What was found until it ended is in the record."""
+    """Run the campaigns of a record, showing progress. The record has the results up to an interruption."""
     return _phase("fuzzing faults", fuzzing.fuzz(record, pool), len(record.faults))
 
 
@@ -139,7 +140,7 @@ def collect_mutants(mutation: Mutation) -> Ending:
 
 
 def mutants(result: MutationScore) -> None:
-    """Print how many mutants were noticed, and those that were not."""
+    """Print how many mutants were noticed, and list the others."""
     for engine, figures in result.as_json().items():
         survived = result.survivors(engine)
         say(
@@ -181,13 +182,13 @@ def score(card: ScoreCard) -> None:
 
 
 def _views(record: Sightings) -> Iterator[str]:
-    """How many faults are noticed in each view, a line each."""
+    """How many faults each view notices, a line each."""
     for view in View:
         yield f"{view.value}: {len(record.caught(view))} of {len(record.faults)} faults"
 
 
 def sightings(record: Sightings) -> None:
-    """Print which faults are not caught as a third party's, and how many are noticed in each view."""
+    """Print which faults are not caught as a third party's, and how many each view notices."""
     for name in record.faults:
         view = record.view(name)
         if view is View.THIRD_PARTY or not record.of(name):
@@ -208,7 +209,7 @@ def sightings(record: Sightings) -> None:
 
 
 def located(record: Localisation) -> None:
-    """Print how often the first cause tells the requirement that a fault breaks, and what it tells otherwise."""
+    """Print how often the first cause names the requirement that a fault breaks, and what it names otherwise."""
     for one in record.missed:
         fault = record.faults[one.fault]
         say(f"{one.fault} breaks {fault.requirement}: {fault.summary}")
@@ -230,7 +231,7 @@ def located(record: Localisation) -> None:
 
 
 def explored(record: ExploredFaults) -> None:
-    """Print how many faults explorations find, by the alphabet whose run is the shortest, and in all."""
+    """Print how many faults explorations find: for each alphabet, those whose shortest run it has, and in all."""
     lengths = record.lengths
     rows: list[Sequence[Cell]] = [
         (name, str(len(moves)), f"{median(moves):g}", str(max(moves))) for name, moves in lengths.items()
@@ -241,7 +242,7 @@ def explored(record: ExploredFaults) -> None:
 
 
 def fuzzed(record: fuzzing.Fuzzing) -> None:
-    """Print how many findings campaigns make of a fault, and those of which they make more than one."""
+    """Print how many findings campaigns report for a fault, and the faults with more than one."""
     for one in record.found:
         if len(one.findings) > 1:
             say(f"{one.fault}: {len(one.findings)} findings")

@@ -1,16 +1,16 @@
-"""Known deviations: what a target is known to do otherwise than the protocol texts say, and why that is accepted.
+"""Known deviations: where a target is known to differ from the protocol texts, and why that is accepted.
 
-A file of the user's says which failures are known (TOML, an entry for each); those of the third-party targets are in
-this folder. A known failure does not fail the run. Everything else about the file does: an entry whose scenario passes
-or fails by another check, that is unknown, duplicated, or expired. So a file can't outlive what it describes.
+A user's file lists the known failures (TOML, one entry each); this folder has the files of the third-party targets. A
+known failure does not fail the run, but a file that does not fit does: an entry fails the run if its scenario passes or
+fails a different check, or if the entry is unknown, duplicated or expired. So a file can't outlive what it describes.
 
     [[deviation]]
     scenario = "conformance.choices.counter_0_is_refused"     # in all versions; or with [v2] or [v3] at the end
     check = "data.counter-0-accepted"                         # the id of the failure, as `check` shows it
     reason = "Counters are not checked."
-    expires = 2027-06-30                                      # optional: from the next day on it does not count
+    expires = 2027-06-30                                      # optional: the last day on which it counts
 
-`requirement = "DATA-CTR-2"` in place of `scenario` stands for every scenario that claims it and fails by that check.
+`requirement = "DATA-CTR-2"` instead of `scenario` covers every scenario that claims it and fails that check.
 """
 
 from otterproof.harness.runs.deviations.entries import Deviation, DeviationError, load, shipped

@@ -1,4 +1,4 @@
-"""The entries of a file of known deviations: reading them, with every mistake located."""
+"""The entries of a file of known deviations: reading them, with the location of every mistake."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.targets.driver import SANITIZED
 
-#: Where the files of the third-party targets are: NAME.toml.
+#: The folder of the third-party targets' files: NAME.toml.
 FOLDER = Path(__file__).parent
 
-#: Verdicts of failures that can be known.
+#: Verdicts that a known deviation can excuse.
 VERDICTS = (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC)
 
-#: What a file is called when it can't be read.
+#: What a file is called in messages when it can't be read.
 WHAT = "a file of known deviations"
 
-#: What an entry speaks of: a scenario with or without its version, a requirement, a case of the vectors with or without
-#: what follows a point in its id, or what random runs find.
+#: What an entry is about: a scenario with or without its version, a requirement, a vector case with or without the part
+#: of its id after a dot, or the failures of random runs.
 ABOUT = ("scenario", "requirement", "vector", "fuzz")
 
 _FIELDS: Fields = {
@@ -45,7 +45,7 @@ _FIELDS: Fields = {
     **dict.fromkeys(PARTS, False),
 }
 
-#: Fields that entries had when a failure was known by the beginning of its text.
+#: Former fields, from when the beginning of its text identified a failure.
 _EARLIER = frozenset({"message", "verdict"})
 
 
@@ -61,12 +61,12 @@ class DeviationError(CommandError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """An entry. about: what it speaks of, one of ABOUT; name: which one, "" for what random runs find.
+    """An entry. about: the kind of its subject, from ABOUT; name: which one, "" for random runs.
 
-    check: the id of the failure. number: its place in the file, from 1. flaky: the scenario may pass, since chance
-    decides whether it fails; it may have several entries, one for each check by which it may fail. cases: the inputs,
-    or the cells of a state table, that fail by the check; empty: whichever do. kind, cell,
-    observed: for random runs, the parts of the buckets that are known; empty: any.
+    check: the id of the failure. number: its position in the file, from 1. flaky: chance decides whether the scenario
+    fails, so it may also pass; it may have several entries, one for each check that it may fail. cases: the inputs, or
+    the cells of a state table, that fail the check; empty: any. kind, cell, observed: for random runs, the parts of the
+    buckets that are known; empty: any.
     """
 
     about: str
@@ -83,17 +83,17 @@ class Deviation:
 
     @property
     def excuse(self) -> Excuse:
-        """The failures that are known by it in random runs."""
+        """The failures in random runs that it makes known."""
         return Excuse(self.check, self.kind, self.cell, self.observed)
 
     def covers(self, result: Result) -> bool:
-        """Whether it speaks of this scenario, whatever its result."""
+        """Whether it is about this scenario, whatever the result."""
         if self.about == "requirement":
             return self.name in result.claimed
         return self.about == "scenario" and self.name in (result.scenario, result.scenario.partition("[")[0])
 
     def speaks_of_vector(self, case: str) -> bool:
-        """Whether it speaks of this case of the vectors: of the case alone, or of all whose ids begin with its name."""
+        """Whether it is about this vector case: the case itself, or all cases whose ids begin with its name."""
         return self.about == "vector" and (case == self.name or case.startswith(f"{self.name}."))
 
     def explains(self, result: Result) -> bool:
@@ -114,18 +114,18 @@ class Deviation:
 
 
 def failed_cases(result: Result) -> tuple[str, ...]:
-    """The cases of a scenario that failed by the check that is told."""
+    """The cases of a scenario that failed the reported check."""
     return result.failure.failed_cases if result.failure is not None else ()
 
 
 def shipped(target: str) -> Path | None:
-    """The file of a third-party target, built with sanitizers or not; None for a target without one."""
-    # Not by asking for the file: the name may be a command line, too long for a file's name, or with dots in it.
+    """The file of a third-party target, built with sanitizers or not; None if it has none."""
+    # Do not ask the file system: the name may be a command line, too long for a file name or with dots in it.
     return next((path for path in FOLDER.glob("*.toml") if path.stem == target.removesuffix(SANITIZED)), None)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What is in a file. DeviationError when it is not TOML, InputError when it can't be read."""
+    """Read a file. Raises DeviationError if it is not TOML, InputError if it can't be read."""
     try:
         return parse_toml(read_input(path, limit=LIMITS["known deviations"], what=WHAT))
     except ValueError as error:
@@ -135,9 +135,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 def load(
     path: Path, scenarios: Sequence[str], requirements: Sequence[str], today: date | None = None
 ) -> list[Deviation]:
-    """The entries of a file; DeviationError with everything that is wrong with it, InputError if it can't be read.
+    """Read the entries of a file. Raises DeviationError, listing everything that is wrong, or InputError.
 
-    scenarios, requirements: the ids that there are. today: what expiry is judged by; None: it is not.
+    scenarios, requirements: the existing ids. today: the date for judging expiry; None: expiry is not judged.
     """
     content = read_toml(path)
     problems = [
@@ -170,7 +170,7 @@ def check(
     today: date | None,
     where: str,
 ) -> Iterator[str]:
-    """Entries that are unknown, duplicated, or expired."""
+    """Report entries that are unknown, duplicated or expired."""
     known = {"scenario": {name for one in scenarios for name in (one, one.partition("[")[0])}}
     known["requirement"] = set(requirements)
     seen: dict[str, Deviation] = {}
@@ -191,7 +191,7 @@ def check(
 
 
 def read_entry(fields: object, number: int, where: str, problems: list[Problem]) -> Deviation | None:
-    """An entry, or None with more problems."""
+    """Read an entry; on mistakes return None and add them to `problems`."""
     here = f"{where}: entry {number}"
     if not isinstance(fields, dict):
         problems.append(Problem(here, "it is not a table", "Begin each entry with [[deviation]]"))

@@ -1,6 +1,6 @@
-"""Which file of known deviations counts for a target: the one that the user names, or the one that is shipped.
+"""Which file of known deviations applies to a target: the one the user names, or the shipped one.
 
-Where a command judges several targets, a file counts for the target that has its name: mylib.toml for mylib.
+When a command judges several targets, a file applies to the target it is named after: mylib.toml to mylib.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from otterproof.harness.runs.deviations.entries import Deviation, load, shipped
 from otterproof.harness.spec import requirements
 from otterproof.harness.testkit.scenario import scenarios
 
-#: What a user names to have no file.
+#: The value by which a user asks for no file.
 NONE = Path("none")
 
 
 def file_for(target: str, given: Path | None) -> Path | None:
-    """The file that counts for a target, by its title; None if there is none. given: the one that the user names."""
+    """The file that applies to a target, by its title; None if there is none. given: the file that the user names."""
     return None if given == NONE else given or shipped(target)
 
 
 @cache
 def entries_of(path: Path | None) -> tuple[Deviation, ...]:
-    """What is in a file; () without one. DeviationError, InputError."""
+    """The entries of a file; () without one. Raises DeviationError, InputError."""
     if path is None:
         return ()
     names = [scenario.id for scenario in scenarios()]
@@ -33,7 +33,7 @@ def entries_of(path: Path | None) -> tuple[Deviation, ...]:
 
 
 def of_several(target: str, given: Sequence[Path]) -> tuple[Deviation, ...]:
-    """The entries for one target of several. given: the files that the user names. DeviationError, InputError."""
+    """The entries for one of several targets. given: files that the user names. Raises DeviationError, InputError."""
     if NONE in given:
         return ()
     return entries_of(next((path for path in given if path.stem == target), None) or shipped(target))

@@ -1,7 +1,7 @@
-"""Rewriting a file of known deviations so that it fits what came out: `check --fix`, `fuzz --update-baseline`.
+"""Rewrite a file of known deviations to match the results: `check --fix`, `fuzz --update-baseline`.
 
-Reasons, dates and comments of the entries that stay are kept. The reason of a new entry is found by the module
-`reasons`, or says that nobody has looked at it yet.
+Entries that stay keep their reasons, dates and comments. A new entry gets its reason from the module `reasons`, or says
+that nobody has looked at it yet.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from otterproof.harness.support.outputs import write_whole
 
 
 class Fixed(NamedTuple):
-    """How many entries were taken out, how many put in, and how many of those that are there nobody has looked at."""
+    """How many entries were removed and added, and how many of the present ones nobody has looked at."""
 
     removed: int
     added: int
@@ -42,16 +42,16 @@ class Fixed(NamedTuple):
 
 
 def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> Fixed:
-    """Make a file fit a run's results.
+    """Make a file match a run's results.
 
-    others: the scenarios that were not run; what the file says of them stays. So does what it says of random runs and
-    vectors. Entries that can't be read, are unknown or there twice go; an entry for several versions that fits in some
-    of them only is replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError
-    when the file is not TOML, InputError when it can't be read.
+    others: the scenarios that were not run. The file's entries for them stay, and so do those for random runs and
+    vectors. Unreadable, unknown and duplicate entries are removed. An entry for several versions that holds only in
+    some of them is replaced by entries for those. An expired entry stays, because extending it is a decision. Raises
+    DeviationError if the file is not TOML, InputError if it can't be read.
     """
     document, tables = document_of(path)
     kept: list[Table] = []
-    narrowed: list[Table] = []  # for the versions of a scenario that were not run, where it has changed in another
+    narrowed: list[Table] = []  # for versions of a scenario that were not run, where another version has changed
     explained: set[str] = set()
     seen: set[tuple[str, str]] = set()
     for table in tables:
@@ -84,7 +84,7 @@ def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> 
 
 
 def _is_untouched(entry: Deviation | None, results: Sequence[Result], others: Collection[str]) -> bool:
-    """Whether the results do not decide about an entry: it is about something else, or was run in part at most."""
+    """Whether the results don't decide an entry: it is about something else, or its scenarios ran in part at most."""
     if entry is not None and entry.about not in ("scenario", "requirement"):
         return True
     if not others:
@@ -93,10 +93,10 @@ def _is_untouched(entry: Deviation | None, results: Sequence[Result], others: Co
 
 
 def fix_fuzz(path: Path, failing: Collection[Excuse], fixed: Collection[Bucket]) -> tuple[int, int]:
-    """Make a file fit a campaign: entries about random runs for what fails, and none for what was fixed.
+    """Make a file match a campaign: add entries for what fails in random runs, remove those for what was fixed.
 
-    fixed: the buckets of findings that do not happen any more; an entry goes if nothing that fails is in it. How many
-    entries were taken out, and how many put in. Errors as for `fix`.
+    fixed: the buckets of findings that no longer occur; an entry is removed if it covers one of them and no present
+    failure. Returns how many entries were removed, and how many added. Raises as `fix` does.
     """
     document, tables = document_of(path)
     kept: list[Table] = []
@@ -124,33 +124,33 @@ def fix_fuzz(path: Path, failing: Collection[Excuse], fixed: Collection[Bucket])
 
 
 def _is_fixed(excuse: Excuse, failing: Collection[Excuse], fixed: Collection[Bucket]) -> bool:
-    """Whether something that was known by an excuse is fixed, and nothing that fails is."""
+    """Whether an excuse covers something that is fixed, and nothing that fails."""
     return any(map(excuse.covers, fixed)) and not any(excuse.includes(one) for one in failing)
 
 
 def document_of(path: Path) -> tuple[tomlkit.TOMLDocument, list[Table]]:
-    """A file and its entries; an empty one if there is none. Errors as for `fix`."""
+    """A file and its entries; an empty document if there is no file. Raises as `fix` does."""
     document = _document(path) if path.exists() else tomlkit.document()
     entries = document.get("deviation", tomlkit.aot())
     return document, list(entries) if isinstance(entries, AoT) else []
 
 
 def write_document(path: Path, document: tomlkit.TOMLDocument, tables: Sequence[Table]) -> None:
-    """Write a file with other entries."""
+    """Write a file with these entries in place of its own."""
     entries = tomlkit.aot()
     for table in tables:
         entries.append(table)
     document.pop("deviation", None)
     if entries:
         document["deviation"] = entries
-    # An array of tables that is put together again has a blank line too many between its tables.
+    # tomlkit puts an extra blank line between the tables of an array that is put back together.
     write_whole(path, re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(document).lstrip("\n")))
 
 
 def _document(path: Path) -> tomlkit.TOMLDocument:
     data = read_input(path, limit=LIMITS["known deviations"], what=WHAT)
     try:
-        parse_toml(data)  # the other parser is slow, so it gets nothing that is not TOML
+        parse_toml(data)  # tomlkit is slow, so give it only valid TOML
         return tomlkit.parse(data)
     except (tomlkit.exceptions.TOMLKitError, ValueError, RecursionError) as error:
         raise DeviationError([f"{path} can't be rewritten: {error}; correct it by hand"]) from error
@@ -163,9 +163,9 @@ def _groups(
     by_case: Collection[str],
     reasons: Reasons,
 ) -> list[tuple[str, Result, Reason]]:
-    """Names for new entries, each with a result that it explains: one for all versions where they all fail alike.
+    """Names for new entries, each with a result that it explains: one for all versions if they all fail alike.
 
-    by_case: the scenarios whose entries name the cases that fail.
+    by_case: the scenarios whose entries name the failing cases.
     """
     checks: dict[str, set[str]] = defaultdict(set)
     for result in failed:
@@ -192,12 +192,12 @@ def _renamed(table: Table, name: str) -> Table:
 
 
 def _base(scenario: str) -> str:
-    """Without the version."""
+    """A scenario's id without the version."""
     return scenario.partition("[")[0]
 
 
 def _table(name: str, result: Result, reason: Reason, flaky: bool, by_case: bool) -> Table:
-    """A new entry. by_case: it names the cases that fail."""
+    """A new entry. by_case: it names the failing cases."""
     table = tomlkit.table()
     table["scenario"] = name
     table["check"] = result.check

@@ -1,4 +1,4 @@
-"""What is known, held against what came out: which failures are known, and which entries no longer fit."""
+"""Compare known deviations with results: which failures are known, and which entries no longer fit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from otterproof.harness.runs.fuzz.excuses import known_by
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 
-#: How many cases are named.
+#: The most cases that a message names.
 _LISTED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """An entry that does not fit what came out. passes: it is not needed any more; else it fails in another way."""
+    """An entry that does not fit the results. passes: it is no longer needed; otherwise it fails in another way."""
 
     entry: Deviation
     passes: bool
@@ -34,22 +34,22 @@ class Known:
         self.entries = tuple(entries)
 
     def mark(self, results: Iterable[Result]) -> Iterator[Result]:
-        """The results, each known failure with the reason of its entry."""
+        """The results, with the reason of its entry on each known failure."""
         for result in results:
             entry = next((entry for entry in self.entries if entry.explains(result)), None)
             yield result if entry is None else replace(result, known=entry.reason)
 
     def reason_of(self, check: str) -> str:
-        """Why failures by this check are accepted, in some cases at least; "" if none is."""
+        """Why failures of this check are accepted, at least in some cases; "" if they are not."""
         fitting = (entry for entry in self.entries if entry.about != "vector" and entry.check == check)
         return next((entry.reason for entry in fitting), "")
 
     def checks(self) -> frozenset[str]:
-        """The checks whose failures are accepted in random runs, in some cases at least."""
+        """The checks whose failures are accepted in random runs, at least in some cases."""
         return frozenset(entry.check for entry in self.entries if entry.about != "vector")
 
     def excuses(self) -> Mapping[str, str]:
-        """What programs of `fuzz` go on beyond, each with the first reason. [Excuse]"""
+        """The failures after which a program of `fuzz` continues, each with the first reason for it. [Excuse]"""
         reasons: dict[str, str] = {}
         for entry in self.entries:
             if entry.about != "vector":
@@ -61,18 +61,18 @@ class Known:
         return self.excuses().get(known_by(bucket, self.excuses()), "")
 
     def reason_of_vector(self, case: str, check: str) -> str:
-        """Why a wrong answer to a case of the vectors is accepted; "" if it is not."""
+        """Why a wrong answer to a vector case is accepted; "" if it is not."""
         return next((one.reason for one in self.entries if one.check == check and one.speaks_of_vector(case)), "")
 
     def stale(self, results: Sequence[Result]) -> list[Stale]:
-        """The entries that do not fit these results. One that speaks of no scenario among them is not judged."""
+        """The entries that do not fit these results. Entries about no scenario among them are not judged."""
         return [stale for entry in self.entries if (stale := _stale(entry, results)) is not None]
 
     def stale_for(self, result: Result) -> str:
         """What is wrong with an entry for this scenario, judged by this result alone; "" if nothing is.
 
-        An entry for a requirement is fine while any of its scenarios fails, and one for both versions where the target
-        speaks one of them, which one result can't tell.
+        One result can't refute an entry for a requirement, which fits while any of its scenarios fails, or an entry for
+        both versions if the target speaks only one.
         """
         if result.verdict is Verdict.UNSUPPORTED:
             return ""
@@ -87,7 +87,7 @@ def _stale(entry: Deviation, results: Sequence[Result]) -> Stale | None:
     if not covered or Verdict.INFRA in {result.verdict for result in covered}:
         return None
     if entry.flaky and {result.verdict for result in covered} != {Verdict.UNSUPPORTED}:
-        return None  # it may pass, and what fails by another check is told as a failure
+        return None  # it may pass, and failures of other checks are reported as such
     if not failed:
         fate = "is not asked of this target" if {r.verdict for r in covered} == {Verdict.UNSUPPORTED} else "passes"
         return Stale(entry, True, f"it {fate}; remove the entry, or run with --fix")
@@ -113,6 +113,6 @@ def _stale(entry: Deviation, results: Sequence[Result]) -> Stale | None:
 
 
 def _listed(cases: Sequence[str]) -> str:
-    """The first few of some cases."""
+    """The first few cases, as text."""
     more = f", and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
     return ", ".join(cases[:_LISTED]) + more

@@ -1,9 +1,9 @@
-"""Which reason a new entry gets when a file is rewritten: none that was given for another failure.
+"""Which reason a new entry gets when a file is rewritten: never one that was given for another failure.
 
-A reason explains why a scenario fails by one check. When the scenario fails by another one, something else is wrong
-that nobody has looked at, and the old reason would hide it. So a reason is taken over for the same check alone: from an
-entry for the same scenario, else from entries for the same check in the same area (the file of scenarios), if all of
-them give one reason and the check is not one that fails for many reasons.
+A reason explains why a scenario fails one check. If the scenario then fails another check, something else is wrong that
+nobody has looked at, and the old reason would hide it. So a reason is reused only for the same check: from an entry for
+the same scenario; otherwise from entries for the same check in the same area (the scenario file), if they all give one
+reason and the check is not general.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from otterproof.harness.runs.causes import is_general
 from otterproof.harness.runs.deviations.entries import Deviation, failed_cases
 from otterproof.harness.runs.runner import Result
 
-#: The reason of an entry that was made by --fix.
+#: The reason of an entry that --fix has made.
 NOT_LOOKED_AT = "Not looked at yet."
 
-#: How many cases that nobody has looked at are named.
+#: The most unexplained cases that an entry names.
 _LISTED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What a new entry says, and until when it counts."""
+    """The reason of a new entry, and the date until which it counts."""
 
     text: str = NOT_LOOKED_AT
     expires: date | None = None
 
 
 def is_unexplained(reason: str) -> bool:
-    """Whether somebody has yet to look at an entry, or at some of its cases."""
+    """Whether an entry, or some of its cases, still needs somebody to look at it."""
     return NOT_LOOKED_AT.removesuffix(".") in reason
 
 
 class Reasons:
-    """The reasons of a file's entries before it is rewritten."""
+    """The reasons in a file before it is rewritten."""
 
     def __init__(self, tables: Iterable[Mapping[str, Any]]) -> None:
-        """tables: the entries as they are in the file, with whatever mistakes."""
+        """tables: the entries as they are in the file, mistakes included."""
         named = [(about, table) for table in tables for about in ("scenario", "requirement") if about in table]
         found = [_read(about, table) for about, table in named]
         told = [one for one in found if one.reason not in ("", NOT_LOOKED_AT)]
@@ -49,14 +49,14 @@ class Reasons:
         self._earlier = [one for one in told if not one.check]
 
     def of(self, result: Result, checks: Collection[str]) -> Reason:
-        """The reason of a new entry for this failure. checks: by which the scenario fails, in whichever version."""
+        """The reason of a new entry for this failure. checks: those that the scenario fails, in any version."""
         same = [one for one in self._entries if one.check == result.check]
         own = [one for one in same if one.covers(result)]
         own = [one for one in own if one.name == result.scenario] or own
         if own:
             taken = {_for(one, result) for one in own}
             return taken.pop() if len(taken) == 1 else Reason()
-        if len(checks) == 1:  # the check of an entry of an earlier version is not known, only its scenario
+        if len(checks) == 1:  # an entry in the former format names its scenario, but no check
             earlier = {Reason(one.reason, one.expires) for one in self._earlier if one.covers(result)}
             if len(earlier) == 1:
                 return earlier.pop()
@@ -65,7 +65,7 @@ class Reasons:
 
 
 def _read(about: str, table: Mapping[str, Any]) -> Deviation:
-    """An entry as far as it can be read."""
+    """An entry, as far as it can be read."""
     name, check, reason = (str(table.get(field, "")) for field in (about, "check", "reason"))
     expires, cases = table.get("expires"), table.get("cases")
     until = expires if isinstance(expires, date) else None
@@ -73,7 +73,7 @@ def _read(about: str, table: Mapping[str, Any]) -> Deviation:
 
 
 def _for(entry: Deviation, result: Result) -> Reason:
-    """The reason of an entry for the same scenario and check; it says which cases it was not given for."""
+    """The reason of an entry for the same scenario and check; it lists the cases that it was not given for."""
     more = [case for case in failed_cases(result) if entry.cases and case not in entry.cases]
     if not more:
         return Reason(entry.reason, entry.expires)

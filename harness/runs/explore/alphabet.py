@@ -1,6 +1,6 @@
 """Alphabets: what users, time and the adversary may do in an exploration.
 
-Each is about one part of the protocol, and small enough that all its runs up to a useful length can be made.
+Each covers one part of the protocol, and is small enough to explore all its runs up to a useful length.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from otterproof.harness.wire.mutate import change_field, fragment, truncate
 
 @dataclass(frozen=True)
 class Alphabet:
-    """What may happen.
+    """The moves of an exploration.
 
-    about: in a sentence. start: "scratch", or the version in which the parties have a session. users: what each user
-    may do at any time. alone: what only the user of one party does. reflects: the adversary also hands messages to
-    their sender. pieces: it also hands them over in so many fragments. changes: it also hands them over with one change
-    of each kind. ticks: seconds that may pass. depth: how many moves are explored unless told otherwise; healing: up to
-    this depth, the parties must be able to talk again from every pair of states. replayed: both of a target that is
-    behind a driver. guaranteed: what `check` explores of an engine; replayed_in_check, restored_in_check: of a target
-    behind a driver, without snapshots and with them.
+    about: a sentence. start: "scratch", or the version in which the parties have a session. users: what each user may
+    do at any time. alone: what only one party's user does. reflects: the adversary also returns messages to their
+    sender. pieces: it also delivers them in this many fragments. changes: it also delivers them with one change of each
+    kind. ticks: seconds that may pass. depth: the number of moves explored by default; healing: up to this depth, the
+    parties must be able to talk again from every pair of states. replayed: both depths for a target behind a driver.
+    guaranteed: the depth that `check` explores for an engine; replayed_in_check, restored_in_check: for a target behind
+    a driver, without and with snapshots.
     """
 
     about: str
@@ -43,7 +43,7 @@ class Alphabet:
     ticks: tuple[int, ...] = ()
 
     def suits(self, capabilities: frozenset[str]) -> bool:
-        """Whether a target of these capabilities can have it: in version 2 no two clients can be told apart."""
+        """Whether a target with these capabilities can run it: in version 2, two clients can't be told apart."""
         return self.network == "pair" or {"v3", "instance_tags"} <= capabilities
 
     def actions(self, party: str) -> tuple[User, ...]:
@@ -51,7 +51,7 @@ class Alphabet:
         return (*(User(party, one.action, one.args) for one in self.users), *self.alone.get(party, ()))
 
     def forms(self, message: bytes) -> Iterator[bytes]:
-        """The forms in which the adversary hands a message over besides the one in which it was sent."""
+        """The forms in which the adversary delivers a message, other than the one in which it was sent."""
         parsed = wire.parse(message)
         if self.pieces and parsed.kind in wire.ENCODED:
             yield from fragment(message, -(-len(message) // self.pieces))

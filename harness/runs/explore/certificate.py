@@ -1,4 +1,4 @@
-"""What an exploration can certify: what was looked at, how deep, and what broke a rule."""
+"""What an exploration can certify: what was explored, how deep, and which rules were broken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otterproof.harness.runs.explore.solo import Counterexample
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.version import tool_version
 
-#: Describes what is told of explorations, in `explore --json` and in the result of `check`.
+#: The schema of certificates in `explore --json` and in the results of `check`.
 SCHEMA = Path(__file__).parent / "certificate.schema.json"
 
 
@@ -19,11 +19,11 @@ SCHEMA = Path(__file__).parent / "certificate.schema.json"
 class Certificate:
     """What has been explored so far.
 
-    target, version: who plays the party of that role, or all parties if there is none. depth: all runs of so many moves
-    were looked at. states: how many there are, the first one included. steps: how many moves were looked at. parties:
-    in how many states each party can be. healed: up to this depth, the parties can talk again from every pair of
-    states. seconds: how long it took. found: runs that break a rule, one for each check; but for those that show only
-    at their end, they are one move longer than the depth, unless the exploration went on beyond them.
+    target, version: who plays the party of that role, or all parties if there is no role. depth: all runs of this many
+    moves were explored. states: their number, including the first one. steps: the number of moves explored. parties:
+    how many states each party can be in. healed: up to this depth, the parties can talk again from every pair of
+    states. seconds: the duration. found: one run for each broken check. Such a run is one move longer than the depth,
+    except if the failure shows only at the end of a run, or if the exploration continued after it.
     """
 
     alphabet: str
@@ -39,12 +39,12 @@ class Certificate:
     found: list[Counterexample] = field(default_factory=list)
 
     def mark_known(self, reason_of: Callable[[str], str]) -> None:
-        """Note what is a known deviation. reason_of: why a failure by a check is accepted; "" if it is not."""
+        """Mark known deviations. reason_of: why a check's failures are accepted; "" if they are not."""
         self.found = [replace(one, known=reason_of(one.check)) for one in self.found]
 
 
 def certificates_to_json(certificates: Sequence[Certificate]) -> list[dict[str, Any]]:
-    """Certificates as plain JSON values, as certificate.schema.json has them."""
+    """Certificates as plain JSON values, following certificate.schema.json."""
     return [
         {
             "alphabet": one.alphabet,

@@ -1,8 +1,8 @@
-"""Copies that a driver keeps of itself: with them a target is in an earlier state after one call.
+"""Copies that a driver keeps of itself: one call returns the target to an earlier state.
 
-Only a driver that claims `snapshot` has them, and it has a limited number, so the copy that was not wanted for the
-longest time makes way for a new one. The claim is not just believed: when one of the first copies is restored for the
-first time, the input that came next before is repeated and must lead to the same answer.
+Only a driver that claims `snapshot` has them, and only a limited number, so the least recently used copy makes way for
+a new one. The claim is verified: when one of the first copies is restored for the first time, the input that followed
+it before is repeated and must lead to the same answer.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from otterproof.harness.runs.explore.errors import SnapshotBroken
 from otterproof.harness.targets.driver import DriverParty, DriverTarget, TargetError, TargetUnsupported
 from otterproof.implementations.contract import Event
 
-#: The most copies that a driver is asked to have at a time; their handles are the numbers below. [driver-protocol.md]
+#: The most copies that a driver is asked to keep at a time; their handles are the numbers below. [driver-protocol.md]
 MOST = 64
 
-#: So many copies are put to the proof, in each process.
+#: How many copies are verified, in each process.
 _PROVED = 16
 
 
@@ -33,7 +33,7 @@ class Probe:
 
 @dataclass(slots=True)
 class _Copy:
-    """A copy: its handle, what the party has yet to tell, and an input that has been made from there."""
+    """A copy: its handle, what the party has yet to report, and an input that was given to it in that state."""
 
     handle: int
     late: tuple[Event, ...]
@@ -43,12 +43,12 @@ class _Copy:
 class Copies:
     """The copies of a driver with one party, by the digests of the states.
 
-    Whatever goes wrong with a copy itself is a SnapshotBroken; then the driver is not to be used again.
+    Any problem with a copy itself raises SnapshotBroken; the driver must not be used after that.
     """
 
     def __init__(self, target: DriverTarget, party: DriverParty) -> None:
         self._target, self._party = target, party
-        # The one that was wanted last is at the end.
+        # The most recently used one comes last.
         self._copies: dict[bytes, _Copy] = {}
         self._free = list(range(MOST))
         self._to_prove = _PROVED
@@ -57,7 +57,7 @@ class Copies:
         return state in self._copies
 
     def keep(self, state: bytes) -> None:
-        """Have a copy made of the present state, if the driver can have one more."""
+        """Copy the present state, if the driver has room for one more copy."""
         with self._claimed("snapshot"), suppress(TargetUnsupported):
             if not self._free and self._copies:
                 oldest = next(iter(self._copies))
@@ -69,13 +69,13 @@ class Copies:
                 self._copies[state] = _Copy(self._free.pop(), tuple(self._party.late))
 
     def note(self, state: bytes, probe: Probe) -> None:
-        """An input has been made in a state."""
+        """An input was given in a state."""
         if self._to_prove and (copy := self._copies.get(state)) is not None and copy.probe is None:
             copy.probe = probe
             self._to_prove -= 1
 
     def go_back(self, state: bytes) -> Probe | None:
-        """Have a copy restored; the input to be repeated before it is believed, if any."""
+        """Restore a copy; return the input to repeat before the copy is trusted, if any."""
         copy = self._copies[state] = self._copies.pop(state)
         with self._claimed("restore"):
             self._target.restore(copy.handle)

@@ -1,9 +1,9 @@
-"""Several processes that share one search: each keeps the states that it found, and all agree on what is new.
+"""Several processes that share one search: each keeps the states that it found, and all agree on which are new.
 
-They are forked once the first levels are made, so each begins with a copy of everything known by then, and with a part
-of the states. After each slice of a level every process tells the keys of the states that it found, and is told which
-of them another one found as well and keeps, and which keys are new to it. States themselves never travel. What is
-explored, and how many moves are looked at, is the same for any number of processes.
+They are forked after the first levels, so each starts with everything known by then and a part of the states. After
+each slice of a level, every process sends the keys of the states that it found. It learns which of them another process
+found too and keeps, and which other keys are new. The states themselves are never sent. What is explored, and the
+number of moves, are the same for any number of processes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from otterproof.harness.support.signals import ENDING, end_with_parent
 
 
 class Crew:
-    """Processes that go on with a search. Those that are left are ended by `close`."""
+    """Processes that continue a search. `close` ends those that are left."""
 
     def __init__(self, solo: Solo, processes: int) -> None:
         context = multiprocessing.get_context("fork")
@@ -41,7 +41,7 @@ class Crew:
         return [process for process, _ in self._members]
 
     def slice(self, seconds: float, *, last: bool = False) -> Slice:
-        """As `Solo.slice`, in all processes. WorkersDied, and the CommandError of a process."""
+        """As `Solo.slice`, in all processes. Raises WorkersDied, and the CommandError of a process."""
         slices = [one for one in self._ask("slice", seconds, last) if isinstance(one, Slice)]
         kept: dict[Key, int] = {}
         made = Slice(sizes=_largest(slices))
@@ -79,7 +79,7 @@ class Crew:
             connection.close()
 
     def _ask(self, *words: object) -> list[object]:
-        """Tell all processes to do something, and wait for their answers."""
+        """Send all processes a request, and wait for their answers."""
         answers: dict[int, object] = {}
         for _, connection in self._members:
             _tell(connection, *words)
@@ -101,19 +101,19 @@ class Crew:
 
 
 def _tell(connection: Connection, *words: object) -> None:
-    with suppress(OSError):  # the process is dead, which shows when it is listened to
+    with suppress(OSError):  # a dead process is noticed when its answer is read
         connection.send(words)
 
 
 def _largest(slices: Sequence[Slice]) -> list[int]:
-    """For each party, the most states that a process has seen it in: they see much the same ones."""
+    """For each party, the most states that one process has seen: they see much the same ones."""
     return [max(sizes) for sizes in zip(*(one.sizes for one in slices), strict=True)]
 
 
 def _member(connection: Connection, solo: Solo, number: int, of: int) -> None:
-    """What each process does: take its share of the states, and do what it is told until it is ended."""
+    """The work of each process: take its share of the states, and serve requests until it is ended."""
     for ending in (signal.SIGINT, *ENDING):
-        signal.signal(ending, signal.SIG_IGN)  # they are for the main process, which ends this one
+        signal.signal(ending, signal.SIG_IGN)  # signals are for the main process, which ends this one
     end_with_parent(signal.SIGKILL)
     solo.share(number, of)
     while True:

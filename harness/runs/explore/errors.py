@@ -1,4 +1,4 @@
-"""What ends an exploration before anything can be said of the target: it can't be brought to the same state twice."""
+"""Errors that end an exploration without a verdict: the target can't be brought to the same state twice."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from otterproof.harness.support.exits import DEVIATES, NOT_RUN
 
 
 class NotRepeatable(CommandError):
-    """A target answered differently when the same inputs were repeated, though it says that a seed decides."""
+    """A target answered repeated inputs differently, although it says that a seed decides."""
 
     exit_code = NOT_RUN
 
 
 class SnapshotBroken(NotRepeatable):
-    """A driver claims `snapshot`, and is not again what it was. The claim is about the driver, so this is a verdict."""
+    """A driver claims `snapshot` but does not restore its state. The claim is the driver's, so this is a verdict."""
 
     exit_code = DEVIATES

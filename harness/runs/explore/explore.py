@@ -1,6 +1,6 @@
-"""An exploration, from an alphabet to a certificate: what was looked at, how deep, and what broke a rule.
+"""An exploration, from an alphabet to a certificate: what was explored, how deep, and which rules were broken.
 
-It ends with the first level in which a rule that binds is broken: no shorter run breaks one.
+It ends after the first level in which a binding rule is broken: no shorter run breaks one.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.engines import InProcess, LockstepTarget, Target
 
-#: So many states must wait before they are shared out to several processes.
+#: How many states must be waiting before they are shared among several processes.
 _ENOUGH = 64
 
 
-#: Seconds of a slice: so much work is lost when an exploration is stopped, and as often is told how far it is.
+#: Seconds of a slice: the most work that is lost on an interruption, and the interval of progress reports.
 SLICE = 1.0
 
 #: A target that can be explored.
 Explorable: TypeAlias = InProcess | DriverTarget
 
-#: Told how many more moves have been looked at in the level that is being made.
+#: Called with the number of further moves explored in the present level.
 Pulse = Callable[[int], None]
 
 
 def explorable(target: Target) -> Explorable:
-    """A target, if it can be explored. UsageError.
+    """Check that a target can be explored. Raises UsageError.
 
-    An engine in this process can be taken back to an earlier state. What is behind the driver protocol is brought there
-    again from the beginning, for which its randomness must follow from a seed.
+    An engine in this process can return to an earlier state. A target behind the driver protocol gets there by starting
+    over, so its randomness must follow from a seed.
     """
     if isinstance(target, InProcess):
         return target
@@ -53,10 +53,10 @@ def explorable(target: Target) -> Explorable:
 
 
 def setup_of(alphabet: Alphabet, target: Explorable, role: str = ROLES[0]) -> Setup:
-    """What the runs of an alphabet start from. Engines in lockstep play all parties, another target that of its role.
+    """What the runs of an alphabet start from. Engines in lockstep play all parties; another target plays one role.
 
-    They speak version 3, or version 2 if that is all that the target speaks. UsageError for an alphabet that is about
-    version 3 alone, and for a role of engines in lockstep.
+    They speak version 3, or version 2 if the target speaks only that. Raises UsageError if the alphabet is only for
+    version 3 or a role is given for engines in lockstep.
     """
     version = "3" if "v3" in target.capabilities else "2"
     if not alphabet.suits(target.capabilities):
@@ -71,19 +71,19 @@ def setup_of(alphabet: Alphabet, target: Explorable, role: str = ROLES[0]) -> Se
 
 
 def depths_of(alphabet: Alphabet, target: Explorable) -> tuple[int, int]:
-    """How many moves are explored, and up to how many the parties must be able to talk again."""
+    """The number of moves to explore, and the number up to which the parties must be able to talk again."""
     return (alphabet.depth, alphabet.healing) if isinstance(target, InProcess) else alphabet.replayed
 
 
 def depth_in_check(alphabet: Alphabet, target: Explorable) -> int:
-    """How many moves `check` explores."""
+    """The number of moves that `check` explores."""
     if isinstance(target, InProcess):
         return alphabet.guaranteed
     return alphabet.restored_in_check if "snapshot" in target.capabilities else alphabet.replayed_in_check
 
 
 class Exploration:
-    """Goes through the levels of an alphabet, in one process or in several; to be closed."""
+    """Goes through the levels of an alphabet, in one process or in several; must be closed."""
 
     def __init__(
         self,
@@ -95,15 +95,15 @@ class Exploration:
         keep_going: bool = False,
         folder: Path | None = None,
     ) -> None:
-        """role: whom the target plays, unless it plays all.
+        """role: the party that the target plays, unless it plays all.
 
-        keep_going: do not end with the first level in which a rule that binds is broken.
-        folder: where the state is kept on disk, so that the same exploration can go on after it was stopped. UsageError
-        for an alphabet that the target can't have.
+        keep_going: continue after the first level in which a binding rule is broken. folder: where the state is kept on
+        disk, so that the exploration can resume after an interruption. Raises UsageError for an alphabet that the
+        target can't run.
         """
         self._began = time.monotonic()
         self._alphabet, self._jobs, self._keep_going = ALPHABETS[name], jobs, keep_going
-        #: How many moves are explored, unless told otherwise.
+        #: The default number of moves to explore.
         self.depth, self._healing = depths_of(self._alphabet, target)
         self._crew: Crew | None = None
         self.setup = setup_of(self._alphabet, target, role)
@@ -127,7 +127,7 @@ class Exploration:
         return Search(self._alphabet, self.setup, keep_going=self._keep_going)
 
     def resume(self) -> None:
-        """Go on where the same exploration was stopped, if it was. OutputError."""
+        """Resume this exploration if it was interrupted before. Raises OutputError."""
         if self._journal is None:
             return
         try:
@@ -148,11 +148,11 @@ class Exploration:
         self._began = time.monotonic() - told.seconds
 
     def levels(self, depth: int, pulse: Pulse = lambda _: None) -> Iterator[Certificate]:
-        """Explore to a depth: the certificate so far, after each level. WorkersDied, NotRepeatable, OutputError.
+        """Explore to a depth, yielding a certificate after each level. WorkersDied, NotRepeatable, OutputError.
 
-        Where a rule is broken without a move, depth 0 comes first.
+        If a rule is broken without any move, depth 0 comes first.
 
-        pulse: told after each slice how many moves have been looked at in the level that is being made.
+        pulse: called after each slice with the number of moves explored in the present level.
         """
         so_far = self.certificate
         if self._wrong_without_a_move and not so_far.depth:
@@ -180,7 +180,7 @@ class Exploration:
         return self._keep_going or not any(one.binds for one in self.certificate.found)
 
     def _level(self, deep: int, *, last: bool, pulse: Pulse) -> list[Counterexample]:
-        """Make a level; what broke a rule in it."""
+        """Explore a level; return the rules broken in it."""
         so_far, steps = self.certificate, 0
         found: list[Counterexample] = []
         while True:
@@ -200,7 +200,7 @@ class Exploration:
             pulse(steps)
 
     def _note(self, found: Sequence[Counterexample]) -> None:
-        """Keep the first counterexample to each check."""
+        """Keep the first counterexample for each check."""
         known = {one.check for one in self.certificate.found}
         for one in found:
             if one.check not in known:
@@ -208,7 +208,7 @@ class Exploration:
                 self.certificate.found.append(one)
 
     def _share_out(self) -> None:
-        """From now on several processes work, if there is enough to do and the system can fork."""
+        """Start several processes, if there is enough to do and the system can fork."""
         able = self._jobs > 1 and "fork" in multiprocessing.get_all_start_methods()
         if self._crew is None and able and len(self._solo.now) >= _ENOUGH:
             self._crew = Crew(self._solo, self._jobs)

@@ -1,7 +1,7 @@
-"""A value as text, the same in every process and on every run.
+"""A value as text that is the same in every process and on every run.
 
-Python's own form of a set depends on how it was made, and that of a dataclass may leave fields out. Every state that an
-exploration reaches is put into this form, so what can be worked out once for a type is.
+Python's own repr of a set depends on how the set was made, and that of a dataclass may leave out fields. Every state
+that an exploration reaches is converted, so whatever can be worked out once for each type is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _Former: TypeAlias = Callable[[Any], str]
 
 
 class _Formers(dict[type, _Former]):
-    """How the values of each type are formed."""
+    """The converter for each type of value."""
 
     def __missing__(self, kind: type) -> _Former:
         made = self[kind] = _former(kind)
@@ -28,7 +28,7 @@ _formers = _Formers()
 
 
 def form(value: object) -> str:
-    """The form of a value that is made of dataclasses, containers and plain values: all of it."""
+    """The complete text form of a value made of dataclasses, containers and plain values."""
     return _formers[type(value)](value)
 
 
@@ -46,7 +46,7 @@ def _former(kind: type) -> _Former:
 
 
 def _names(kind: type) -> tuple[str, ...] | None:
-    """What a value of a type is made of: all fields of a dataclass, or the public slots of a type without a form.
+    """The parts of a value of this type: all fields of a dataclass, or the public slots of a type without a form.
 
     None for types that have a form of their own.
     """

@@ -1,4 +1,4 @@
-"""A run that an exploration found, as a program: it is run again by itself, and kept as `fuzz` keeps its findings."""
+"""A run that an exploration found, as a program: it is run again on its own, and kept as `fuzz` keeps its findings."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from otterproof.harness.targets.registry import file_name
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A counterexample, the program that makes its run, and what failed when that was run by itself.
+    """A counterexample, its run as a program, and what failed when that program ran on its own.
 
-    steps: of the run, in words. record: None if nothing failed, which is a defect of the exploration. transcript: the
-    file that has the run; test: the one that fails for as long as the target does this.
+    steps: the run in words. record: None if nothing failed, which is a defect of the exploration. transcript: the file
+    with the run; test: the one that fails as long as the target does this.
     """
 
     alphabet: str
@@ -40,7 +40,7 @@ class Found:
 
     @property
     def level(self) -> Level:
-        """How binding the rule is that is broken."""
+        """How binding the broken rule is."""
         return self.record.level if self.record is not None else Level.MUST
 
 
@@ -53,10 +53,10 @@ def keep(
     command: str | None = None,
     passed: Collection[str] = (),
 ) -> Found:
-    """Run a counterexample again, and write its transcript, and a test if it failed again. OutputError.
+    """Run a counterexample again; write its transcript, and a test if it failed again. Raises OutputError.
 
-    command: what the target runs, if it is a command of the user's. passed: checks that failed elsewhere; demands by
-    them are not made on the way.
+    command: the target's command, if it is the user's. passed: checks that failed elsewhere and are not made on the
+    way.
     """
     with excusing({check for check in passed if check != one.check}):
         return _keep(alphabet, setup, target, one, folder, command)
@@ -83,10 +83,10 @@ def _keep(
 
 
 def program_of(setup: Setup, found: Counterexample) -> Program:
-    """The program that makes the run.
+    """The program of a counterexample's run.
 
-    A message that was sent in the run is handed over by its place in the history, so that the program has the same
-    meaning where other bytes are sent. What the adversary never handed over is lost before the parties talk again.
+    A message that was sent in the run is identified by its position in the history, so that the program means the same
+    if other bytes are sent. Messages that the adversary never delivered are dropped before the parties talk again.
     """
     if not found.moves and not found.at_end:
         return Program(setup, ())

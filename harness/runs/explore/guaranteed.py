@@ -1,8 +1,7 @@
-"""What `check` explores: every alphabet that suits a target, to the depth that it guarantees.
+"""What `check` explores: every alphabet that suits a target, to a guaranteed depth.
 
-The depths are such that all of them together take a few seconds for an engine, beside some minutes of scenarios. A
-target behind a driver is explored for a share of the time that the scenarios took, at most; a certificate tells the
-depth that was reached.
+All of them together take a few seconds for an engine, compared to minutes for the scenarios. A target behind a driver
+is explored for at most a share of the time that the scenarios took; the certificate gives the depth that was reached.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.driver import TargetError
 from otterproof.harness.targets.engines import InProcess, Target
 
-#: The share of the time of the scenarios that exploring a target behind a driver may take.
+#: The share of the scenarios' time that exploring a target behind a driver may take.
 SHARE = 0.2
 
 
@@ -34,10 +33,10 @@ class _TimeUp(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a run allows an exploration.
+    """The limits of an exploration within a run.
 
-    in_time: asked now and then; once it says no, that is all. seconds: how long the scenarios took. reason_of: why a
-    failure by a check is accepted; "" if it is not.
+    in_time: asked now and then; the exploration stops when it says no. seconds: how long the scenarios took. reason_of:
+    why a check's failures are accepted; "" if they are not.
     """
 
     in_time: Callable[[], bool]
@@ -54,7 +53,7 @@ def can_be_explored(target: Target) -> TypeGuard[Explorable]:
 
 
 def explore_guaranteed(target: Explorable, jobs: int, folder: Path, allowance: Allowance) -> Iterator[AlphabetExplored]:
-    """Explore to the depths that are guaranteed. folder: for what is found. OutputError, WorkersDied."""
+    """Explore to the guaranteed depths. folder: for what is found. Raises OutputError, WorkersDied."""
     ends = time.monotonic() + allowance.seconds * SHARE
     suitable = [name for name, alphabet in ALPHABETS.items() if alphabet.suits(target.capabilities)]
     with closing(target):
@@ -67,7 +66,7 @@ def explore_guaranteed(target: Explorable, jobs: int, folder: Path, allowance: A
 def _explored(
     name: str, target: Explorable, jobs: int, folder: Path, allowance: Allowance, until: float | None
 ) -> AlphabetExplored:
-    """Explore an alphabet. until: the time, by the monotonic clock, to stop at."""
+    """Explore an alphabet. until: the time to stop at, by the monotonic clock."""
 
     def pulse(_: int) -> None:
         if not allowance.in_time() or (until is not None and time.monotonic() >= until):
@@ -82,7 +81,7 @@ def _explored(
                 pulse(0)
     except _TimeUp:
         pass
-    except (NotRepeatable, TargetError) as error:  # scenarios judge what it is about
+    except (NotRepeatable, TargetError) as error:  # the scenarios judge what this is about
         why = str(error)
     certificate.mark_known(allowance.reason_of)
     checks = [one.check for one in certificate.found]

@@ -1,9 +1,9 @@
-"""The state of an exploration on disk: what has been found so far, so that it can go on after it was stopped.
+"""The state of an exploration on disk, so that it can resume after an interruption.
 
-A file of JSON lines. The first says what is explored, and by which program; each other line is a slice of a level, or
-the end of one. A state is written down as the number of the state before it and the label of the move that leads to it.
-To go on, all these moves are made again, one for each state: a part of the work, for most moves lead to states that are
-known. A last line that is not whole is passed over, as is a file of another exploration.
+A file of JSON lines. The first line says what is explored, and by which program; each other line is a slice of a level,
+or the end of one. A state is recorded as the number of the state before it and the label of the move that leads to it.
+Resuming repeats these moves, one for each state. That is a fraction of the work, because most moves lead to known
+states. An incomplete last line is ignored, and so is the file of another exploration.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from otterproof.harness.support.outputs import OutputError
 #: The version of the format.
 FORMAT = 1
 
-#: The form of the header, which says what is explored.
+#: The type of the header, which says what is explored.
 Header = Mapping[str, Any]
 
 
 @cache
 def program_digest() -> str:
-    """A digest of Otterproof's own sources: with others, the same moves may lead to other states."""
+    """A digest of Otterproof's own sources: with other sources, the same moves may lead to other states."""
     digest = hashlib.sha256()
     folder = File(otterproof.__path__[0])
     for file in sorted([*folder.rglob("*.py"), *folder.rglob("*.toml")]):
@@ -40,26 +40,26 @@ def program_digest() -> str:
 
 
 class Stale(Exception):
-    """A journal does not fit what is explored now."""
+    """A journal does not match what is explored now."""
 
 
 class Journal:
     """The file of one exploration."""
 
     def __init__(self, file: File, header: Header) -> None:
-        """header: what tells this exploration from others."""
+        """header: what distinguishes this exploration from others."""
         self._file = file
         self._header = {"format": FORMAT, **header, "program": program_digest()}
         self._numbers: dict[Key, int] = {}
         self._made = [one for one in (file.parent, *file.parent.parents) if not one.exists()]
 
     def begin(self, root: Key) -> None:
-        """Begin a new file. OutputError."""
+        """Begin a new file. Raises OutputError."""
         self._numbers = {root: 0}
         self._write("w", self._header)
 
     def slice(self, depth: int, made: Slice, seconds: float) -> None:
-        """Note a slice of the level after this depth. OutputError."""
+        """Record a slice of the level after this depth. Raises OutputError."""
         new = []
         for key, one in made.new.items():
             new.append([self._numbers[one.before], one.label, _written(one.fresh)])
@@ -80,19 +80,19 @@ class Journal:
         )
 
     def level(self, depth: int, healed: int, found: list[Counterexample]) -> None:
-        """Note that a level is done. OutputError."""
+        """Record that a level is done. Raises OutputError."""
         told = [[one.check, one.detail, one.at_end, one.labels] for one in found]
         self._write("a", {"done": depth, "healed": healed, "found": told})
 
     def remove(self) -> None:
-        """The exploration is over: nothing is to be gone on with."""
+        """The exploration is over; delete the file, since there is nothing to resume."""
         with suppress(OSError):
             self._file.unlink()
             for folder in self._made:
-                folder.rmdir()  # unless there is anything in it
+                folder.rmdir()  # fails if it has other files
 
     def read(self) -> Iterator[Mapping[str, Any]]:
-        """The lines after the header; none if there is no file. Stale."""
+        """The lines after the header; none if there is no file. Raises Stale."""
         try:
             lines = self._file.read_bytes().split(b"\n")[:-1]
         except OSError:
@@ -114,19 +114,19 @@ class Journal:
             raise OutputError(self._file, error) from error
 
     def retrace(self, solo: Solo) -> Retraced:
-        """Bring a search to where the journal ends. Stale; then the search can't be used any more. OutputError."""
+        """Bring a search to where the journal ends. Raises OutputError, or Stale, which makes the search unusable."""
         retraced = Retraced(self, solo, self._numbers)
         try:
             whole = self._file.read_bytes().rfind(b"\n") + 1 if self._file.exists() else 0
             if whole:
-                os.truncate(self._file, whole)  # what comes now begins a line
+                os.truncate(self._file, whole)  # so that new data begins on a new line
         except OSError as error:
             raise OutputError(self._file, error) from error
         return retraced
 
 
 class Retraced:
-    """What a journal tells of an exploration. depth, steps, seconds, sizes, healed: as in the certificate."""
+    """What a journal says about an exploration. depth, steps, seconds, sizes, healed: as in the certificate."""
 
     def __init__(self, journal: Journal, solo: Solo, numbers: dict[Key, int]) -> None:
         self.depth = self.steps = self.healed = 0

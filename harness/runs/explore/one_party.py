@@ -1,10 +1,10 @@
-"""What one party can become: a graph of states, each made once, whatever the others do meanwhile.
+"""The states of one party: a graph in which each state is made once, whatever the others do meanwhile.
 
 A node is a state of the party with everything that belongs to it: the engines, the model that follows them, and the
-memory of the oracles that look at one party alone. An edge is an input and what it leads to. It is worked out and
-judged when it is first taken; from then on it is looked up. Two nodes are the same if the model's state, what the party
-shows of its state, and all the secrets that it holds are the same. Where no model follows, all of the engine's own
-state must be the same instead of the model's.
+memory of the oracles that look at one party alone. An edge is an input and what it leads to; it is computed and judged
+when it is first taken, and looked up from then on. Two nodes are the same if the model's state, the state that the
+party shows, and all its secrets are the same. If no model follows, the engine's whole state is compared instead of the
+model's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from otterproof.implementations.contract import (
     Policy,
 )
 
-#: An input: the action, and its arguments in their order.
+#: An input: the action, and its arguments in order.
 Input: TypeAlias = tuple[str, tuple[tuple[str, object], ...]]
 
 #: The oracles that judge each party by itself, and those that look at both sides.
@@ -47,10 +47,10 @@ TWO_SIDED = tuple(name for name, oracle in ORACLES.items() if not oracle.one_sid
 
 
 class Node:
-    """A state of one party.
+    """One state of a party.
 
-    id: a digest of all that makes it up, the same in every process. moment: a snapshot of the party. memory: of the
-    oracles that judge it by itself. shown, secrets: what the party shows of itself.
+    id: a digest of the whole state, the same in every process. moment: a snapshot of the party. memory: of the oracles
+    that judge it by itself. shown, secrets: what the party shows of itself.
     """
 
     __slots__ = ("edges", "id", "memory", "moment", "now", "secrets", "shown")
@@ -75,10 +75,10 @@ class Node:
 
 @dataclass(slots=True)
 class Edge:
-    """What an input leads to: events, messages among them, and a node; or an exception.
+    """The result of an input: events, including messages, and a node; or an exception.
 
-    idle: nothing has changed and nothing was sent, so the run is where it was. judged: the oracles that look at both
-    sides have seen it, which for an idle edge is enough.
+    idle: nothing changed and nothing was sent, so the run is where it was. judged: the oracles that look at both sides
+    have seen it, which for an idle edge is enough.
     """
 
     events: Sequence[Event] = ()
@@ -91,9 +91,9 @@ class Edge:
 
 
 class Passing:
-    """The demands that are not made any more, since they have failed once.
+    """Demands that are no longer made, because they have failed once.
 
-    Those that do not bind always become such, so that what is behind them is found as well; the others do if the
+    Non-binding demands always become such, so that problems behind them are found too; binding ones do if the
     exploration is to keep going.
     """
 
@@ -102,11 +102,11 @@ class Passing:
         self._checks: set[str] = set()
 
     def excusing(self) -> AbstractContextManager[set[str]]:
-        """Inside, these demands are not made."""
+        """A context in which these demands are not made."""
         return excusing(self._checks)
 
     def goes_on(self, error: Exception) -> bool:
-        """Whether a demand that has just failed is not made any more."""
+        """Whether the run continues after this failed demand, which is then no longer made."""
         if not isinstance(error, DemandFailed) or error.check in self._checks:
             return False
         if not self._keep_going and level_of(error.check) is Level.MUST:
@@ -116,7 +116,7 @@ class Passing:
 
 
 class PassedOver(Exception):
-    """A demand failed on the way, and the run goes on beyond: told once, where the edge is first taken."""
+    """A demand failed on the way, and the run continues; reported once, when the edge is first taken."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -124,7 +124,7 @@ class PassedOver(Exception):
 
 
 class _BranchingModel(PartyModel):
-    """A model whose snapshots leave the book alone: all branches share it, for a name has the same value in each."""
+    """A model whose snapshots exclude the book: all branches share it, because a name has the same value in each."""
 
     def snapshot(self) -> object:
         return self.state
@@ -136,12 +136,12 @@ class _BranchingModel(PartyModel):
 
 
 class ExploredParty(ActionDispatcher):
-    """A party that walks about its graph of states; its snapshots are nodes.
+    """A party that walks its graph of states; its snapshots are nodes.
 
-    party: what is explored, which must have snapshots. book: the names that the models of all parties share; None: no
-    model follows. foreign: the capabilities of a party that is not an engine of this project, None
-    for an engine. passing: shared by all parties. drawn: what its source of randomness has given in any of its states;
-    in each of them the same value stands for the same label and number.
+    party: the explored party, which must have snapshots. book: the names that the models of all parties share; None: no
+    model follows. foreign: the capabilities of a party that is not an engine of this project; None for an engine.
+    passing: shared by all parties. drawn: what its source of randomness has given in any of its states; in each of
+    them, the same label and number give the same value.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class ExploredParty(ActionDispatcher):
 
     @property
     def size(self) -> int:
-        """How many states the party has been seen in."""
+        """The number of states that the party has been seen in."""
         return len(self._nodes)
 
     def inspect(self) -> PartySnapshot | None:
@@ -213,7 +213,7 @@ class ExploredParty(ActionDispatcher):
         self._do("set_policy", policy=policy)
 
     def edge(self, action: str, args: Mapping[str, object]) -> Edge:
-        """The edge from where the party is. It stays there."""
+        """The edge from the party's present state. The party stays there."""
         key = action, tuple(args.items())
         known = self.node.edges.get(key)
         if known is None:
@@ -245,7 +245,7 @@ class ExploredParty(ActionDispatcher):
                 return edge
 
     def _attempt(self, action: str, args: Mapping[str, object]) -> Edge:
-        """The edge as it is worked out once. DemandFailed; other failures are the edge's."""
+        """Compute an edge. Raises DemandFailed; other failures are stored in the edge."""
         node = self.node
         if self._live is not node:
             self._copyable.restore(node.moment)
@@ -261,7 +261,7 @@ class ExploredParty(ActionDispatcher):
                     events = self._world.step(self.name, action, args)
         except (DemandFailed, NotRepeatable):
             raise
-        except Exception as error:  # noqa: BLE001 (it is kept, and raised where the run gets here)
+        except Exception as error:  # noqa: BLE001 (it is stored, and raised when a run gets here)
             return Edge(failure=error, impossible=isinstance(error, TargetUnsupported))
         finally:
             self._world.network.history.clear()
@@ -278,7 +278,7 @@ class ExploredParty(ActionDispatcher):
         self._world.now = now
 
     def _reached(self) -> Node:
-        """The node of the state that the party is in now."""
+        """The node of the party's present state."""
         shown = state_of(self.party)
         secrets = self.party.secrets() if isinstance(self.party, ShowsSecrets) else {}
         moment = self._copyable.snapshot()

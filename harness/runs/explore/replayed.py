@@ -1,10 +1,10 @@
-"""A party that can be taken back to an earlier state because it is made again: every input that led there is repeated.
+"""A party that returns to an earlier state by being recreated and given the same inputs again.
 
 This is how a target behind the driver protocol is explored. A snapshot is the party's past: its inputs and the events
-that each led to. When an input is repeated, its events must be the same to the byte, so the target's randomness must
-follow from a seed; where they are not the same, nothing can be said about the target. Two pasts are never taken for the
-same state, for a target may remember what it does not show. A driver that keeps copies of itself goes back to the
-nearest one, and only what came after it is repeated (copies.py).
+that each led to. A repeated input must give the same events to the byte, so the target's randomness must follow from a
+seed; if the events differ, the target can't be explored. Two pasts never count as the same state, because a target may
+remember what it does not show. A driver that keeps copies of itself returns to the nearest one, and only later inputs
+are repeated (copies.py).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Playable(Party, Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Past:
-    """What became of a party: the past before, the last input, the events it led to, and a digest of all inputs.
+    """A party's history: the past before, the last input, the events it led to, and a digest of all inputs.
 
     asked: its user is being asked for the SMP secret.
     """
@@ -63,7 +63,7 @@ class Past:
         return self.digest.hex()
 
     def inputs(self) -> list[Past]:
-        """All of it, from the first input on."""
+        """The whole history, from the first input on."""
         found: list[Past] = []
         at: Past | None = self
         while at is not None:
@@ -73,10 +73,10 @@ class Past:
 
 
 class ReplayedParty(ActionDispatcher):
-    """A party of a target, which is asked to play it again whenever it is to be in another state.
+    """A party of a target, which is recreated whenever it must be in another state.
 
-    target: opens the target. Each process opens one of its own, for a driver serves one process. copying: a driver that
-    can keep copies of itself does.
+    target: opens the target; each process opens one of its own, because a driver serves one process. copying: use the
+    copies of a driver that can keep them.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class ReplayedParty(ActionDispatcher):
         self._party: Party | None = None
         self._target: Target | None = None
         self._copies: Copies | None = None
-        self._restored = False  # what the party is follows from a copy
-        self._astray = False  # it has been told what is in no past
+        self._restored = False  # the party's state comes from a copy
+        self._astray = False  # it was given an input that is in no past
         self._live: Past | None = None
         self._past: Past | None = None
         self._untold: set[tuple[str, str]] = set()
@@ -97,7 +97,7 @@ class ReplayedParty(ActionDispatcher):
 
     @property
     def untold(self) -> Collection[tuple[str, str]]:
-        """All that the party was ever seen to leave out, as `LeavesOut` has it."""
+        """Everything that the party was ever seen to leave out, in the form of `LeavesOut`."""
         return self._untold
 
     def snapshot(self) -> object:
@@ -132,7 +132,7 @@ class ReplayedParty(ActionDispatcher):
         return came
 
     def _told(self, party: Party, action: str, args: Mapping[str, object]) -> tuple[Event, ...]:
-        """What an input leads to. A breakdown counts only if it happens without copies as well."""
+        """The events of an input. A breakdown counts only if it also happens without copies."""
         try:
             return self._asked(party, action, args)
         except TargetUnsupported:
@@ -152,7 +152,7 @@ class ReplayedParty(ActionDispatcher):
         return SnapshotBroken(f"{self._make[0]}: the driver claims `snapshot`, and after `restore` {what}")
 
     def _there(self) -> Party:
-        """The party, where it is to be."""
+        """The party, brought to the state where it should be."""
         ours = self._process == os.getpid()
         if self._party is not None and ours and self._live is self._past and not self._astray:
             return self._party
@@ -179,7 +179,7 @@ class ReplayedParty(ActionDispatcher):
             copies.go_back(state)
 
     def _repeat(self, party: Party, inputs: Sequence[Past | Probe]) -> None:
-        """Repeat inputs. NotRepeatable."""
+        """Repeat inputs. Raises NotRepeatable."""
         for one in inputs:
             try:
                 came = self._asked(party, one.action, one.args)
@@ -196,7 +196,7 @@ class ReplayedParty(ActionDispatcher):
                 )
 
     def _again(self) -> Party:
-        """The party when it is new."""
+        """The party, newly created."""
         if self._target is None or self._process != os.getpid():
             self._target, self._process = self._open(), os.getpid()
         self._party = self._copies = None
@@ -209,7 +209,7 @@ class ReplayedParty(ActionDispatcher):
         return party
 
     def _asked(self, party: Party, action: str, args: Mapping[str, object]) -> tuple[Event, ...]:
-        """What an input leads to. After an error the party is not to be used again."""
+        """The events of an input. After an error the party must not be used again."""
         self._party = None
         came = tuple(getattr(party, action)(**args) or ())
         self._party = party
@@ -229,5 +229,5 @@ def _asked(before: bool, action: str, came: Sequence[Event]) -> bool:
 
 
 def _digest(past: Past | None) -> bytes:
-    """What tells a past from all others."""
+    """A digest that identifies a past."""
     return past.digest if past is not None else b""

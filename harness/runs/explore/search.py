@@ -1,9 +1,9 @@
 """The search: states level by level, each expanded once, every new step judged.
 
-A state is a node of each party's graph, and the messages that the adversary holds. Its key is made of digests, so that
-it is the same in every process. Of two moves of different parties that do not need each other, only one order is
-tried: after a move of the first party, the others only receive what that move sent. The state at which the other order
-arrives is the same, and is reached at the same depth, for the moves of the first party are never left out.
+A state consists of a node of each party's graph and the messages that the adversary holds. Its key is made of digests,
+so it is the same in every process. If two parties make independent moves, only one order is tried: after a move of the
+first party, the others only receive what that move sent. The other order leads to the same state at the same depth,
+because moves of the first party are never skipped.
 """
 
 from __future__ import annotations
@@ -32,34 +32,33 @@ from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
 #: Sums of digests are taken modulo this.
 _SPACE = 1 << 128
 
-#: A state's key: the digests of its nodes, and the sum of those of its messages.
+#: A state's key: the digests of its nodes, and the sum of its messages' digests.
 Key: TypeAlias = bytes
 
-#: A move, as it is known in every process and in every run of the same search: the number of the party, and the number
-#: of what its user does; or the number of the party, the digest of a message, and the number of its form; or (-1, the
-#: number of the time that passes).
+#: A move, labelled the same in every process and every run of one search: (party number, number of the user's action);
+#: (party number, digest of a message, number of its form); or (-1, number of the time step).
 Label: TypeAlias = tuple[int, ...]
 
-#: What parties other than the first may receive next, if nothing else is worth trying; None: all.
+#: What parties other than the first may receive next, if nothing else is worth trying; None: everything.
 Fresh: TypeAlias = frozenset[int] | None
 
 
 def narrowed(one: Fresh, other: Fresh) -> Fresh:
-    """What is left to be tried in a state that is reached in two ways: what neither of them makes needless."""
+    """What is left to try in a state that was reached in two ways: what neither of them makes redundant."""
     if one is None or other is None:
         return other if one is None else one
     return one & other
 
 
 class Path(NamedTuple):
-    """How a state was reached: the state before it, by its own path, and the last move. None at the root."""
+    """How a state was reached: the path of the state before it, and the last move. None at the root."""
 
     before: Path | None
     move: Move
     label: Label
 
     def all(self) -> list[Path]:
-        """The paths to all states on the way, in their order."""
+        """The paths to all states on the way, in order."""
         found: list[Path] = []
         at: Path | None = self
         while at is not None:
@@ -70,11 +69,11 @@ class Path(NamedTuple):
 
 @dataclass(slots=True)
 class State:
-    """A state that is to be expanded.
+    """A state to expand.
 
-    nodes: of the parties, in their order. held: the digests of the messages that the adversary holds. total: their sum.
-    fresh: those that the last move sent, if that was one of the first party; else None. If moves of the first party led
-    here in several ways, those that all of them sent. memory: of the oracles that look at both sides.
+    nodes: of the parties, in order. held: the digests of the messages that the adversary holds. total: their sum.
+    fresh: the messages that the last move sent, if the first party made it; else None. If several moves of the first
+    party led here, those that all of them sent. memory: of the oracles that look at both sides.
     """
 
     key: Key
@@ -88,7 +87,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A step that broke a rule, or at whose end the parties could not talk again (at_end)."""
+    """A step that broke a rule, or after which the parties could not talk again (at_end)."""
 
     path: Path | None
     error: Exception
@@ -97,10 +96,10 @@ class Broken:
 
 @dataclass(slots=True)
 class Expansion:
-    """What one more move in a state gave.
+    """The results of one more move in a state.
 
-    reached: the states that are new, by their keys. again: those that are not, and what is fresh in them now, unless
-    that is everything. steps: how many moves were looked at.
+    reached: the new states, by their keys. again: known states that were reached, and what is now fresh in them, unless
+    that is everything. steps: how many moves were tried.
     """
 
     reached: dict[Key, State] = field(default_factory=dict)
@@ -111,13 +110,13 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A message that the adversary holds. moves: how it is handed over, by the number of the party that receives it."""
+    """A message that the adversary holds. moves: its deliveries, by the number of the receiving party."""
 
     moves: Mapping[int, tuple[Inject, ...]]
 
 
 def _party(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> Party:
-    """Who plays a party; a target that is not an engine in this process plays it again for each state."""
+    """Create a party's player; a target that is not an engine in this process is recreated for each state."""
     target = setup.target
     if isinstance(target, DriverTarget) and name == setup.role:
         # From scratch there is little to repeat, and a copy of a driver would cost more than that.
@@ -126,19 +125,19 @@ def _party(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> Pa
 
 
 class Search:
-    """Expands states. The same search must expand all the states that it has made."""
+    """Expands states. A state must be expanded by the search that made it."""
 
     def __init__(self, alphabet: Alphabet, setup: Setup, *, reduced: bool = True, keep_going: bool = False) -> None:
-        """setup: what the parties are made from. reduced: of two moves that do not need each other, try one order.
+        """setup: what the parties are made from. reduced: try one order of independent moves.
 
-        keep_going: what breaks a rule that binds is told once as well, and the run goes on beyond it.
+        keep_going: also report failures of binding rules just once, and continue the run.
         """
         self._alphabet, self._reduced = alphabet, reduced
         self._passing = Passing(keep_going=keep_going)
         configs = setup.configs()
         entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
         made = {name: _party(setup, name, config, entropy[name]) for name, config in configs.items()}
-        # The model follows all of them or none. [otterproof.harness.runs.fuzz.case]
+        # The model follows all parties or none. [otterproof.harness.runs.fuzz.case]
         book = NameTable() if all(isinstance(party, LockstepParty) for party in made.values()) else None
         foreign = {} if setup.in_process else {setup.role: setup.capabilities}
         self.parties = [
@@ -157,16 +156,16 @@ class Search:
         self._held: dict[int, _Held] = {}
         self._known: dict[tuple[str, bytes], int] = {}
         self._healed: set[Key] = set()
-        #: What broke a rule on the way to the root, and whether it was reached.
+        #: The rules broken on the way to the root, and whether the root was reached.
         self.opening: list[Broken] = []
         self.opened = self._open(setup)
         self.root = self._here()
         self._clear()
 
     def _open(self, setup: Setup) -> bool:
-        """Bring about the sessions in which all runs begin; whether that came to an end.
+        """Establish the sessions in which all runs begin; return whether that worked.
 
-        TargetError where a target behind a driver breaks down: nothing can be found out about it then.
+        Raises TargetError if a target behind a driver breaks down, since nothing can be explored then.
         """
         moves = [move for move in map(setup.fitted, opening(setup)) if move is not None]
         made, errors = self._attempt(self._here(), lambda: self._world.run(moves))
@@ -176,7 +175,7 @@ class Search:
         return made
 
     def _here(self) -> State:
-        """The state that the world is in, if nothing leads there but what has been sent since it was cleared."""
+        """The world's present state, with only the messages sent since it was cleared."""
         held = self._sent()
         total = sum(held) % _SPACE
         nodes = tuple(party.node for party in self.parties)
@@ -190,11 +189,11 @@ class Search:
 
     @property
     def sizes(self) -> list[int]:
-        """How many states each party has been seen in."""
+        """The number of states in which each party has been seen."""
         return [party.size for party in self.parties]
 
     def expand(self, state: State, seen: set[Key]) -> Expansion:
-        """Make every move in a state. seen: the keys of states that are not new; those of new ones are added."""
+        """Make every move in a state. seen: the keys of known states; those of new ones are added."""
         found = Expansion()
         for label, move, edge in self._moves(state):
             if edge is not None and edge.impossible:
@@ -212,7 +211,7 @@ class Search:
         return found
 
     def follow(self, state: State, label: Label, fresh: Fresh) -> State | None:
-        """The state to which a move leads; None if nothing can be found out about it. fresh: in that state."""
+        """The state to which a move leads; None if that can't be found out. fresh: in that state."""
         found = Expansion()
         path = Path(state.path, self.move(label), label)
         if not self._made(state, path, found):
@@ -223,7 +222,7 @@ class Search:
         return reached
 
     def move(self, label: Label) -> Move:
-        """The move of a label, once the message that it hands over has been sent. LookupError."""
+        """The move with a label; the message that it delivers must have been sent. Raises LookupError."""
         if label[0] < 0:
             return Tick(self._alphabet.ticks[label[1]])
         if len(label) == 2:
@@ -232,7 +231,7 @@ class Search:
         return self._held[digest].moves[number][form]
 
     def heal(self, state: State) -> list[Broken]:
-        """Have the parties talk again, once from each pair of nodes; what went wrong when they tried."""
+        """Have the parties talk again, once from each pair of nodes; return what went wrong."""
         pair = b"".join(node.id.to_bytes(16, "big") for node in state.nodes)
         if pair in self._healed:
             return []
@@ -241,13 +240,13 @@ class Search:
         return [Broken(state.path, error, at_end=True) for error in errors]
 
     def _made(self, state: State, path: Path, found: Expansion) -> bool:
-        """Make a move in a state; whether it came to an end."""
+        """Make a move in a state; return whether it completed."""
         made, errors = self._attempt(state, lambda: self._world.apply(path.move))
         found.broken += [Broken(path, error) for error in errors]
         return made
 
     def _attempt(self, state: State, what: Callable[[], object]) -> tuple[bool, list[Exception]]:
-        """Do something in a state: whether it came to an end, and what went wrong on the way."""
+        """Do something in a state; return whether it completed, and what went wrong on the way."""
         errors: list[Exception] = []
         while True:
             self._go_to(state)
@@ -258,7 +257,7 @@ class Search:
                 raise
             except PassedOver as passed:
                 errors.append(passed.error)
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is told, and where)
+            except Exception as error:  # noqa: BLE001 (every error is reported, with its place)
                 errors.append(error)
                 if not self._passing.goes_on(error):
                     return False, errors
@@ -266,7 +265,7 @@ class Search:
                 return True, errors
 
     def _moves(self, state: State) -> Iterator[tuple[Label, Move, Edge | None]]:
-        """The moves that are to be made in a state; with its edge, where one party alone moves."""
+        """The moves to make in a state, each with its edge if only one party moves."""
         for number, party in enumerate(self.parties):
             later = self._reduced and number > 0 and state.fresh is not None
             node = state.nodes[number]
@@ -283,7 +282,7 @@ class Search:
             yield (-1, index), Tick(seconds), None
 
     def _arrive(self, before: State, path: Path, of_first: bool, seen: set[Key], found: Expansion) -> None:
-        """Note the state that the world is in now. of_first: the first party has moved."""
+        """Record the world's present state. of_first: the first party has moved."""
         new = self._sent() - before.held
         total = (before.total + sum(new)) % _SPACE
         nodes = tuple([party.node for party in self.parties])
@@ -305,17 +304,17 @@ class Search:
         self._clear()
 
     def _clear(self) -> None:
-        """Nothing is under way but what the adversary holds."""
+        """Drop all messages under way; only the adversary's remain."""
         self._world.network.history.clear()
         for queue in self._world.network.queues.values():
             queue.clear()
 
     def _sent(self) -> frozenset[int]:
-        """The messages that have been sent since the world was cleared."""
+        """The messages that were sent since the world was cleared."""
         return frozenset([self._digest(one.sender, one.message) for one in self._world.network.history])
 
     def _digest(self, sender: str, message: bytes) -> int:
-        """The digest of a message and of who sent it; from now on it can be handed over."""
+        """The digest of a message and its sender; from now on the message can be delivered."""
         known = self._known.get((sender, message))
         if known is None:
             digest = blake2b(sender.encode() + b" " + message, digest_size=16).digest()
@@ -328,11 +327,11 @@ class Search:
 
 
 def _may_answer(node: Node) -> bool:
-    """Whether a user may answer SMP: an engine refuses it unasked, and other targets leave that to applications."""
+    """Whether a user may answer SMP: an engine refuses it unasked, other targets leave that to applications."""
     return not isinstance(node.moment, Past) or node.moment.asked
 
 
 def _key(nodes: Sequence[Node], total: int) -> Key:
-    """What tells a state from all others."""
+    """A state's key, which identifies it."""
     parts = [*(node.id for node in nodes), total]
     return blake2b(b"".join([part.to_bytes(16, "big") for part in parts]), digest_size=16).digest()

@@ -1,7 +1,7 @@
-"""A search in one process: the states that are to be expanded in this level, and those of the next.
+"""A search in one process: the states to expand in this level, and those of the next.
 
-A level is made in slices, each as long as some seconds allow. After a slice all that is new is known by its key and by
-how it was reached, so that other processes can be told (crew.py), and a file can have it (journal.py).
+A level is explored in slices of some seconds. After a slice, every new state is known by its key and by how it was
+reached, so that it can be shared with other processes (crew.py) and written to a file (journal.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from otterproof.harness.spec.requirements import Level
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """A run that breaks a rule: the id of its check, the moves, and whether it shows only when all are made.
+    """A run that breaks a rule: the id of its check, the moves, and whether it shows only after all of them.
 
     labels: of the moves, for another process. known: the reason why it is accepted, if it is a known deviation.
     """
@@ -41,7 +41,7 @@ class Counterexample:
 
     @property
     def binds(self) -> bool:
-        """Whether the rule is one that must be kept."""
+        """Whether the rule is binding."""
         return self.level is Level.MUST
 
 
@@ -55,11 +55,11 @@ class Reached(NamedTuple):
 
 @dataclass(slots=True)
 class Slice:
-    """What a part of a level gave, in one process or in all.
+    """The results of a part of a level, in one process or in all.
 
-    new: the states that are new, by their keys. again: states of the next level that were reached again, and what is
-    fresh in them. expanded: the states that are done. left: how many of the level are not. steps: how many moves were
-    looked at. sizes: of the parties' graphs.
+    new: the new states, by their keys. again: states of the next level that were reached again, and what is fresh in
+    them. expanded: the states that are done. left: how many of the level are not. steps: how many moves were tried.
+    sizes: of the parties' graphs.
     """
 
     new: dict[Key, Reached] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Slice:
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Within, Python does not look for cycles: it would walk through all states time and again, and they have none."""
+    """Turn off Python's garbage collector: it would walk all states over and over, and they have no cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -89,18 +89,19 @@ class Solo:
     def __init__(self, search: Search) -> None:
         self.search = search
         self.seen: set[Key] = {search.root.key}
-        #: What is to be expanded in this level, and what was found for the next one; of that, what others keep.
+        #: The states to expand in this level, and those found for the next; of those, the ones that other processes
+        #: keep.
         self.now: list[State] = [search.root] if search.opened else []
         self.next: dict[Key, State] = {}
         self.elsewhere: set[Key] = set()
 
     def opening(self) -> list[Counterexample]:
-        """What breaks a rule without a move: where the parties get their sessions, or talk in them right away."""
+        """Rules broken without a move: while the parties get their sessions, or when they talk right after that."""
         healing = self.search.heal(self.search.root) if self.search.opened else []
         return [self._counterexample(broken) for broken in [*self.search.opening, *healing]]
 
     def slice(self, seconds: float, *, last: bool = False) -> Slice:
-        """Expand states for so long. last: no level follows, so the states that are new are not kept."""
+        """Expand states for this long. last: no level follows, so new states are not kept."""
         made, ends = Slice(), time.monotonic() + seconds
         with _no_collector():
             while self.now:
@@ -131,13 +132,13 @@ class Solo:
                 made.again[key] = narrowed(made.again.get(key), fresh)
 
     def narrow(self, again: Mapping[Key, Fresh]) -> None:
-        """Take note of what is fresh in states of the next level that were reached again."""
+        """Record what is fresh in states of the next level that were reached again."""
         for key, fresh in again.items():
             if (one := self.next.get(key)) is not None:
                 one.fresh = narrowed(one.fresh, fresh)
 
     def agree(self, others: Iterable[Key], theirs: Iterable[Key]) -> None:
-        """Take note of what other processes found. theirs: states found here as well, which they keep."""
+        """Record what other processes found. theirs: states found here as well, which other processes keep."""
         for key in theirs:
             self.next.pop(key, None)
             self.elsewhere.add(key)
@@ -145,16 +146,16 @@ class Solo:
         self.elsewhere.update(others)
 
     def next_level(self) -> int:
-        """The level is done; how many states wait in the next one."""
+        """The level is done; return how many states wait in the next one."""
         self.now, self.next, self.elsewhere = list(self.next.values()), {}, set()
         return len(self.now)
 
     def heal(self) -> list[Counterexample]:
-        """Have the parties talk again from the states of the next level; where they can't."""
+        """Have the parties talk again from the states of the next level; return where they can't."""
         return [self._counterexample(broken) for one in self.next.values() for broken in self.search.heal(one)]
 
     def share(self, number: int, of: int) -> None:
-        """Keep a part of the states: the others are for other processes."""
+        """Keep one part of the states; the others are for other processes."""
         kept = dict(list(self.next.items())[number::of])
         self.elsewhere |= self.next.keys() - kept.keys()
         self.now, self.next = self.now[number::of], kept

@@ -1,6 +1,6 @@
-"""What can be done to a message on its way: each action by its name, with what it takes.
+"""The actions that can be applied to a message on its way, by name, with their parameters.
 
-An action is data. Files of rules, the command line, the keys of the view and the adversary all make the same values.
+An action is data: rule files, the command line, the keys of the view and the adversary all produce the same values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otterproof.harness.wire.mutate import change_field, flip_bit, truncate
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What an action takes. about: in words. kind: its type. most: the largest number."""
+    """A parameter of an action. about: in words. kind: its type. most: the largest number."""
 
     name: str
     about: str
@@ -28,7 +28,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """An action, in words, and what it takes. needs: what it can't do without."""
+    """An action in words, with its parameters. needs: the required ones."""
 
     about: str
     takes: tuple[Parameter, ...] = ()
@@ -37,7 +37,7 @@ class About:
 
 _FIELD = Parameter("field", "a field of the message, as `otterproof inspect` names it", str)
 
-#: Seconds that a message is kept at most, and copies that are made at once.
+#: The most seconds that a message is delayed, and the most copies that are made at once.
 LONGEST, MOST_COPIES = 3600, 100
 
 ACTIONS: Mapping[str, About] = {
@@ -85,13 +85,13 @@ ACTIONS: Mapping[str, About] = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action and what it was given."""
+    """An action with its arguments."""
 
     name: str
     given: Mapping[str, object]
 
     def number(self, name: str, default: int) -> int:
-        """A number that it was given."""
+        """The value of a numeric argument."""
         value = self.given.get(name, default)
         return value if isinstance(value, int) else default
 
@@ -103,7 +103,7 @@ PASS, DROP, HOLD = Action("pass", {}), Action("drop", {}), Action("hold", {})
 
 
 def action_of(name: object, given: Mapping[str, object], where: str) -> Action:
-    """An action that somebody wrote down. where: the place, for messages. UsageError."""
+    """Parse an action that a user wrote. where: the place, for messages. Raises UsageError."""
     if not isinstance(name, str) or name not in ACTIONS:
         hint = did_you_mean(str(name), ACTIONS, f"there are {', '.join(ACTIONS)}")
         raise UsageError(f"{where}: there is no action {str(name)!r:.60}{hint}")
@@ -118,7 +118,7 @@ def action_of(name: object, given: Mapping[str, object], where: str) -> Action:
 
 
 def _check(parameter: Parameter, value: object, where: str) -> None:
-    """UsageError if a value is not one that an action can take."""
+    """Raise UsageError if a value is not valid for a parameter."""
     if parameter.kind is object:
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise UsageError(f"{where} is a number, or bytes in hexadecimal between quotation marks")
@@ -142,7 +142,7 @@ def _is_hexadecimal(text: str) -> bool:
 
 
 def changed(message: Message, raw: bytes, action: Action) -> bytes:
-    """A message after `flip`, `change` or `truncate`; as it was where it has no such field, or one of another type."""
+    """A message after `flip`, `change` or `truncate`; unchanged if it has no such field, or one of another type."""
     name = action.given.get("field")
     if action.name == "truncate":
         return truncate(raw, action.number("size", 0))
@@ -161,7 +161,7 @@ def _whole(value: object) -> int:
 
 
 def _flipped(message: Message, raw: bytes, name: str, bit: int) -> bytes:
-    """A message with a bit of one field inverted, counted from its last one."""
+    """A message with one bit of a field inverted; bits count from the last."""
     value = message.value(name)
     if isinstance(value, int):
         return change_field(raw, name, value ^ 1 << bit % max(value.bit_length(), 1))

@@ -1,8 +1,7 @@
-"""The adversary of `otterproof fuzz` as a director: what it does to a message follows from a seed and nothing else.
+"""The adversary of `otterproof fuzz` as a director: a seed alone decides what it does to a message.
 
-Its acts are the rows of the fuzzer's table that are about the network, with the fuzzer's weights and domains. What it
-draws depends on who has sent how many messages before, and not on when they came, so that the same seed does the same
-to the same conversation.
+Its moves are the network rows of the fuzzer's table, with the fuzzer's weights and domains. Its choices depend on how
+many messages each side has sent, and not on when they arrived, so the same seed does the same to the same conversation.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from otterproof.harness.simulation.moves import (
     Truncate,
 )
 
-#: The rows that are about the network. Those that deliver are what is done when no other is drawn.
+#: The rows about the network. Rows that deliver stand for doing nothing special.
 _ROWS: Mapping[str, Row] = {row.name: row for row in TABLE if {"to"} & row.draws.keys() and row.name != "deliver"}
 
-#: One message in so many is meddled with: a conversation under ceaseless attack gets nowhere.
+#: One message in this many is attacked: a conversation under constant attack gets nowhere.
 ONE_IN = 4
 
 
 class Adversary:
-    """The director. one_in: one message in so many is meddled with."""
+    """The director. one_in: one message in this many is attacked."""
 
     def __init__(self, seed: str, one_in: int = ONE_IN) -> None:
         self._seed, self._one_in = seed, one_in
@@ -54,7 +53,7 @@ class Adversary:
 
 
 def _action(move: Move) -> Action:
-    """What a move of the network means for the message that has just been sent."""
+    """What a network move means for the message that has just been sent."""
     match move:
         case Drop():
             return Action("drop", {})

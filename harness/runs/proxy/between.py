@@ -1,8 +1,8 @@
-"""Two targets that talk through the relay: what their users do is a script, and the same can be played again.
+"""Two targets that talk through the relay. A script drives their users, so a conversation can be repeated.
 
-Nothing happens by itself: each `step` does one thing, which is to hand over a message, to let the time pass that a
-message is delayed, or to let a user take a turn. So one can look and act between any two things. Every step of a party
-is judged by the oracles, and what the parties send by the judge who sees no more than the network does.
+Nothing happens by itself: each `step` does one thing: deliver a message, let the delay of a message pass, or let a user
+take a turn. So a caller can look and act between any two steps. Oracles judge every step of a party, and the outside
+judge, which sees only the network, judges what the parties send.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from otterproof.implementations.jsonform import event_name
 #: The parties.
 NAMES = ("alice", "bob")
 
-#: As many messages are handed over in a conversation at most: two programs may answer each other without end.
+#: The most messages delivered in a conversation: two programs may answer each other without end.
 MOST = 1000
 
 
 class Play:
-    """One conversation. targets: who plays alice, and who plays bob. ended: how a target broke down, if one did.
+    """One conversation. targets: who plays alice and bob. ended: how a target broke down, if one did.
 
-    excused: checks that are known to fail, beyond which the oracles go on. They judge until a first check fails that is
-    not: what fails after it may be a consequence.
+    excused: checks that are known to fail; the oracles continue after them. They stop judging at the first other
+    failure, because later failures may be consequences of it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Play:
         self._world.watchers += [self._record.add, self._judge]
         self._excused = frozenset(excused)
         self._judging = True
-        #: The excused checks that would have failed.
+        #: The excused checks that have failed.
         self.passed_over: set[str] = set()
         self._turns = [turn for turn in turns if turn.suits(self.targets[turn.party])]
         self._ready: list[Item] = []
@@ -82,11 +82,11 @@ class Play:
 
     @property
     def turns_left(self) -> int:
-        """How many turns the users have not taken yet."""
+        """How many turns the users still have."""
         return len(self._turns)
 
     def step(self) -> bool:
-        """Do the next thing; whether there was one. What is held back for a person stays where it is."""
+        """Do the next thing; return whether there was one. Messages held for a person stay where they are."""
         if self.ready():
             self._hand_over(self._ready.pop(0))
         elif self.ended is not None:
@@ -105,17 +105,17 @@ class Play:
         return True
 
     def ready(self) -> bool:
-        """Whether a message is to be handed over now."""
+        """Whether a message is due for delivery."""
         self._ready += self.watched.relay.take()
         return bool(self._ready) and self.ended is None
 
     def run(self) -> None:
-        """Do all that there is to do."""
+        """Do everything there is to do."""
         while self.step():
             pass
 
     def take_turn(self) -> None:
-        """The next user takes a turn, whatever is under way."""
+        """Let the next user take a turn, whatever is under way."""
         turn = self._turns.pop(0)
         self.watched.relay.tell(What.ACTED, None, call(turn.party, turn.action, turn.args))
         self._ask(turn.party, turn.action, turn.args)
@@ -135,7 +135,7 @@ class Play:
         self._guarded(lambda: self._took(party, self._world.step(party, action, args)))
 
     def _guarded(self, work: object) -> None:
-        """Do something that a target may break down over."""
+        """Do something that may break a target down."""
         assert callable(work)
         try:
             work()
@@ -143,7 +143,7 @@ class Play:
             self.watched.relay.tell(What.NOTED, None, f"left out: {error}")
         except TargetError as error:
             self._ended(error)
-        except Exception as error:  # noqa: BLE001 (an engine that is wrong can raise anything; it is named)
+        except Exception as error:  # noqa: BLE001 (a faulty engine can raise anything; it is reported)
             self._ended(error)
 
     def _ended(self, error: Exception) -> None:
@@ -153,7 +153,7 @@ class Play:
         self._wrong(party, failure_of(error, check, (), self._record.log))
 
     def _took(self, party: str, events: Sequence[Event]) -> None:
-        """A party has done something."""
+        """Handle what a party has done."""
         for queue in self._world.network.queues.values():
             queue.clear()  # the relay has them
         for event in events:
@@ -180,14 +180,14 @@ class Play:
             self.watched.relay.tell(What.JUDGED, None, f"{party}: {failure.rule}", failure)
 
     def all_failures(self) -> list[tuple[str, Failure]]:
-        """What all judges found, each check once for each party."""
+        """The failures of all judges, each check once for each party."""
         found = {(name, failure.check): failure for name, failure in [*self.watched.failures, *self.failures]}
         return [(name, failure) for (name, _), failure in found.items()]
 
     def close(self, *, interrupted: bool = False) -> None:
-        """The conversation is over: the parties are forgotten, the files are finished. OutputError.
+        """End the conversation: forget the parties and finish the files. Raises OutputError.
 
-        interrupted: perhaps in the middle of a call, so that what a driver says next means nothing.
+        interrupted: perhaps in the middle of a call, so a driver's next answer means nothing.
         """
         for target in dict.fromkeys([] if interrupted else self.targets.values()):
             try:
@@ -198,13 +198,13 @@ class Play:
         self.watched.close()
 
     def write(self, path: Path) -> None:
-        """Write the transcript. OutputError."""
+        """Write the transcript. Raises OutputError."""
         wrong = "\n".join(f"{name}: {failure.check}" for name, failure in self.all_failures())
         self._record.write(path, "proxy", Verdict.FAIL if wrong else Verdict.PASS, wrong)
 
 
 def config_for(name: str, target: Target) -> PartyConfig:
-    """What a party is made from: both versions, as far as the target has them."""
+    """A party's configuration: both versions, as far as the target has them."""
     return Setup(target=target, role=name).configs()[name]
 
 

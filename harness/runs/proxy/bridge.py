@@ -1,8 +1,7 @@
-"""Between a client of IRC and a server, without sockets: lines in, lines out.
+"""Between an IRC client and a server, without sockets: lines in, lines out.
 
-All goes on as it is but private messages between the client and one correspondent, which are given to the relay. What
-the relay hands over goes on as a line of the same form. The client's own nick is what the server calls it when it
-welcomes it.
+Everything passes unchanged except private messages between the client and one correspondent, which go to the relay.
+What the relay delivers continues as a line of the same form. The client's nick is taken from the server's welcome.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from otterproof.harness.runs.proxy.irc import LONGEST_LINE, LineReader, fits_a_l
 class Bridge:
     """One client and one server.
 
-    peer: the correspondent. named: is called with the client's nick. heard: with the sender and the text of a private
-    message. note: with a word on something else that happens. to_client, to_server: what is to be written.
+    peer: the correspondent. named: called with the client's nick. heard: called with the sender and the text of a
+    private message. note: called with words about anything else that happens. to_client, to_server: data to write.
     """
 
     def __init__(
@@ -34,7 +33,7 @@ class Bridge:
         self.to_client, self.to_server = bytearray(), bytearray()
 
     def from_client(self, data: bytes) -> bool:
-        """The client has sent something; whether the connection goes on."""
+        """Handle data from the client; return whether the connection continues."""
         for line in self._client.feed(data):
             text = _private(_untagged(line), self._peer) if self._nick else None
             if text is None:
@@ -44,7 +43,7 @@ class Bridge:
         return self._goes_on(self._client, "client")
 
     def from_server(self, data: bytes) -> bool:
-        """The server has sent something; whether the connection goes on."""
+        """Handle data from the server; return whether the connection continues."""
         for line in self._server.feed(data):
             plain = _untagged(line)
             prefix, _, rest = plain[1:].partition(b" ") if plain.startswith(b":") else (b"", b"", plain)
@@ -72,7 +71,7 @@ class Bridge:
         return not reader.too_long
 
     def say(self, receiver: str, text: bytes) -> bool:
-        """Hand something over; whether IRC can carry it."""
+        """Deliver something; return whether IRC can carry it."""
         if not fits_a_line(text):
             return False
         if receiver == self._peer:
@@ -83,12 +82,12 @@ class Bridge:
 
 
 def _untagged(line: bytes) -> bytes:
-    """A line without the tags of IRCv3, such as the time, that may stand before it."""
+    """A line without the IRCv3 tags, such as the time, that may precede it."""
     return line.partition(b" ")[2].lstrip(b" ") if line.startswith(b"@") else line
 
 
 def _private(line: bytes, to: str) -> bytes | None:
-    """The text of a private message to somebody; None for any other line, and for requests of IRC's own."""
+    """The text of a private message to somebody; None for any other line, and for CTCP requests."""
     words = line.split(b" ", 2)
     if len(words) < 3 or words[0].upper() != b"PRIVMSG" or words[1].decode("latin-1").lower() != to.lower():
         return None

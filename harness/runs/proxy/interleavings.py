@@ -1,9 +1,9 @@
-"""All that can happen to the messages of a conversation, systematically: the conversation is played again for each.
+"""Explore systematically what can happen to the messages of a conversation, by replaying it for each possibility.
 
-Every message is held back. Whenever some are, there is a choice: which goes next, whether one is lost or comes twice,
-or whether a user acts before any arrives. From the message that is named on, so many choices are made in all possible
-ways; before and after them all goes in the order in which it was sent. A run is known by its choices, so nothing is
-kept but these: the programs start again for each run, which is why this works with any program.
+Every message is held back. Whenever any are, there is a choice: which goes next, whether one is lost or duplicated, or
+whether a user acts before any arrives. From the given message on, this many choices are made in all possible ways;
+before and after them, messages go in the order in which they were sent. A run is identified by its choices, and nothing
+else is kept: the programs restart for each run, so this works with any program.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from otterproof.harness.runs.failure import Failure
 from otterproof.harness.runs.proxy.actions import DROP, PASS, Action
 from otterproof.harness.runs.proxy.between import MOST, Play
 
-#: How many choices are made in all ways unless told otherwise.
+#: The default number of choices that are made in all ways.
 DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What may happen next. words: in words. number: of the message; 0 for a user's turn."""
+    """One possibility. words: a description. number: of the message; 0 for a user's turn."""
 
     words: str
     number: int
@@ -30,9 +30,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run. choices: those that were made where there was one, in words. outcome: what the users were told, counted.
+    """A run. choices: those made where there was an alternative, in words. outcome: what users were told, with counts.
 
-    play: the conversation, which is over, for its transcript.
+    play: the finished conversation, for its transcript.
     """
 
     choices: tuple[str, ...]
@@ -42,7 +42,7 @@ class Run:
 
 
 def choices_of(play: Play) -> list[Choice]:
-    """What may happen next, the order of sending first. [] where nothing is held back."""
+    """What may happen next, starting with the order of sending. [] if nothing is held back."""
     held = play.watched.relay.held()
     found: list[Choice] = []
     oldest = {item.receiver: item for item in reversed(held)}
@@ -61,8 +61,10 @@ def choices_of(play: Play) -> list[Choice]:
 
 
 def interleavings(make: Callable[[], Play], depth: int, first: int = 1) -> Iterator[Run]:
-    """All runs. make: begins the conversation, in which every message is held back. first: the number of the message
-    from which on choices are made.
+    """All runs.
+
+    make: begins the conversation, with every message held back. first: the number of the first message that gets
+    choices.
     """
     prefix: list[int] = []
     while True:
@@ -86,7 +88,7 @@ def interleavings(make: Callable[[], Play], depth: int, first: int = 1) -> Itera
 
 
 def _play(play: Play, prefix: list[int], depth: int, first: int, made: list[tuple[int, int]], words: list[str]) -> None:
-    """One run: the choices of the prefix, and the first one each time from there on."""
+    """One run: the choices of the prefix, and from there on the first choice each time."""
     for _ in range(4 * MOST):
         choices = choices_of(play)
         if not choices:
@@ -97,7 +99,7 @@ def _play(play: Play, prefix: list[int], depth: int, first: int, made: list[tupl
         newest = max(choice.number for choice in choices)
         if newest >= first and len(made) < depth:
             taken = prefix[len(made)] if len(made) < len(prefix) else 0
-            taken = min(taken, len(choices) - 1)  # a program that answers otherwise than before has fewer
+            taken = min(taken, len(choices) - 1)  # a program that answers differently this time may offer fewer
             made.append((taken, len(choices)))
             words.append(choices[taken].words)
         _make(play, choices[taken])

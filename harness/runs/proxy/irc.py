@@ -1,8 +1,8 @@
 """IRC without sockets: a small server for two clients, whose private messages to each other go through the relay.
 
-Bytes in, bytes out. A client may be anything: lines, names, and what waits to be written have limits, and a client
-that goes beyond one is disconnected. There is no more of IRC here than a client needs to begin and to talk to another:
-no channels, no operators.
+Bytes in, bytes out. Clients are not trusted: lines, names and pending output have limits, and a client that exceeds one
+is disconnected. The server supports only what a client needs to register and to talk to another: no channels, no
+operators.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from otterproof.harness.support.printable import printable
 
-#: The longest line, the bytes that may wait for a client, and the clients that may be connected at once.
+#: The longest line, the most bytes pending for a client, and the most clients connected at once.
 LONGEST_LINE, MOST_WAITING, MOST_CLIENTS = 1 << 16, 4 << 20, 8
 
 #: The server's own name.
@@ -20,7 +20,7 @@ SERVER = "otterproof"
 
 NICK = re.compile(r"[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]{0,29}")
 
-#: Bytes that no line of IRC can have within.
+#: Bytes that an IRC line can't contain.
 _ENDS = (b"\r", b"\n", b"\0")
 
 
@@ -30,14 +30,14 @@ def fits_a_line(text: bytes) -> bool:
 
 
 class LineReader:
-    """Cuts bytes into lines. too_long: the other side has sent a line without end."""
+    """Splits bytes into lines. too_long: the other side has sent a line without end."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
         self.too_long = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are now complete, without their ends."""
+        """The lines that are now complete, without their line ends."""
         if self.too_long:
             return []
         *lines, rest = (bytes(self._rest) + data).split(b"\n") if b"\n" in data else (bytes(self._rest) + data,)
@@ -47,7 +47,7 @@ class LineReader:
 
 
 class Client:
-    """A connection to the server. out: what is to be written to it. closing: it is to be closed after that."""
+    """A connection to the server. out: data to write to it. closing: close it after that."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -59,7 +59,7 @@ class Client:
         self._user = False
 
     def feed(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Handle received bytes."""
         for line in self._lines.feed(data):
             if not self.closing:
                 self._line(line)
@@ -72,7 +72,7 @@ class Client:
         self._hub.leave(self)
 
     def refuse(self, why: str) -> None:
-        """Close the connection, with a word on why."""
+        """Close the connection, giving the reason."""
         self.write(f"ERROR :{why}".encode())
         self.closing = True
         self._hub.note(f"{printable(self.nick) or 'a client'} is disconnected: {why}")
@@ -93,7 +93,7 @@ class Client:
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b":"):
-            line = line.partition(b" ")[2]  # a client may say who it is, and nobody needs to believe it
+            line = line.partition(b" ")[2]  # drop the prefix: a client may claim any sender
         head, colon, trailing = line.partition(b" :")
         words = head.decode("latin-1").split()
         if not words:
@@ -132,7 +132,7 @@ class Client:
             self._begin()
 
     def _begin(self) -> None:
-        """The client is there as soon as it has said all that it must."""
+        """Register the client once it has sent everything required."""
         if self.nick or not (self._user and self._named):
             return
         if not self._hub.is_free(self._named):
@@ -148,7 +148,7 @@ class Client:
         self._hub.join(self)
 
     def _ask(self, command: str, given: list[str]) -> None:
-        """Answer a question about who is there; other commands need no answer."""
+        """Answer a query about who is online; other commands need no answer."""
         nicks = [one.lstrip(":") for one in given if NICK.fullmatch(one.lstrip(":"))]
         there = [one for one in nicks if self._hub.is_there(one)]
         match command:
@@ -174,8 +174,10 @@ def _tail(given: list[str]) -> list[bytes]:
 
 
 class Hub:
-    """The server. heard: is called with the sender and what it says to the other; joined and left with a nick; note
-    with a word on something else that happens.
+    """The server.
+
+    heard: called with the sender and what it says to the other; joined and left: with a nick; note: with words about
+    anything else that happens.
     """
 
     def __init__(
@@ -186,7 +188,7 @@ class Hub:
         note: Callable[[str], None],
     ) -> None:
         self._heard, self._joined, self._left, self.note = heard, joined, left, note
-        #: Those that have been here, in the order in which they came; a nick that was here can come back.
+        #: Nicks that have been here, in order of arrival; a nick that was here can come back.
         self.nicks: list[str] = []
         self._there: dict[str, Client] = {}
         self._connected = 0
@@ -211,25 +213,25 @@ class Hub:
 
     @property
     def there(self) -> int:
-        """How many clients are there, of the two."""
+        """How many of the two clients are connected."""
         return len(self._there)
 
     def join(self, client: Client) -> None:
-        """A client is there."""
+        """A client has registered."""
         self._there[client.nick] = client
         if client.nick not in self.nicks:
             self.nicks.append(client.nick)
         self._joined(client.nick)
 
     def leave(self, client: Client) -> None:
-        """A connection is closed."""
+        """A connection has closed."""
         self._connected -= 1
         if self._there.get(client.nick) is client:
             del self._there[client.nick]
             self._left(client.nick)
 
     def message(self, client: Client, command: str, to: str, text: bytes) -> None:
-        """A client says something to somebody. What is a command of IRC's own goes on as it is."""
+        """Handle what a client says to somebody. CTCP commands pass unchanged."""
         other = next((one for one in self.nicks if one != client.nick), None)
         if not text:
             client.write(f":{SERVER} 412 {client.nick} :No text to send".encode())
@@ -245,7 +247,7 @@ class Hub:
             self._heard(client.nick, text)
 
     def say(self, sender: str, to: str, text: bytes) -> bool:
-        """Hand something over; whether the receiver is there and IRC can carry it."""
+        """Deliver something; return whether the receiver is connected and IRC can carry it."""
         if to not in self._there or not fits_a_line(text):
             return False
         self._there[to].write(f":{sender}!u@{SERVER} PRIVMSG {to} :".encode() + text)

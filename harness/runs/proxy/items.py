@@ -1,7 +1,7 @@
-"""What the relay deals with: messages on their way, and what happens to them, as small values.
+"""The relay's data: messages on their way, and what happens to them, as small values.
 
-A happening is all that anybody is told of the relay: the log, the transcript, the judge and the views are made from
-happenings alone.
+Happenings are the relay's only output to observers: the log, the transcript, the judge and the views are made from them
+alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 from otterproof.harness.runs.failure import Failure
 from otterproof.harness.wire import Message, parse_once
 
-#: What stands for a text that the proxy can't read.
+#: Stands for a text that the proxy can't read.
 UNSEEN = b"(not seen)"
 
 
@@ -21,7 +21,8 @@ class Item:
     """A message on its way, whole.
 
     number: counts all messages of the relay. raw: the message as it is now. pieces: the fragments in which it came, or
-    itself. nth: counts the messages of its kind from its sender. made: the relay has made it, as a copy or otherwise.
+    the message itself. nth: counts the messages of its kind from its sender. made: created by the relay, as a copy or
+    otherwise.
     """
 
     number: int
@@ -34,12 +35,12 @@ class Item:
 
     @property
     def message(self) -> Message:
-        """What the codec reads in it."""
+        """The message as the codec parses it."""
         return parse_once(self.raw)
 
     @property
     def kind(self) -> str:
-        """What it is, as rules name it."""
+        """Its kind, as rules name it."""
         return self.message.kind.value
 
     @property
@@ -57,15 +58,15 @@ class What(StrEnum):
     DROPPED = "dropped"
     HELD = "held"
     MADE = "made"  # the relay has made it
-    ACTED = "acted"  # a user of a program has done something
+    ACTED = "acted"  # a user of a program has acted
     TOLD = "told"  # a program has told its user something
-    JUDGED = "judged"  # a rule is broken
+    JUDGED = "judged"  # a rule was broken
     NOTED = "noted"
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened. at: seconds since the relay began. words: more of it. failure: for JUDGED."""
+    """Something that happened. at: seconds since the relay began. words: more about it. failure: for JUDGED."""
 
     number: int
     at: float

@@ -1,9 +1,9 @@
-"""The judge who sees what is on the network, and nothing else: no keys, no events, no screen.
+"""The judge that sees only the network: no keys, no events, no screen.
 
-It judges what each program sends. The form of its messages is judged by the rules of the oracle `form`, its counters
-and the MAC keys that it reveals by rules of the oracles `counters` and `mac-revelation`, as far as they can be seen
-from outside. What it can't be sure of, because a program may have got something else in the meantime, it passes over.
-What the proxy itself has made or changed counts for nobody.
+It judges what each program sends. The rules of the oracle `form` apply to the form of messages; rules of the oracles
+`counters` and `mac-revelation` apply to counters and revealed MAC keys, as far as they can be seen from outside. It
+skips anything uncertain because a program may have received something else in the meantime. Messages that the proxy
+made or changed are blamed on nobody.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from otterproof.harness.wire import ENCODED, Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import OutgoingMessage
 
-#: How many messages that a program got, and keys that it revealed, are kept of each session.
+#: How many received messages, and revealed keys, are remembered in each session.
 _MOST = 500
 
-#: How many of the MAC keys in one message are looked at; an honest program owes a few.
+#: How many of the MAC keys in one message are examined; an honest program owes a few.
 _MOST_KEYS = 64
 
-#: The largest key id, after which there is no next one.
+#: The largest key id, which has no successor.
 _LAST_KEY_ID = 0xFFFFFFFF
 
 #: A pair of key ids: the program's own, and its peer's.
@@ -41,10 +41,10 @@ _Pair = tuple[int, int]
 class _Seen:
     """What was seen of one program.
 
-    talks: it has sent a message of a handshake, so that what looks like OTR is not what its user has typed.
-    from_nobody, used_up: as the oracle `form` wants to know it. counters: the last one under two key ids, in a session.
-    got: the Data Messages that it got in this session. revealed: all MAC keys that it has revealed. early: the keys
-    that it revealed of a pair that was still in use, unless the message was its last one of the session.
+    talks: it has sent a handshake message, so what looks like OTR was not typed by its user. from_nobody, used_up: for
+    the oracle `form`. counters: the last one under two key ids, in a session. got: the Data Messages that it received
+    in this session. revealed: all MAC keys that it has revealed. early: revealed keys of a pair that was still in use,
+    unless the message was its last one of the session.
     """
 
     talks: bool = False
@@ -57,7 +57,7 @@ class _Seen:
 
 
 class OutsideJudge:
-    """Watches happenings; what is wrong is in `failures`, each kind once for each program."""
+    """Watches happenings; `failures` has each kind of problem once for each program."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._seen = {name: _Seen() for name in names}
@@ -66,7 +66,7 @@ class OutsideJudge:
         self.failures: list[tuple[str, Failure]] = []
 
     def judge(self, happening: Happening) -> Failure | None:
-        """What is wrong with what a program has sent; None if nothing is, or if it was told before."""
+        """What is wrong with what a program has sent; None if nothing is, or if it was reported before."""
         item = happening.item
         if item is None:
             return None
@@ -100,7 +100,7 @@ class OutsideJudge:
         self._steps = [*self._steps, made][-8:]
 
     def _got(self, happening: Happening, item: Item) -> None:
-        """A program gets a message."""
+        """Record a message that a program receives."""
         seen, message = self._seen[item.receiver], item.message
         self._step(happening, Step(0, 0, item.receiver, "receive", {"message": item.raw}, (), None, None, None))
         if message.kind in HANDSHAKE:
@@ -113,7 +113,7 @@ class OutsideJudge:
             seen.got.append(message)
 
     def _handshake(self) -> None:
-        """A new session may be about to begin, in which key ids and counters start again."""
+        """A new session may be starting, in which key ids and counters start over."""
         self._handshakes += 1
         for seen in self._seen.values():
             seen.counters.clear()
@@ -148,7 +148,7 @@ class OutsideJudge:
         return message.number("receiver_tag") if message.version == 3 else 0
 
     def _early(self, seen: _Seen, message: Message) -> Wrong | None:
-        """A key that was revealed while it was in use, which only a message that ends the session may do."""
+        """A key that was revealed while in use, which only a message that ends the session may do."""
         if not seen.early:
             return None
         key, pair = seen.early[0]

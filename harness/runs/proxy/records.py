@@ -1,10 +1,9 @@
-"""What a conversation through the proxy leaves: a log with a line of JSON for each happening, and a transcript.
+"""The files of a conversation through the proxy: a log with one JSON line for each happening, and a transcript.
 
-The transcript is one that `otterproof show` and `inspect` read. The proxy sees messages and not users, so it has what
-the messages tell: a text or a query that goes out in the clear is what a user did, and whatever else a program sends
-is the answer to what it got last, if nothing has happened since; else its user did something that could not be seen.
-Messages are in it whole, whatever fragments they came in. The keys of programs are not known; those in the header are
-the published ones of the project, and stand for them.
+`otterproof show` and `inspect` read the transcript. The proxy sees messages, not users, so it infers what users do: a
+text or a query in the clear is a user's action; anything else that a program sends answers the message it got last, if
+nothing has happened since; otherwise its user did something unseen. Messages are recorded whole, even if they came in
+fragments. The programs' keys are not known; the header has the project's published keys in their place.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from otterproof.harness.testkit.keys import NAMES, published_key
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
 
-#: The most happenings and steps that are written: a file is for reading, and a program can chatter without end.
+#: The most happenings and steps that are written: files are for reading, and a program may send without end.
 MOST_LINES = 100_000
 
 
 def happening_to_json(happening: Happening) -> dict[str, Any]:
-    """A happening as a line of the log. Bytes are Latin-1 text."""
+    """A happening as a line of the log. Bytes become Latin-1 text."""
     line: dict[str, Any] = {
         "number": happening.number,
         "time": round(happening.at, 3),
@@ -50,7 +49,7 @@ def happening_to_json(happening: Happening) -> dict[str, Any]:
 
 
 class EventLog:
-    """A file with a line for each happening, written as it happens. OutputError."""
+    """A file with a line for each happening, written as it happens. Raises OutputError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -71,7 +70,7 @@ class EventLog:
             raise OutputError(self._path, error) from error
 
     def close(self) -> None:
-        """No more comes."""
+        """Finish the log."""
         self._file.close()
 
 
@@ -86,7 +85,7 @@ class _Step:
 
 
 class TranscriptLog:
-    """Writes the transcript as happenings come. OutputError."""
+    """Writes the transcript as happenings arrive. Raises OutputError."""
 
     def __init__(self, path: Path, names: tuple[str, str], programs: tuple[str, str]) -> None:
         self._path = path
@@ -119,7 +118,7 @@ class TranscriptLog:
             self._write(lambda: self._writer.move(int(happening.at), move))
 
     def _sent(self, happening: Happening, item: Item) -> None:
-        """A program has sent something: an answer, or what its user wanted."""
+        """Record what a program has sent: an answer, or an action of its user."""
         if self._open is not None and self._open.party == item.sender and _is_answer(item):
             self._open.sent.append(item.raw)
             return

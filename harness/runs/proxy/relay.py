@@ -1,11 +1,11 @@
-"""The core of the proxy: two parties, a queue in each direction, and what is done to the messages in it. No I/O.
+"""The core of the proxy: two parties, a queue in each direction, and the actions on the messages in it. No I/O.
 
-What a party sends is given to `hear`, piece by piece. Fragments are put together, a director says what is to be done
-with the whole message, and what is to be handed over is taken with `take`. A message that nobody changes goes on in the
-pieces in which it came. All that happens is told to the watchers. Time is whatever the caller says it is.
+What a party sends goes to `hear`, piece by piece. Fragments are reassembled, a director decides what to do with the
+whole message, and `take` returns what is ready for delivery. An unchanged message continues in its original pieces.
+Watchers are told everything that happens. The caller provides the time.
 
-Nothing here grows without end, whatever the parties send: what is held back, remembered, or waits for more fragments
-has a limit, and beyond it the oldest message goes on as it is.
+Nothing here grows without bound, whatever the parties send: what is held back, remembered, or waiting for fragments has
+a limit, beyond which the oldest message passes unchanged.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from otterproof.harness.wire.mutate import forgery, fragment
 MOST_HELD, MOST_HELD_BYTES = 1000, 8 << 20
 MOST_REMEMBERED, MOST_REMEMBERED_BYTES = 2000, 8 << 20
 
-#: The most fragments, and bytes of them, of a message that is not complete.
+#: The most fragments, and bytes of them, of an incomplete message.
 MOST_PIECES, MOST_PIECES_BYTES = 5000, 1 << 20
 
 
 class Director(Protocol):
-    """Says what is to be done with a message that has just been sent."""
+    """Decides what to do with a message that has just been sent."""
 
     def decide(self, item: Item) -> Action: ...
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A message that is held back. due: until when; after: until so many later ones have gone; else for a person."""
+    """A message held back. due: until this time; after: until this many later ones have gone; else for a person."""
 
     item: Item
     due: float | None = None
@@ -45,7 +45,7 @@ class _Waiting:
 
 
 class Relay:
-    """Between two parties. names: theirs. Watchers are told every happening."""
+    """Connects two parties. names: theirs. Watchers are told every happening."""
 
     def __init__(self, names: tuple[str, str], director: Director) -> None:
         if names[0] == names[1]:
@@ -65,16 +65,16 @@ class Relay:
         self._items = self._happened = 0
         self._now = 0.0
 
-    # What comes in and goes out
+    # Input and output
 
     def hear(self, sender: str, raw: bytes, now: float) -> None:
-        """A party has sent something: a message, or a fragment of one."""
+        """Handle what a party has sent: a message, or a fragment of one."""
         self._now = max(self._now, now)
         message = parse_once(raw)
         pieces = self._partial[sender]
         fragmentary = message.kind in FRAGMENTS and message.has("k")
         if pieces and not fragmentary:
-            self._flush(sender)  # the receiver drops them as well, but that is for it to do
+            self._flush(sender)  # the receiver drops them as well, but that is its own decision
         joined = self._joiners[sender].add(raw, message)
         if joined is None:
             pieces.append(raw)
@@ -87,7 +87,7 @@ class Relay:
         self._arrived(sender, joined.raw, joined.pieces)
 
     def _flush(self, sender: str) -> None:
-        """Fragments that were never completed, each as a message of its own."""
+        """Pass on fragments that were never completed, each as a message of its own."""
         pieces, self._partial[sender] = self._partial[sender], []
         self._joiners[sender], self._partial_bytes[sender] = Joiner(), 0
         for piece in pieces:
@@ -114,12 +114,12 @@ class Relay:
             self._bytes_remembered -= len(self._remembered.popleft().raw)
 
     def take(self) -> list[Item]:
-        """The messages that are to be handed over now, in their order."""
+        """Take the messages that are due for delivery, in order."""
         out, self._out = self._out, []
         return out
 
     def tick(self, now: float) -> None:
-        """Time has passed: what was delayed until now goes on."""
+        """Advance the time: messages that were delayed until now continue."""
         self._now = max(self._now, now)
         for queue in self._queues.values():
             for waiting in [one for one in queue if one.due is not None and one.due <= self._now]:
@@ -127,11 +127,11 @@ class Relay:
                 self._hand_over(waiting.item)
 
     def next_due(self) -> float | None:
-        """When the next message that is delayed goes on; None if none is."""
+        """The time at which the next delayed message continues; None without one."""
         return min((one.due for queue in self._queues.values() for one in queue if one.due is not None), default=None)
 
     def release(self) -> None:
-        """No more comes: what waits for later messages, for a time, or for more fragments, goes on."""
+        """No more input: pass on what waits for later messages, for a time, or for more fragments."""
         for name in self.names:
             if self._partial[name]:
                 self._flush(name)
@@ -140,20 +140,20 @@ class Relay:
                 queue.remove(waiting)
                 self._hand_over(waiting.item)
 
-    # What is held
+    # Messages held back
 
     def held(self) -> list[Item]:
-        """The messages that are held back, in the order in which they were sent."""
+        """The messages held back, in the order in which they were sent."""
         return sorted((one.item for queue in self._queues.values() for one in queue), key=lambda item: item.number)
 
     def remembered(self) -> Sequence[Item]:
-        """The messages that parties have sent lately."""
+        """The messages that parties have sent recently."""
         return self._remembered
 
     def act(self, number: int, action: Action, now: float) -> bool:
-        """Do something with a message that is held back, or again with one that was sent; whether there is such a one.
+        """Apply an action to a message that is held back or was sent; return whether there is such a message.
 
-        Of a message that has gone already, a copy is made.
+        For a message that has already gone, a copy is made.
         """
         self._now = max(self._now, now)
         for queue in self._queues.values():
@@ -204,7 +204,7 @@ class Relay:
         self.tell(What.HELD, waiting.item, words if words != HOLD.name else "")
 
     def _add_behind(self, item: Item, action: Action) -> None:
-        """What an action hands over behind the message itself."""
+        """Queue what an action adds behind the message itself."""
         if action.name == "duplicate":
             for _ in range(action.number("count", 1)):
                 self._hand_over(self._copy(item, "a copy of"))
@@ -269,13 +269,13 @@ class Relay:
 
 
 def _cut_again(raw: bytes, size: int) -> tuple[bytes, ...]:
-    """A message in pieces of about the size in which it came; whole if it can't be cut."""
+    """A message in pieces of about its original fragment size; whole if it can't be cut."""
     room = size - len(b"?OTR|00000000|00000000,00001,00001,,")
     return tuple(fragment(raw, room)) if room > 0 else (raw,)
 
 
 class Always:
-    """The director that has one answer."""
+    """The director that always gives the same answer."""
 
     def __init__(self, action: Action = PASS) -> None:
         self.action = action

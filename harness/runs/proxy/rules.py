@@ -1,4 +1,4 @@
-"""Rules: which messages an action is for, as data from a file of TOML or from the command line.
+"""Rules: which messages an action applies to, as data from a TOML file or from the command line.
 
     [[rule]]
     from = "alice"
@@ -7,8 +7,8 @@
     do = "flip"
     field = "encrypted_message"
 
-The first rule that fits a message counts. `do` and what the action takes are in `actions`; the rest says which messages
-are meant.
+The first rule that matches a message counts. `do` and the action's parameters are in `actions`; the rest selects
+messages.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
 from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.wire import Kind
 
-#: What stands for a value that may be any.
+#: Stands for any value.
 ANY = "any"
 
-#: Kinds by which several are meant.
+#: Kinds that stand for several kinds.
 GROUPS: Mapping[str, frozenset[str]] = {
     ANY: frozenset(kind.value for kind in Kind),
     "handshake": frozenset({"dh_commit", "dh_key", "reveal_signature", "signature"}),
     "fragment": frozenset({"fragment_v2", "fragment_v3"}),
 }
 
-#: What a rule can say of the messages that it is for.
+#: The fields by which a rule selects messages.
 _SAYS = ("from", "kind", "nth", "every", "where", "do")
 
 #: The most rules in a file.
@@ -45,8 +45,10 @@ _MOST = 1000
 
 @dataclass(slots=True)
 class Rule:
-    """One rule. sender: "any", or who sends. nth: only this one of those that fit otherwise, 0 for all of them. every:
-    only each so many-th. where: fields and their values. seen: how many have fitted otherwise.
+    """One rule.
+
+    sender: "any", or who sends. nth: only this one of the messages that match otherwise, 0 for all. every: only one in
+    this many of them. where: fields and their values. seen: how many messages have matched otherwise.
     """
 
     action: Action
@@ -58,7 +60,7 @@ class Rule:
     seen: int = 0
 
     def fits(self, item: Item) -> bool:
-        """Whether it is for a message, which is then counted."""
+        """Whether it matches a message, which is then counted."""
         if self.sender not in (ANY, item.sender) or item.kind not in GROUPS.get(self.kind, {self.kind}):
             return False
         if not all(_has(item, name, value) for name, value in (self.where or {}).items()):
@@ -75,19 +77,19 @@ def _has(item: Item, name: str, value: object) -> bool:
 
 
 class Rules:
-    """A director: the action of the first rule that fits, else the one that is for all others."""
+    """A director: the action of the first rule that matches, else the default action."""
 
     def __init__(self, rules: Sequence[Rule], otherwise: Action = PASS) -> None:
         self._rules = rules
         self.otherwise = otherwise
 
     def decide(self, item: Item) -> Action:
-        fitting = [rule for rule in self._rules if rule.fits(item)]  # all of them count it
+        fitting = [rule for rule in self._rules if rule.fits(item)]  # every rule must count the message
         return fitting[0].action if fitting else self.otherwise
 
 
 def rules_of(path: Path) -> list[Rule]:
-    """The rules in a file. InputError, UsageError."""
+    """Read the rules in a file. Raises InputError, UsageError."""
     try:
         read = parse_toml(read_input(path, limit=LIMITS["settings"], what="a file of rules"))
     except ValueError as error:
@@ -101,9 +103,9 @@ def rules_of(path: Path) -> list[Rule]:
 
 
 def rule_from_words(words: str) -> Rule:
-    """A rule from the command line: NAME=VALUE, separated by blanks, in the form of TOML. UsageError.
+    """Parse a rule from the command line: NAME=VALUE words, separated by blanks, in TOML syntax. Raises UsageError.
 
-    A value that is a plain word needs no quotation marks; one with blanks has them as in a shell.
+    A value that is a plain word needs no quotation marks; one with blanks is quoted as in a shell.
     """
     given: dict[str, object] = {}
     where = f"the rule {words!r:.100}"
@@ -123,7 +125,7 @@ def rule_from_words(words: str) -> Rule:
 
 
 def rule_of(given: Mapping[str, object], where: str) -> Rule:
-    """A rule that somebody wrote down. where: the place, for messages. UsageError."""
+    """Parse a rule that a user wrote. where: the place, for messages. Raises UsageError."""
     kind, sender = given.get("kind", ANY), given.get("from", ANY)
     known = [*GROUPS, *(one.value for one in Kind)]
     if not isinstance(kind, str) or kind not in known:
@@ -146,7 +148,7 @@ def rule_of(given: Mapping[str, object], where: str) -> Rule:
 
 
 def _checked(fields: Mapping[str, object] | None, where: str) -> Mapping[str, object] | None:
-    """The values of `where`, which are numbers or bytes in hexadecimal."""
+    """Check the values of `where`: numbers, or bytes in hexadecimal."""
     for name, value in (fields or {}).items():
         if isinstance(value, str):
             try:

@@ -1,7 +1,7 @@
-"""The sockets of the proxy: an IRC server on the loopback interface for both programs, or a stand-in for one server.
+"""The proxy's sockets: an IRC server on the loopback interface for both programs, or a bridge to an existing server.
 
-`IrcService` is the server itself. `BridgeService` stands between one client and a server that exists: all lines go on
-as they are, but for private messages between the client and one correspondent, which go through the relay.
+`IrcService` is itself the server. `BridgeService` stands between one client and an existing server: all lines pass
+unchanged except private messages between the client and one correspondent, which go through the relay.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from otterproof.harness.support.exits import NOT_RUN
 
 _CHUNK = 1 << 14
 
-#: Bytes that may wait in a socket's buffer before a client that does not read is disconnected.
+#: The most bytes in a socket's buffer before a client that does not read is disconnected.
 _MOST_BUFFERED = 4 << 20
 
 
@@ -46,12 +46,12 @@ class Address:
 
 
 class Service(ABC):
-    """What both have in common: connections, the relay once both parties have a name, and its timer."""
+    """What both services share: connections, the relay once both parties have a name, and its timer."""
 
     def __init__(self, listen: Address, wanted: Wanted, stays: bool = False) -> None:
         self.listen = listen
         self.wanted = wanted
-        #: The conversation, as soon as both parties are known.
+        #: The conversation, once both parties are known.
         self.watched: Watched | None = None
         self.over = asyncio.Event()
         self._stays = stays
@@ -68,7 +68,7 @@ class Service(ABC):
         return time.monotonic() - self._began
 
     async def start(self) -> None:
-        """Listen. NotServing."""
+        """Listen. Raises NotServing."""
         try:
             self._server = await asyncio.start_server(self._connected, self.listen.host, self.listen.port)
         except OSError as error:
@@ -80,7 +80,7 @@ class Service(ABC):
         self.note(f"listening on {self.listen}")
 
     async def run(self) -> None:
-        """Serve until the conversation is over, then close everything. NotServing, OutputError."""
+        """Serve until the conversation is over, then close everything. Raises NotServing, OutputError."""
         if self._server is None:
             await self.start()
         try:
@@ -105,29 +105,29 @@ class Service(ABC):
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def note(self, words: str) -> None:
-        """Something that is not about a message."""
+        """Record something that is not about a message."""
         if self.watched is not None:
             self.watched.relay.tell(What.NOTED, None, words)
         else:
             self.wanted.listener(Happening(0, self.now, What.NOTED, None, words))
 
     def act(self, number: int, action: Action) -> None:
-        """A person does something with a message."""
+        """Apply a person's action to a message."""
         if self.watched is not None and self.watched.relay.act(number, action, self.now):
             self.flush()
 
     def converse(self, names: tuple[str, str]) -> None:
-        """Both parties are known."""
+        """Begin the conversation: both parties are known."""
         self.watched = Watched(names, self.wanted, (f"irc:{names[0]}", f"irc:{names[1]}"))
 
     def hear(self, sender: str, raw: bytes) -> None:
-        """A party has sent something."""
+        """Handle what a party has sent."""
         if self.watched is not None and sender in self.watched.relay.names:
             self.watched.relay.hear(sender, raw, self.now)
             self.flush()
 
     def flush(self) -> None:
-        """Hand over what is to be handed over, and see when the next message is due."""
+        """Deliver what is due, and schedule the next delayed message."""
         if self.watched is None:
             return
         for item in self.watched.relay.take():
@@ -150,16 +150,16 @@ class Service(ABC):
                 self.flush()
 
     def catching(self) -> _Catching:
-        """Inside, an error ends the service, and `run` raises it: it is one of ours, or a disk is full."""
+        """A context in which an error ends the service, and `run` raises it: a defect of ours, or a full disk."""
         return _Catching(self)
 
     def failed(self, error: BaseException) -> None:
-        """An error has ended a task."""
+        """Handle an error that has ended a task."""
         self._error = self._error or error
         self.over.set()
 
     def finish(self) -> None:
-        """All have left."""
+        """End the conversation: everybody has left."""
         if not self._stays:
             self.over.set()
 
@@ -172,7 +172,7 @@ class Service(ABC):
             with self.catching():
                 await self.serve(reader, writer)
         except asyncio.CancelledError:
-            return  # the service ends; Python 3.11 logs an error over a connection whose task was cancelled
+            return  # the service is ending; Python 3.11 logs an error for a connection whose task was cancelled
         finally:
             self._writers.discard(writer)
             if task is not None:
@@ -180,7 +180,7 @@ class Service(ABC):
             writer.close()
 
     def keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside."""
+        """Run a task in the background, and keep a reference to it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -188,15 +188,15 @@ class Service(ABC):
 
     @abstractmethod
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A client has connected."""
+        """Serve a client that has connected."""
 
     @abstractmethod
     def deliver(self, item: Item, piece: bytes) -> bool:
-        """Hand a piece of a message to its receiver; whether that was possible."""
+        """Deliver a piece of a message to its receiver; return whether that was possible."""
 
     @abstractmethod
     def write_out(self) -> None:
-        """Write what waits to be written."""
+        """Write all pending output."""
 
 
 class _Catching:
@@ -217,7 +217,7 @@ class _Catching:
 
 
 def _put(writer: asyncio.StreamWriter, data: bytearray) -> None:
-    """Give bytes to a socket; a client that does not read is cut off."""
+    """Write bytes to a socket; disconnect a client that does not read."""
     if data:
         with suppress(ConnectionError, RuntimeError):
             writer.write(bytes(data))

@@ -1,4 +1,4 @@
-"""What the users of a conversation do, in turn, as data: the one that is shipped, or a file of one's own."""
+"""The turns of the users in a conversation, as data: the shipped script, or a file of the user's own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from otterproof.harness.targets.engines import Target
 #: The conversation that is shipped.
 SHIPPED = Path(__file__).with_name("conversation.toml")
 
-#: The parties, by how a file names them.
+#: The parties, by the names that a file uses.
 PARTIES: Mapping[str, str] = {"first": "alice", "second": "bob"}
 
-#: What a user can do: the arguments, those that must be there, and what a target must claim.
+#: What a user can do: the arguments, the required ones, and the capabilities that a target needs.
 _DOES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "start": ((), (), ""),
     "send": (("text",), ("text",), ""),
@@ -31,14 +31,14 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A user of a party does something."""
+    """One action of a party's user."""
 
     party: str
     action: str
     args: Mapping[str, bytes] = field(default_factory=dict)
 
     def suits(self, target: Target) -> bool:
-        """Whether a target can take it."""
+        """Whether a target can take this turn."""
         needs = _DOES[self.action][2]
         if needs and needs not in target.capabilities:
             return False
@@ -48,7 +48,7 @@ class Turn:
 
 
 def turns_of(path: Path = SHIPPED) -> list[Turn]:
-    """The turns in a file. InputError, UsageError."""
+    """Read the turns in a file. Raises InputError, UsageError."""
     try:
         read = parse_toml(read_input(path, limit=LIMITS["settings"], what="a conversation"))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A relay with all that watches it: the judge, the log, the transcript, and what shows it to a person."""
+"""A relay with all its watchers: the judge, the log, the transcript, and the display for a person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from otterproof.harness.simulation.transcript import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is wanted of a conversation. log, transcript: files to write, if any. listener: is told every happening."""
+    """Outputs of a conversation. log, transcript: files to write, if any. listener: is told every happening."""
 
     director: Director
     listener: Callable[[Happening], None]
@@ -25,7 +25,7 @@ class Wanted:
 
 
 class Watched:
-    """The relay of one conversation, watched. programs: what plays the parties, for the transcript."""
+    """The relay of one conversation, with watchers. programs: what plays the parties, for the transcript."""
 
     def __init__(self, names: tuple[str, str], wanted: Wanted, programs: tuple[str, str] | None = None) -> None:
         self.relay = Relay(names, wanted.director)
@@ -55,7 +55,7 @@ class Watched:
         return self.judge.failures
 
     def close(self) -> None:
-        """The conversation is over: the files are finished. OutputError."""
+        """End the conversation and finish the files. Raises OutputError."""
         if self._log is not None:
             self._log.close()
         if self._transcript is not None:

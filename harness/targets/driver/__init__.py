@@ -1,4 +1,4 @@
-"""Third-party implementations as targets: processes behind the driver protocol, and what outlives them."""
+"""Third-party implementations as targets: processes behind the driver protocol, and the state that outlives them."""
 
 from otterproof.harness.targets.driver.errors import (
     TargetCrash,

@@ -1,9 +1,8 @@
-"""A driver's answer: one line of JSON-RPC, checked to the letter before anything in it is believed.
+"""A driver's answer: one line of JSON-RPC, strictly validated before anything in it is believed.
 
-The driver is not trusted: bytes that are not UTF-8, escapes that are half of a character, JSON that only looks like it
-(NaN, a second "id"), numbers without end, nesting that would exhaust the stack and fields too many are
-all told apart from an answer. Everything that later works with an answer can rely on that.
-[docs/reference/driver-protocol.md]
+The driver is not trusted. Bytes that are not UTF-8, lone surrogates, almost-JSON (NaN, a second "id"), numbers without
+end, nesting that would exhaust the stack and too many fields are all rejected, so all later code can rely on a valid
+answer. [docs/reference/driver-protocol.md]
 """
 
 from __future__ import annotations
@@ -16,26 +15,27 @@ from typing import Any, NoReturn
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver.errors import TargetDesync, TargetFailed, TargetStranded, TargetUnsupported
 
-#: Codes of errors that have a meaning of their own. All others say that driver and harness misunderstand each other.
+#: Error codes with a meaning of their own. All others say that driver and harness misunderstand each other.
 UNSUPPORTED, LIBRARY_FAILED, STRANDED, METHOD_NOT_FOUND = -32001, -32002, -32003, -32601
 
-#: Characters of an error's message that are shown.
+#: The most characters of an error's message that are shown.
 _MESSAGE = 2000
 
-#: Characters of a number: more than 64 bits hold, with a sign, or a fraction in full.
+#: The most characters of a number: enough for 64 bits with a sign, or for a full fraction.
 _NUMBER = 30
 
 
-#: Values of any kind that an answer may have, counted by what separates and opens them. It has at most 10,000 events of
-#: nine members, and is counted before any value is made: 16 MiB of "[]," would take seconds.
+#: The most values of any kind in an answer, counted by the characters that separate and open them. An answer has at
+#: most 10,000 events with nine members. They are counted before any value is created: 16 MiB of "[]," would take
+#: seconds.
 MAX_VALUES = 250_000
 
-#: A string in a line, closed or not. Possessive, so that no line takes more than one pass.
+#: A string in a line, terminated or not. Possessive, so that every line takes a single pass.
 _STRING = re.compile(rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)')
 
 
 class _Refused(ValueError):
-    """Something that Python's reader takes and the protocol does not have."""
+    """Something that Python's parser accepts and the protocol does not allow."""
 
 
 #: How the message of an implementation's own error begins: the name of its class, and a colon.
@@ -74,12 +74,12 @@ _decode = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_int=_whole, parse_float=_fraction
 ).decode
 
-#: How a line spells the half of a character; whether it is alone is found out after decoding.
+#: How a line spells one half of a surrogate pair; whether it is alone is determined after decoding.
 _HALF = (b"\\ud", b"\\uD")
 
 
 def _check_unicode(value: Any) -> None:
-    """Refuse a lone surrogate in any text: it can't be written to a file or a terminal."""
+    """Reject a lone surrogate in any text: it can't be written to a file or a terminal."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -88,15 +88,15 @@ def _check_unicode(value: Any) -> None:
 
 
 def shown_words(text: str, most: int = _MESSAGE) -> str:
-    """Words of a driver that are for a person, on one line and fit for a terminal: at most so many characters."""
+    """A driver's text for a person, on one line and safe for a terminal, with at most this many characters."""
     whole = printable(text[: most + 1])
     return whole if len(whole) <= most else f"{whole[: most - 3]}..."
 
 
 def result_of(line: bytes, request_id: int, name: str, method: str) -> Any:
-    """The result in the answer of the target of that name to a request.
+    """The result in an answer of the target of this name to a request.
 
-    TargetUnsupported, TargetFailed and TargetStranded when the target answers so, TargetDesync when this is no answer
+    Raises TargetUnsupported, TargetFailed or TargetStranded if the target answers so, TargetDesync if this is no answer
     to that request.
     """
     what = f"{name}: {method}"
@@ -126,7 +126,7 @@ def result_of(line: bytes, request_id: int, name: str, method: str) -> Any:
 
 
 def _check_count(line: bytes) -> None:
-    """Refuse a line with too many values, without making them."""
+    """Reject a line with too many values, without creating them."""
     if _marks(line) > MAX_VALUES and _marks(_STRING.sub(b"", line)) > MAX_VALUES:
         raise _Refused(f"more than {MAX_VALUES} values")
 
@@ -136,7 +136,7 @@ def _marks(text: bytes) -> int:
 
 
 def parsed(line: bytes, what: str) -> dict[str, Any]:
-    """The object in a line. TargetDesync, which begins with `what`, if it is not JSON to the letter."""
+    """The JSON object in a line. If it is not strictly valid, raises TargetDesync, whose text begins with `what`."""
     try:
         _check_count(line)
         answer = _decode(line.decode())
@@ -146,7 +146,7 @@ def parsed(line: bytes, what: str) -> dict[str, Any]:
         raise TargetDesync(f"{what}: the answer is nested too deeply: {shown(line)}") from None
     except _Refused as error:
         raise TargetDesync(f"{what}: the answer is refused ({error}): {shown(line)}") from None
-    except ValueError as error:  # of JSON, or of UTF-8
+    except ValueError as error:  # from JSON, or from UTF-8
         raise TargetDesync(f"{what}: the answer is not JSON ({error}): {shown(line)}") from None
     if not isinstance(answer, dict):
         raise TargetDesync(f"{what}: the answer is not an object: {shown(line)}")
@@ -154,6 +154,6 @@ def parsed(line: bytes, what: str) -> dict[str, Any]:
 
 
 def shown(data: bytes | bytearray) -> str:
-    """The beginning of some bytes, fit for a message."""
+    """The beginning of some bytes, safe for a message."""
     text = ascii(bytes(data[:200]).decode(errors="replace"))
     return text if len(data) <= 200 else f"{text}... ({len(data)} bytes)"

@@ -1,6 +1,6 @@
-"""The chat programs among the third-party targets: each has its package, and one driver for all of them uses it.
+"""The chat programs among the third-party targets: each comes from a package, and one driver serves them all.
 
-Nothing is built for them. What is looked for is the program, and the files of what it needs besides.
+Nothing is built for them. Only the program and the files that it needs are looked for.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from otterproof.harness.targets.driver.third_party import ThirdParty
 
-#: Where the system has libraries and plugins.
+#: The system's folders of libraries and plugins.
 LIBRARIES = ("/usr/lib", "/usr/local/lib", "/usr/lib64")
 
 
 def _lacking_plugin(pattern: str, package: str) -> Callable[[], Sequence[str]]:
-    """Whether a chat program has its plugin for OTR, which is a file in one of the system's library folders."""
+    """A function that returns the package of a chat program's OTR plugin if no library folder has the plugin."""
 
     def lacking() -> Sequence[str]:
         return [] if any(any(Path(base).glob(pattern)) for base in LIBRARIES) else [package]
@@ -26,12 +26,12 @@ def _lacking_plugin(pattern: str, package: str) -> Callable[[], Sequence[str]]:
 
 
 def _lacking_files(*needed: tuple[str, str]) -> Callable[[], Sequence[str]]:
-    """The packages of files that are not there. needed: patterns below /usr, each with the package that has it."""
+    """A function that returns the packages of missing files. needed: patterns below /usr, each with its package."""
     return lambda: [package for pattern, package in needed if not any(Path("/usr").glob(pattern))]
 
 
 def _lacking_for_pidgin() -> Sequence[str]:
-    """What Pidgin needs besides programs: its plugin, what lets its windows be used, and a client of D-Bus."""
+    """What Pidgin needs besides programs: its plugin, accessibility support for its windows, and a D-Bus client."""
     files = _lacking_files(
         ("lib*/pidgin/pidgin-otr.so", "pidgin-otr"),
         ("lib*/**/gtk-2.0/modules/libatk-bridge.so", "libatk-adaptor"),
@@ -48,7 +48,7 @@ def _lacking_pyte() -> Sequence[str]:
 def _program(
     name: str, install: str, lacks: Callable[[], Sequence[str]], tools: tuple[str, ...] | None = None
 ) -> ThirdParty:
-    """The row of a chat program. tools: the programs that must be there, if that is not the one of its name."""
+    """The row of a chat program. tools: the programs it needs, by default the one of its name."""
     command = [sys.executable, "-m", "otterproof.implementations.drivers.chat.driver", name]
     return ThirdParty(
         name=name,

@@ -1,7 +1,7 @@
-"""What can go wrong with a target behind the driver protocol: one class for each verdict.
+"""The errors of a target behind the driver protocol: one class for each verdict.
 
-After TargetCrash, TargetHang, TargetDesync and TargetStranded the driver's process is dead; after TargetUnsupported and
-TargetFailed it lives on, and TargetMissing means that it never ran.
+After TargetCrash, TargetHang, TargetDesync and TargetStranded, the driver's process is dead; after TargetUnsupported
+and TargetFailed it lives on. TargetMissing means that it never ran.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from otterproof.harness.support.errors import CommandError
 class TargetError(CommandError):
     """The base of all; the message names the target, says what it did, and shows the end of its standard error.
 
-    method: what was asked of the target when it went wrong, "" if nothing was. how: how it broke down, in a word: the
-    name of a signal, exit-1, or the class of an error; "" if that is not known.
+    method: the method that was called when it went wrong, "" if none was. how: how it broke down, in a word: the name
+    of a signal, exit-1, or the class of an error; "" if unknown.
     """
 
-    #: What it is called in the ids below; "" for errors that are not the target's failures.
+    #: The first word of the ids below; "" for errors that are not the target's failures.
     kind: ClassVar[str] = ""
 
     def __init__(self, message: str, *, method: str = "", how: str = "") -> None:
@@ -28,22 +28,22 @@ class TargetError(CommandError):
 
     @property
     def check(self) -> str:
-        """By this id, failures with the same cause are known to be the same, such as crash.receive.sigsegv."""
+        """The id of failures with the same cause, such as crash.receive.sigsegv."""
         return ".".join(filter(None, (self.kind, self.method or "target", self.how))) if self.kind else ""
 
 
 class TargetGivenUp(TargetError):
-    """The target was not asked, for it failed at this too often; see giving_up.py."""
+    """The target was not called, because it failed at this too often; see giving_up.py."""
 
 
 class TargetMissing(TargetError):
-    """The target can't be run here; the message has the line that installs what is missing."""
+    """The target can't run here; the message has the command that installs what is missing."""
 
 
 class TargetStranded(TargetError):
-    """Something that the driver needs besides the implementation has ended, such as a screen.
+    """Something that the driver needs besides the implementation, such as a screen, has ended.
 
-    That may be nobody's fault, so it is tried once more. If it ends again, the target counts as crashed.
+    That may be nobody's fault, so the scenario is retried once. If it happens again, the target counts as crashed.
     """
 
     kind = "crash"
@@ -53,7 +53,7 @@ class TargetStranded(TargetError):
 
 
 class TargetUnsupported(TargetError):
-    """The target says that it can't do this, though it claims the capability. [conformance.claims]"""
+    """The target says that it can't do this, although it claims the capability. [conformance.claims]"""
 
     @property
     def check(self) -> str:
@@ -69,7 +69,7 @@ class TargetFailed(TargetError):
 class TargetCrash(TargetError):
     """The process died, or an engine raised an error.
 
-    code: the exit code of the process, or minus the number of the signal that killed it; None if it is not known.
+    code: the exit code of the process, or minus the number of the signal that killed it; None if unknown.
     """
 
     kind = "crash"
@@ -86,6 +86,6 @@ class TargetHang(TargetError):
 
 
 class TargetDesync(TargetError):
-    """What came back is no answer to what was asked: garbage, half a line, a wrong id, too much; it was killed."""
+    """The output does not answer the request: garbage, half a line, a wrong id, too much; the process was killed."""
 
     kind = "desync"

@@ -1,10 +1,10 @@
-"""When a target is not asked again: a call that hangs costs its time limit in every scenario, and soon all there is.
+"""When to stop calling a target: a call that hangs costs its time limit in every scenario, again and again.
 
-A method is given up when it has failed so many times in a row; a call of it then raises TargetGivenUp and is not sent.
-What a row is depends on what a failure costs. After a hang, a malformed answer, or the end of a screen, with which a
-scenario is run again, calls of the method count again only when a whole case went by in which it was called and always
-answered: a target may answer twice in each handshake and hang at the third message. A crash is cheap, and often one
-bad input's; each answer of the method ends the row.
+A method is given up after this many failures in a row; calls of it then raise TargetGivenUp and are not sent. What ends
+a row depends on the cost of a failure. After a hang, a malformed answer, or the end of a screen (which makes a scenario
+run again), only a whole case in which the method was called and always answered ends the row: a target may answer twice
+in each handshake and hang at the third message. A crash is cheap, and often due to one bad input; any answer of the
+method ends the row.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from otterproof.harness.targets.driver.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a target is waited for.
+    """How long to wait for a target.
 
-    seconds: for one call of a driver. give_up_after: failures of a method in a row, after which it is not called any
-    more; 0: never.
+    seconds: for one call of a driver. give_up_after: failures of a method in a row after which it is no longer called;
+    0: never.
     """
 
     seconds: float = TIME_LIMIT
     give_up_after: int = 0
 
 
-#: What holds where nobody has said anything else.
+#: The default limits.
 USUAL = Limits()
 
 
 class GivingUp:
-    """Counts the failures of the methods of one target. limit: how many in a row are the end of a method; 0: never."""
+    """Counts the failures of one target's methods. limit: how many in a row end a method; 0: never."""
 
     def __init__(self, limit: int = 0) -> None:
         self.limit = limit
@@ -54,7 +54,7 @@ class GivingUp:
 
     @contextmanager
     def watching(self, name: str, method: str) -> Iterator[None]:
-        """For one call of a method of the target of this name. TargetGivenUp."""
+        """A context for one call of a method of the target of this name. Raises TargetGivenUp."""
         if self.limit and max(self._hangs[method], self._crashes[method]) >= self.limit:
             raise TargetGivenUp(
                 f"{name}: {method} is given up: it failed {self.limit} times in a row, the last time so: "
@@ -78,7 +78,7 @@ class GivingUp:
         self._last[method] = str(error).partition("\n")[0]
 
     def next_case(self) -> None:
-        """A case is over: methods that were called in it and never failed begin a new row."""
+        """A case is over: methods that were called in it and never failed start a new row."""
         for method in self._answered - self._failed:
             self._hangs[method] = 0
         self._answered.clear()

@@ -1,20 +1,20 @@
-"""The guard of a driver: a small program that starts it, watches it and ends all that it has started.
+"""The guard of a driver: a small program that starts it, watches it and ends everything that it has started.
 
-It stands between the harness and the driver as their only link of kinship: the driver and all its descendants are
-descendants of the guard, whatever sessions they open and however often they fork, for on Linux orphans come to the
-guard (a subreaper). So "everything that this driver has started" is known exactly, and can be ended and measured. The
-guard holds a socket to the harness; when that closes, because the harness wants it or is dead, it ends the tree. When
-the guard itself is killed, Linux kills the driver (PR_SET_PDEATHSIG). The pipes of the driver lead straight to the
-harness, so a call costs nothing extra.
+It is the only process between the harness and the driver, so the driver and all its descendants are descendants of the
+guard, whatever sessions they open and however often they fork: on Linux, orphans are reparented to the guard (a
+subreaper). So everything that this driver has started is known exactly, and can be ended and measured. The guard holds
+a socket to the harness; when that closes, because the harness wants it or is dead, the guard ends the tree. If the
+guard itself is killed, Linux kills the driver (PR_SET_PDEATHSIG). The driver's pipes lead straight to the harness, so a
+call costs nothing extra.
 
-A process of its own, because nothing else works for all of this: a subreaper in the harness would get the orphans of
-all its children and dies with `kill -9`; code between fork and exec is not safe in a program that has threads, and here
-there are none. It runs as `python -I -S guard.py`, imports little, and costs 20 to 25 ms and 10 MB for each start of a
-driver. Without Linux (macOS) it can end only the driver's process group, and measures no memory.
+It is a separate process because nothing else does all of this: a subreaper in the harness would get the orphans of all
+its children and would die with `kill -9`; and code between fork and exec is not safe in a program with threads, of
+which the guard has none. It runs as `python -I -S guard.py`, imports little, and costs 20 to 25 ms and 10 MB for each
+start of a driver. Without Linux (macOS) it can end only the driver's process group, and measures no memory.
 
 Usage: guard.py SOCKET MEMORY PROGRAM [WORD...]. SOCKET: the number of a file descriptor. MEMORY: bytes that the driver
-and its descendants may have, 0 for any. It tells lines: "started PID" or "failed ERRNO"; "memory BYTES" when it ends
-the tree because of its size; "ended CODE" as subprocess.Popen.returncode. The socket closes when nothing is left.
+and its descendants may use, 0 for no limit. It writes lines: "started PID" or "failed ERRNO"; "memory BYTES" when it
+ends the tree because of its size; "ended CODE" as subprocess.Popen.returncode. The socket closes when nothing is left.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ import sys
 import time
 from collections.abc import Iterator
 
-#: Seconds between two looks at the memory of the tree.
+#: Seconds between two checks of the tree's memory.
 LOOK = 0.2
 
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
 
-#: The memory that only this process has, and its share of what others have too; both in kB.
+#: The memory that only this process uses, and its share of what it has in common with others; both in kB.
 _RESIDENT = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
 _SHARE = (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")
 
-#: Signals that Python ignores of itself. The driver must not.
+#: Signals that Python ignores by default. The driver must not.
 _OF_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
 
-#: Signals that a driver may send to its guard, which ends with the socket alone.
+#: Signals that a driver may send to its guard, which must end only with the socket.
 _UNHEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -53,7 +53,7 @@ class Guard:
         self._code: int | None = None
 
     def run(self, words: list[str]) -> None:
-        """Start the driver, and see to it until the harness has had enough."""
+        """Start the driver, and supervise it until the harness is done with it."""
         woken, wake = os.pipe()
         for pipe in (woken, wake):
             os.set_blocking(pipe, False)
@@ -61,7 +61,7 @@ class Guard:
         signal.signal(signal.SIGCHLD, _heed)
         for number in _UNHEARD:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, _heed)  # unlike SIG_IGN, a handler is not handed on to the driver
+                signal.signal(number, _heed)  # unlike SIG_IGN, a handler is not inherited by the driver
         if _LINUX:
             _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         if not self._start(words):
@@ -88,10 +88,10 @@ class Guard:
         try:  # noqa: SIM105 (contextlib takes longer to import than all else here)
             os.write(self._harness, f"{line}\n".encode())
         except OSError:
-            pass  # nobody listens any more, which is noticed when it is read
+            pass  # nobody is listening any more, which is noticed on reading
 
     def _start(self, words: list[str]) -> bool:
-        """Start the driver; whether that succeeded. It alone then has the pipes to the harness."""
+        """Start the driver; return whether that succeeded. Only the driver then has the pipes to the harness."""
         failed, fails = os.pipe()
         guard = os.getpid()
         self._driver = os.fork()
@@ -111,7 +111,7 @@ class Guard:
         return not number
 
     def _reap(self) -> bool:
-        """Take leave of descendants that have ended; whether there are others."""
+        """Reap descendants that have ended; return whether others are left."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -126,7 +126,7 @@ class Guard:
     # ---- ending ------------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
-        """End the whole tree. It returns when nothing is left of it."""
+        """End the whole tree. Returns when nothing is left of it."""
         if self._code is None or not _LINUX:
             _signal_group(self._driver)
         pause = 0.0
@@ -139,7 +139,7 @@ class Guard:
             pause = min(pause + 0.0005, 0.01)
 
     def _freeze_and_kill(self) -> None:
-        """Stop all descendants first, for who is stopped has no more children."""
+        """Stop all descendants before killing them, because a stopped process starts no more children."""
         stopped: set[int] = set()
         while new := set(_descendants()) - stopped:
             for pid in new:
@@ -151,11 +151,11 @@ class Guard:
     # ---- memory ------------------------------------------------------------------------------------------------------
 
     def _weigh(self) -> None:
-        """End the tree if it has more memory than it may have."""
+        """End the tree if it uses more memory than allowed."""
         tree = list(_descendants())
         if sum(_sum(f"/proc/{pid}/status", _RESIDENT) or 0 for pid in tree) <= self._limit:
             return
-        # So much if nothing is shared; the exact figure takes longer. Who hides it has what it seems to have.
+        # This much if nothing is shared; the exact figure takes longer. If a process hides it, take the apparent size.
         exact = [_sum(f"/proc/{pid}/smaps_rollup", _SHARE) for pid in tree]
         rough = [_sum(f"/proc/{pid}/status", _RESIDENT) or 0 for pid in tree]
         used = sum(most if share is None else share for share, most in zip(exact, rough, strict=True))
@@ -168,11 +168,11 @@ def _become(words: list[str], guard: int, limit: int) -> None:
     """Become the driver. OSError when there is no such program."""
     import resource
 
-    os.setsid()  # a group of its own
+    os.setsid()  # a process group of its own
     if _LINUX:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != guard:
-            return  # it was killed before that
+            return  # the guard was killed before that
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # hundreds may die in a campaign
     if limit and _LINUX:
         most = resource.getrlimit(resource.RLIMIT_DATA)[1]
@@ -192,14 +192,14 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _heed(*_: object) -> None:
-    """Nothing is to be done: being called is enough to wake up the poll."""
+    """Do nothing: being called is enough to wake up the poll."""
 
 
 def _signal(pid: int, number: int) -> None:
     try:  # noqa: SIM105
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
-        pass  # it has ended, or became another user's by setuid
+        pass  # it has ended, or has changed its user by setuid
 
 
 def _signal_group(leader: int) -> None:
@@ -210,7 +210,7 @@ def _signal_group(leader: int) -> None:
 
 
 def _descendants() -> Iterator[int]:
-    """All that live, parents before their children."""
+    """All living descendants, parents before their children."""
     found = [os.getpid()]
     for pid in found:
         new = _children(pid)
@@ -219,7 +219,7 @@ def _descendants() -> Iterator[int]:
 
 
 def _children(pid: int) -> list[int]:
-    """Those of all threads of a process."""
+    """The children of all threads of a process."""
     children: list[int] = []
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -254,7 +254,7 @@ def main() -> None:
     harness, limit, words = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     os.set_inheritable(harness, False)
     Guard(harness, limit).run(words)
-    os._exit(0)  # nothing is to be tidied up, and it is quicker
+    os._exit(0)  # there is nothing to clean up, and this is quicker
 
 
 if __name__ == "__main__":

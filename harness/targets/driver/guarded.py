@@ -1,6 +1,6 @@
-"""A driver's process as the harness has it: started by a guard, which tells how it ends and ends all that it started.
+"""A driver's process as the harness sees it: started by a guard, which reports how it ends and cleans up after it.
 
-[guard.py says why there is a guard, and what the two tell each other.]
+[guard.py explains why there is a guard, and what the two tell each other.]
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-#: Seconds in which a guard starts, on the busiest machine.
+#: Seconds within which a guard starts, on the busiest machine.
 _START_LIMIT = 60.0
 
-#: Seconds in which a guard ends everything. Longer takes only what the system itself can't end.
+#: Seconds within which a guard ends everything. Only what the system itself can't end takes longer.
 _END_LIMIT = 10.0
 
-#: The guard is imported, for Python keeps the compiled form of modules only. The command line names it all the same.
+#: The guard is imported because Python caches the compiled form of modules only. The command line still names it.
 _FILE = Path(__file__).with_name("guard.py")
 _START = "import sys; sys.path.append(sys.argv.pop(1)[:-8]); import guard; guard.main()"
 
 
 class Guarded:
-    """A running process with its guard, which dies with it. Not for use from several threads.
+    """A running process with its guard, which dies with it. Not thread-safe.
 
     pid: the process. stdin, stdout, stderr: descriptors of our ends of its pipes; told: one that is readable when there
-    is news for `look`. code: how it ended, as subprocess.Popen.returncode; None while it runs, and when the guard was
-    killed before it could say so. excess: bytes of memory for which it was ended, 0 if it was not.
+    is news for `look`. code: how it ended, as subprocess.Popen.returncode; None while it runs, or if the guard was
+    killed before it could report that. excess: the bytes of memory for which it was ended, 0 if it was not.
     """
 
     def __init__(self, command: Sequence[str], memory: int | None) -> None:
-        """Start a command. memory: bytes that it and its descendants may have. OSError, ValueError when that fails."""
+        """Start a command. memory: the most bytes for it and its descendants. Raises OSError or ValueError."""
         self.code: int | None = None
         self.excess = 0
         self._ended = False
@@ -54,7 +54,7 @@ class Guarded:
                     stderr=subprocess.PIPE,
                     bufsize=0,
                     pass_fds=[number],
-                    start_new_session=True,  # Ctrl-C in a terminal is not for it
+                    start_new_session=True,  # Ctrl-C in a terminal must not reach it
                 )
             except (OSError, ValueError):
                 ours.close()
@@ -67,7 +67,7 @@ class Guarded:
         self.pid = self._started()
 
     def _started(self) -> int:
-        """Wait for the process."""
+        """Wait until the process has started."""
         try:
             self._socket.settimeout(_START_LIMIT)
             while b"\n" not in self._heard:
@@ -90,7 +90,7 @@ class Guarded:
         return int(number)
 
     def _give_up(self) -> None:
-        """There is no process."""
+        """Clean up: there is no process."""
         self._socket.setblocking(False)
         self.close()
         self.close_pipes()
@@ -103,7 +103,7 @@ class Guarded:
         return self._ended
 
     def _look(self) -> bool:
-        """Hear what the guard has to say; whether it is gone."""
+        """Read what the guard has to say; return whether it is gone."""
         gone = False
         try:
             while more := self._socket.recv(4096):
@@ -124,13 +124,13 @@ class Guarded:
         return gone
 
     def close(self) -> None:
-        """End the process and all that it has started, and wait for that. The pipes stay."""
+        """End the process and all that it has started, and wait for that. The pipes stay open."""
         if not self._guard_is_there:
             return
-        with suppress(OSError):  # it is gone already
+        with suppress(OSError):  # it is already gone
             self._socket.shutdown(socket.SHUT_WR)
         if not self._silent_within(_END_LIMIT):
-            # Somebody has stopped it, or the system can't end something. Without it no descendant can be found.
+            # Somebody has stopped it, or the system can't end something. Without the guard no descendant can be found.
             self._guard.kill()
         self._guard.wait()
         self._guard_is_there = False
@@ -152,12 +152,12 @@ class Guarded:
         return False
 
     def close_stdin(self) -> None:
-        """Let the process see the end of its input."""
+        """Close the process's standard input."""
         if self._guard.stdin is not None:
             self._guard.stdin.close()
 
     def close_pipes(self) -> None:
-        """Nothing more is wanted from the process, nor told to it."""
+        """Close the pipes: no more input or output."""
         for pipe in (self._guard.stdin, self._guard.stdout, self._guard.stderr):
             if pipe is not None:
                 pipe.close()

@@ -1,7 +1,7 @@
 """A party of a target behind the driver protocol, with the methods of contract.Engine.
 
-What a driver answers is checked here: an unknown event, or a field of the wrong type, is a TargetDesync and ends
-the process. Fields that the implementation does not tell are None in the events. [docs/reference/driver-protocol.md]
+A driver's answers are checked here: an unknown event, or a field of the wrong type, is a TargetDesync and ends the
+process. Fields that the implementation does not report are None in the events. [docs/reference/driver-protocol.md]
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from otterproof.implementations.jsonform import (
     unknown_fields,
 )
 
-#: What hexadecimal digits look like: a fingerprint, and a secret of any length.
+#: Hexadecimal digits: a fingerprint, and a secret of any length.
 _FINGERPRINT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
-#: What fields of events are, beyond their types: what else they were, somebody would stumble over later.
+#: Checks of event fields beyond their types; without them, a bad value would cause errors later.
 _WITHIN: Mapping[str, Container[object]] = {
     "instance": range(1 << 32),
     "use": range(1 << 32),
@@ -41,15 +41,15 @@ _WITHIN: Mapping[str, Container[object]] = {
 }
 
 
-#: Bytes that fields of events have. [DERIVE-SSID-1, KEYS-FPR-1]
+#: The number of bytes in fields of events. [DERIVE-SSID-1, KEYS-FPR-1]
 SIZES: Mapping[str, int] = {"ssid": 8, "fingerprint": 20}
 
 
-#: The flags of a policy for versions.
+#: The version flags of a policy.
 _VERSIONS = Policy.ALLOW_V2 | Policy.ALLOW_V3
 
-#: Events that an answer may have. Nothing that is asked for needs more than some thousands: a padding of 64 KiB, in
-#: fragments of 64 bytes. Making and judging this many takes less than a second.
+#: The most events in an answer. No request needs more than some thousands: a padding of 64 KiB, in fragments of 64
+#: bytes. Creating and judging this many takes less than a second.
 MAX_EVENTS = 10_000
 
 
@@ -61,7 +61,7 @@ class Caller(Protocol):
         ...
 
     def desync(self, what: str) -> NoReturn:
-        """End the process, for it has answered with something that is no answer."""
+        """End the process because its answer is invalid."""
         ...
 
 
@@ -69,22 +69,22 @@ class Caller(Protocol):
 class StateDump:
     """What a target shows of its state.
 
-    shown: the form of a PartySnapshot (implementations/jsonform.py) with null, or nothing at all, wherever the target
-    does not tell. secrets: what it holds in memory, by names of its own; big-endian.
+    shown: in the form of a PartySnapshot (implementations/jsonform.py), with null, or without the member, for what the
+    target does not show. secrets: those in memory, by names of its own; big-endian.
     """
 
     shown: Mapping[str, Any]
     secrets: Mapping[str, bytes]
 
     def snapshot(self) -> PartySnapshot | None:
-        """The whole state; None if something in it is not told."""
+        """The whole state; None if something in it is not shown."""
         try:
             return snapshot_from_json(self.shown)
         except JsonFormError:
             return None
 
     def differences(self, expected: PartySnapshot) -> list[str]:
-        """Where what is told is not what is expected, a line each. What is not told does not differ."""
+        """Where the shown state differs from what is expected, a line each. What is not shown does not differ."""
         return list(_differences(self.shown, snapshot_to_json(expected), ""))
 
 
@@ -104,10 +104,10 @@ def _differences(shown: Any, expected: Any, where: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Restrictions:
-    """What a target can't be told to do otherwise.
+    """What a target can't be configured to do differently.
 
-    fixed_policy: the only one that it can have. longest_text: the most bytes of a text that its user can send.
-    silent_refresh: its user may be told nothing of a handshake that renews an encrypted session.
+    fixed_policy: the only policy it can have. longest_text: the most bytes in a text that its user can send.
+    silent_refresh: its user might not be told of a handshake that renews an encrypted session.
     """
 
     fixed_policy: Policy | None = None
@@ -131,15 +131,15 @@ class DriverParty(ActionDispatcher):
         tape: Tape | None = None,
         limits: Restrictions = _NO_RESTRICTIONS,
     ) -> None:
-        """TargetUnsupported for a policy that the target can't have."""
+        """Raises TargetUnsupported for a policy that the target can't have."""
         self._target = target
         self._name = name
         self._tells_time = "time" in capabilities
-        #: (event, field) of all that the implementation did not tell when it could have.
+        #: (event, field) of everything that the implementation left out although it applied.
         self.untold: set[tuple[str, str]] = set()
-        #: What its user was shown in the last step, line by line, for a program that has a screen.
+        #: What its user was shown in the last step, by line, for a program with a screen.
         self.shown: Sequence[str] = ()
-        #: What set_policy and set_time led to, which the next action tells.
+        #: The events of set_policy and set_time, which the next action reports.
         self.late: list[Event] = []
         self._limits = limits
         self._check_policy(config.policy)
@@ -162,7 +162,7 @@ class DriverParty(ActionDispatcher):
         self._identify("create", target.call("create", request))
 
     def _identify(self, method: str, told: Any) -> None:
-        """Take who it is from an answer."""
+        """Read the party's identity from an answer."""
         target, name = self._target, self._name
         surplus = told.keys() - {"instance_tag", "fingerprint"} if isinstance(told, dict) else ()
         if surplus:
@@ -174,19 +174,21 @@ class DriverParty(ActionDispatcher):
         if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
             what = f"{method} answers {told!r:.200}, without the 40 hexadecimal digits of a fingerprint"
             target.desync(f"{name}: {what}")
-        #: Its instance tag: as it told it, or as it was given if it obeys that; 0 if it is not known. One that it draws
-        #: may be another in each session, so it is not learned from messages here.
+        #: Its instance tag: as it reported it, or as it was given if it obeys that; 0 if unknown. A tag that it draws
+        #: may differ from session to session, so it is not learned from messages here.
         self.instance_tag: int = tag or self._configured_tag
         self.fingerprint = bytes.fromhex(fingerprint)
 
     @property
     def silent_refresh(self) -> bool:
-        """Whether its user may be told nothing when a session is refreshed."""
+        """Whether its user might not be told when a session is refreshed."""
         return self._limits.silent_refresh
 
     def _check_policy(self, policy: Policy) -> None:
-        """Unsupported unless the target's own versions, and flags that it has, are asked for. What it does on top, such
-        as answering a whitespace tag, is no reason to be afraid: a scenario for which it matters needs the capability.
+        """Raise Unsupported unless only the target's own versions and flags are requested.
+
+        What the target does on top, such as answering a whitespace tag, does not matter here: a scenario for which it
+        matters needs the capability.
         """
         fixed = self._limits.fixed_policy
         if fixed is not None and (policy & ~fixed or fixed & _VERSIONS != policy & _VERSIONS):
@@ -236,16 +238,15 @@ class DriverParty(ActionDispatcher):
         self.late += self._events("set_policy", {"policy": policy_to_json(policy)})
 
     def set_time(self, now: int) -> None:
-        """Tell the time to a target that asks for it; the others have clocks of their own.
+        """Give the time to a target that asks for it; others have their own clocks.
 
-        What happens because time has passed comes before the events of the next action, for the contract knows no
-        events here.
+        The contract has no events here, so those caused by the passing of time precede the events of the next action.
         """
         if self._tells_time:
             self.late += self._events("set_time", {"now": now})
 
     def dump(self) -> StateDump:
-        """What the target shows of its state. TargetUnsupported if it shows nothing."""
+        """The target's state. Raises TargetUnsupported if it shows nothing."""
         answer = self._target.call("dump", {"party": self._name})
         whole = isinstance(answer, dict) and answer.keys() == {"snapshot", "secrets"}
         shown, secrets = (answer["snapshot"], answer["secrets"]) if whole else (None, None)
@@ -257,12 +258,12 @@ class DriverParty(ActionDispatcher):
         return StateDump(shown, {name: bytes.fromhex(value) for name, value in secrets.items()})
 
     def restart(self) -> None:
-        """Have its user end the program and start it again. All sessions are over then. TargetUnsupported."""
+        """Have its user end the program and start it again, which ends all sessions. Raises TargetUnsupported."""
         self._identify("restart", self._target.call("restart", {"party": self._name}))
         self.late, self.shown = [], ()
 
     def logs(self) -> Mapping[str, bytes]:
-        """What the program has written into logs, by the names of files. TargetUnsupported."""
+        """What the program has written into logs, by file name. Raises TargetUnsupported."""
         answer = self._target.call("logs", {"party": self._name})
         logs = answer.get("logs") if isinstance(answer, dict) and answer.keys() == {"logs"} else None
         if not isinstance(logs, list) or not all(map(_is_log, logs)):
@@ -271,12 +272,12 @@ class DriverParty(ActionDispatcher):
         return {one["name"]: one["content"].encode("latin-1") for one in logs}
 
     def close(self) -> None:
-        """Have the target forget this party. The name can then be given to another one."""
+        """Have the target forget this party. The name can then be used for another one."""
         self._target.call("close", {"party": self._name})
 
 
 def _is_log(one: object) -> bool:
-    """Whether this is a name and the bytes of a file, one character for each."""
+    """Whether this is a name and the bytes of a file, one character per byte."""
     if not isinstance(one, dict) or one.keys() != {"name", "content"}:
         return False
     name, content = one["name"], one["content"]

@@ -1,8 +1,8 @@
 """One driver as a process: requests go in, answers come out, and nothing that the driver does can harm the harness.
 
-Every call has a time limit. What comes out is bounded and must be exactly one line that answers the request; everything
-else ends the process, with all that it has started. The end of standard error is kept, for it often says why. After a
-failure the process is dead and a new one has to be started.
+Every call has a time limit. The output is bounded and must be exactly one line that answers the request; anything else
+ends the process, with all that it has started. The end of standard error is kept, because it often says why. After a
+failure the process is dead and a new one must be started.
 """
 
 from __future__ import annotations
@@ -34,36 +34,36 @@ from otterproof.harness.targets.driver.sanitizer import report_of
 
 E = TypeVar("E", bound=TargetError)
 
-#: Bytes of memory that a driver may have together with all that it has started. MEMORY_VARIABLE in the environment says
-#: otherwise, in MiB; 0 is no limit, which a driver built with AddressSanitizer needs.
+#: The most bytes of memory for a driver together with all that it has started. MEMORY_VARIABLE in the environment
+#: overrides it, in MiB; 0 is no limit, which a driver built with AddressSanitizer needs.
 MEMORY_LIMIT = 2 << 30
 MEMORY_VARIABLE = "OTTERPROOF_DRIVER_MEMORY"
 
-#: Longest answer, in bytes; a text of a megabyte in fragments takes less.
+#: The longest answer, in bytes; a text of a megabyte in fragments takes less.
 MAX_ANSWER = 16 << 20
 
-#: Bytes of standard error that are kept: of its end, and of what came first during a call. Go and Java say what went
+#: The bytes of standard error that are kept: from its end, and from the beginning of a call. Go and Java say what went
 #: wrong at the beginning of a long trace.
 STDERR_TAIL, STDERR_HEAD = 4096, 1024
 
-#: What time limits are measured with, in seconds. Tests have a clock of their own.
+#: The clock for time limits, in seconds. Tests have a clock of their own.
 clock: Callable[[], float] = time.monotonic
 
-#: Seconds that a driver is given to end by itself when it has closed its output.
+#: Seconds for a driver to end by itself after it has closed its output.
 _GRACE = 3.0
 
-#: Seconds in which a driver that has answered nonsense may die of what made it do so.
+#: Seconds for a driver that has answered nonsense to die from the same cause.
 _AGONY = 0.5
 
 _CHUNK = 1 << 16
 
-#: Shows every line that crosses, requests (">") and answers ("<"), or what there is of one, and why a process was
-#: ended ("!").
+#: Receives every line that is exchanged, requests (">") and answers ("<"), complete or not, and why a process was ended
+#: ("!").
 Trace = Callable[[str, bytes], None]
 
 
 def memory_limit() -> int | None:
-    """Bytes a driver may have, None for any. TargetMissing when the environment asks for something that is no limit."""
+    """Bytes that a driver may use, None for no limit. Raises TargetMissing if the environment has no valid limit."""
     told = os.environ.get(MEMORY_VARIABLE)
     if told is None:
         return MEMORY_LIMIT
@@ -73,7 +73,7 @@ def memory_limit() -> int | None:
 
 
 class DriverProcess:
-    """A running driver. `call` is the whole interface; not for use from several threads."""
+    """A running driver. `call` is the whole interface; not thread-safe."""
 
     def __init__(
         self,
@@ -84,8 +84,9 @@ class DriverProcess:
         *,
         sanitized: bool = False,
     ) -> None:
-        """Start it. sanitized: it is built with AddressSanitizer, which takes all addresses there are, so that no
-        limit can be set.
+        """Start it.
+
+        sanitized: it is built with AddressSanitizer, which reserves the whole address space, so no limit can be set.
         """
         self.name = name
         self.time_limit = time_limit
@@ -96,7 +97,7 @@ class DriverProcess:
         self._unshown = bytearray()
         self._limit = None if sanitized else memory_limit()
         self._last = ""
-        self._method = ""  # that the errors are about
+        self._method = ""  # the method that errors are about
         self._leaving = False
         try:
             self._process = Guarded([str(word) for word in command], self._limit)
@@ -117,17 +118,17 @@ class DriverProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs."""
+        """Whether the process is running."""
         return not self.closed and not self._process.ended
 
     @property
     def idle(self) -> bool:
-        """Whether the process runs and has said nothing since its last answer."""
+        """Whether the process is running and has said nothing since its last answer."""
         return self.alive and not any(pipe == self._out for pipe, _ in self._poll.poll(0))
 
     @property
     def standard_error(self) -> str:
-        """The end of what it has written to standard error so far, made printable."""
+        """The end of its standard error so far, made printable."""
         if not self.closed:
             self._last_words()
         return printable(self._stderr.decode(errors="replace"), lines=True)
@@ -135,7 +136,7 @@ class DriverProcess:
     # ---- calls -------------------------------------------------------------------------------------------------------
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:
-        """Ask, and wait for the result. TargetError; after all but Unsupported and Failed the process is dead."""
+        """Call a method and wait for the result. TargetError; after all but Unsupported and Failed, it is dead."""
         self._method = "exit" if self._leaving else method
         if self.closed:
             raise TargetCrash(f"{self.name}: {method} was called on a driver that has ended", method=self._method)
@@ -158,13 +159,13 @@ class DriverProcess:
             self.trace(direction, line)
 
     def _show_answer(self) -> None:
-        """Show what came since this was called last."""
+        """Pass on to the trace what came since the last time."""
         if self._unshown:
             self._show("<", bytes(self._unshown))
             self._unshown = bytearray()
 
     def _exchange(self, method: str, request: bytes, seconds: float) -> bytes:
-        """Send a line and take the one that comes back."""
+        """Send a line and return the one that comes back."""
         deadline = clock() + seconds
         self._nothing_unasked(method)
         answer = self._unshown = bytearray()
@@ -197,7 +198,7 @@ class DriverProcess:
         return bytes(answer)
 
     def _nothing_unasked(self, method: str) -> None:
-        """Nothing may be there before something was asked."""
+        """Fail if there is output before a request."""
         for pipe, event in self._poll.poll(0):
             if pipe == self._err:
                 self._hear()
@@ -207,20 +208,20 @@ class DriverProcess:
                 raise self._dead(method, b"")
 
     def _unasked(self) -> TargetError:
-        """The error for output that is there without a request."""
+        """The error for output without a request."""
         output = os.read(self._out, _CHUNK)
         self._unshown += output
         after = f"after its answer to {self._last}" if self._last else "before the first request"
         return self.end(TargetDesync, f"{self.name}: output that nobody asked for, {after}: {shown(output)}")
 
     def _is_over(self) -> bool:
-        """Whether it has ended and left no output. It need not be closed: children may hold it open."""
+        """Whether it has ended and left no output. The pipe need not be closed: children may hold it open."""
         return self._process.ended and not any(
             pipe == self._out and event & select.POLLIN for pipe, event in self._poll.poll(0)
         )
 
     def _write(self, method: str, waiting: memoryview) -> memoryview:
-        """Write what can be written; what is left."""
+        """Write what can be written; return what is left."""
         try:
             return waiting[os.write(self._in, waiting) :]
         except BlockingIOError:
@@ -229,7 +230,7 @@ class DriverProcess:
             raise self._dead(method, b"") from None
 
     def _read(self, method: str, answer: bytearray) -> None:
-        """Take what has come; not more than one line, and that not too long."""
+        """Read what has come: at most one line, of limited length."""
         chunk = os.read(self._out, _CHUNK)
         if not chunk:
             raise self._dead(method, answer)
@@ -243,7 +244,7 @@ class DriverProcess:
             raise self.end(TargetDesync, f"{self.name}: {method}: {what}")
 
     def _hear(self) -> None:
-        """Take what has come on standard error."""
+        """Read what has come on standard error."""
         try:
             chunk = os.read(self._err, _CHUNK)
         except BlockingIOError:
@@ -287,13 +288,13 @@ class DriverProcess:
         return self._shown(TargetCrash(text, method=self._method, how=word, code=code))
 
     def _shown(self, error: E) -> E:
-        """Show an error for which the process has ended, after what it had said."""
+        """Pass on to the trace the error for which the process has ended, after what it had said."""
         self._show_answer()
         self._show("!", str(error).encode(errors="backslashreplace"))
         return error
 
     def end(self, kind: type[TargetError], what: str) -> TargetError:
-        """The error of a kind, after the process was ended for it; a crash, if it was about to end by itself."""
+        """End the process for an error of this kind, and return the error; a crash, if it was ending by itself."""
         if kind is TargetDesync and self._ends_within(_AGONY):
             as_asked = self._leaving and self._process.code == 0
             if not as_asked:
@@ -302,7 +303,7 @@ class DriverProcess:
         return self._shown(kind(what + self._tail(), method=self._method))
 
     def _ends_within(self, seconds: float) -> bool:
-        """Whether the process ends by itself, given that time."""
+        """Whether the process ends by itself within this time."""
         deadline = clock() + seconds
         while not self._process.ended:
             if clock() > deadline:
@@ -312,16 +313,16 @@ class DriverProcess:
         return True
 
     def _tail(self) -> str:
-        """Standard error, indented, so that none of its lines can be taken for one of the harness's."""
+        """Standard error, indented, so that none of its lines looks like one of the harness's."""
         head = "" if self._stderr_head in self._stderr else f"\nstandard error begins with:\n{_told(self._stderr_head)}"
         tail = _told(self._stderr)
         return f"{head}\nstandard error ends with:\n{tail}" if tail else ""
 
     def shutdown(self, seconds: float) -> None:
-        """Ask the process to end, so that it can write what it writes on exit (a profile, say), and see that it does.
+        """Ask the process to end, so that it can write its exit files (a profile, say), and verify that it does.
 
-        seconds: within which it must answer, and must then end. TargetError when it does not, dies of it, ends with
-        another exit code than 0, or has anything more to say. Afterwards it is dead in any case.
+        seconds: the time for its answer, and then for its end. Raises TargetError if it takes longer, dies from it,
+        ends with an exit code other than 0, or has anything more to say. Afterwards it is dead in any case.
         """
         if self.closed:
             return
@@ -337,7 +338,7 @@ class DriverProcess:
             self.close()
 
     def _ends(self, seconds: float) -> None:
-        """Watch it end, as it has been asked to."""
+        """Watch it end after it was asked to."""
         deadline = clock() + seconds
         over = False
         while not over:
@@ -367,7 +368,7 @@ class DriverProcess:
         self._process.close_pipes()
 
     def _last_words(self) -> None:
-        """What is there on standard error. Bounded, for a child may go on writing."""
+        """Read the rest of standard error. Bounded, because a child may go on writing."""
         for _ in range(16):
             try:
                 chunk = os.read(self._err, _CHUNK)

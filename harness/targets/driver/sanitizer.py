@@ -1,25 +1,25 @@
-"""Reports of sanitizers: what a driver that was built with one says on standard error before it ends.
+"""Reports of sanitizers: what a driver that was built with one prints on standard error before it ends.
 
-AddressSanitizer, UndefinedBehaviorSanitizer and their kin name the error and then the stack, a frame a line. Both go
-into the id of the crash, so that crashes at one place are one finding, in any state and by any input.
+AddressSanitizer, UndefinedBehaviorSanitizer and similar tools name the error and then the stack, a frame per line. Both
+go into the id of the crash, so that crashes at one place are one finding, in any state and for any input.
 """
 
 from __future__ import annotations
 
 import re
 
-#: What separates the error from the functions in a word, by which a crash is known to be a sanitizer's report.
+#: Separates the error from the functions in the word; shows that a crash is a sanitizer's report.
 IN = "-in-"
 
-#: The most functions in a word, and characters of each part.
+#: The most functions in the word, and the most characters in each part.
 _FRAMES, _LONGEST = 3, 40
 
 _ERROR = re.compile(rb"ERROR: [A-Za-z]+Sanitizer:? ([a-zA-Z][a-zA-Z-]*)")
-# After a place in a source: a panic in Go begins with the same two words.
+# Follows a source location: a panic in Go begins with the same two words.
 _UNDEFINED = re.compile(rb":\d+:\d+: runtime error: ([a-z][a-z -]*[a-z])")
 _FRAME = re.compile(rb"^\s+#\d+ 0x[0-9a-f]+ (?:in )?([A-Za-z_][\w:~<>]*)", re.MULTILINE)
 
-#: Functions of the sanitizers, of the C library and of a driver's main loop, which say nothing about the place.
+#: Functions of the sanitizers, the C library and a driver's main loop, which say nothing about the place.
 _OTHERS = re.compile(
     rb"__asan|__interceptor|__sanitizer|__ubsan|__lsan|_start$|__libc_|main$|mem(cpy|move|set|cmp)$|str\w+$|gcry_|_gcry"
 )
@@ -35,7 +35,7 @@ def report_of(said: bytes) -> str:
 
 
 def is_report(check: str) -> bool:
-    """Whether a check is a crash with a report, which says where it happened."""
+    """Whether a check is a crash with a sanitizer's report, which says where it happened."""
     return check.startswith("crash.") and IN in check
 
 

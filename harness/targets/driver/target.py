@@ -1,7 +1,7 @@
 """A target behind the driver protocol: one process at a time, used for case after case.
 
-A conversation thus costs no start of a process. When the process has died or was killed, the next case gets a new one.
-Code that works with several at once (a matrix, processes that share the work) makes several targets.
+So a conversation does not have to start a process. If the process has died or was killed, the next case gets a new one.
+Code that works with several at once (a matrix, parallel processes) makes several targets.
 """
 
 from __future__ import annotations
@@ -33,42 +33,43 @@ from otterproof.implementations.drivers import linejson
 from otterproof.implementations.entropy import Tape
 from otterproof.implementations.jsonform import JsonFormError, policy_from_json
 
-#: What a driver can say that its target can do, for looking up.
+#: The capabilities that a driver can claim, for look-ups.
 CAPABILITIES = frozenset(linejson.CAPABILITIES)
 
 RANDOMNESS = ("tape", "seed", "none")
 
-#: What an answer to `hello` has.
+#: The members of an answer to `hello`.
 _HELLO = frozenset({"protocol", "name", "version", "otr_versions", "capabilities", "randomness"})
 
-#: What it may have besides: what the target can't be told to do otherwise.
+#: Its optional members: what the target can't be configured to do differently.
 _RESTRICTIONS = frozenset({"fixed_policy", "longest_text", "silent_refresh", "pictures", "coverage"})
 
-#: How a PNG file begins, and the most bytes that a picture has.
+#: How a PNG file begins, and the most bytes in a picture.
 PNG, LARGEST_PICTURE = b"\x89PNG\r\n\x1a\n", 1 << 20
 
-#: The most edges of an answer, and where their numbers end.
+#: The most edges in an answer, and the limit of their numbers.
 MOST_EDGES, EDGES_END = 1 << 16, 1 << 32
 
-#: Characters of a version that are kept.
+#: The most characters of a version that are kept.
 _VERSION = 100
 
-#: Cases for which one process is used. Implementations leak (libotr about 16 KB a case), and a campaign is long: what
-#: dies at its memory limit after a hundred thousand cases must not be called the crash of the last one.
+#: The number of cases for which one process is used. Implementations leak (libotr about 16 KB a case), and a campaign
+#: is long: a process that hits its memory limit after a hundred thousand cases must not count as a crash in the last
+#: one.
 CASES_PER_PROCESS = 1000
 
-#: Seconds that a process has to end by itself when nobody wants to know how that goes.
+#: Seconds for a process to end by itself when the outcome does not matter.
 _GRACE = 1.0
 
-#: With these codes a program ends that can't be run at all: by the loader that misses a library, or by a shell.
+#: Exit codes of a program that can't run at all: from the loader that misses a library, or from a shell.
 _CANNOT_RUN = (126, 127)
 
 
 class DriverTarget:
-    """A target of a name, run by a command.
+    """A target with a name, run by a command.
 
-    version, otr_versions, capabilities and randomness are what the driver answers to `hello`. TargetError in the
-    constructor when the driver does not start or answers with something else. sanitized: as for DriverProcess.
+    version, otr_versions, capabilities and randomness are the driver's answer to `hello`. The constructor raises
+    TargetError if the driver does not start or answers with something else. sanitized: as for DriverProcess.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class DriverTarget:
         self.pictures = False
         self.coverage = False
         self.giving_up = GivingUp()
-        self._method = ""  # that was called last, in this process
+        self._method = ""  # the last one called, in this process
         self._broken = False
         self._unclaimed: list[TargetError] = []
         self._companion: DriverTarget | None = None
@@ -104,13 +105,13 @@ class DriverTarget:
         self._cases = 0
 
     def another(self) -> DriverTarget:
-        """The same target with a process of its own. TargetError, as the constructor."""
+        """The same target with its own process. Raises TargetError, as the constructor does."""
         return DriverTarget(self.name, self._command, self._time_limit, self._trace, sanitized=self._sanitized)
 
     def companion(self, *, renewed: bool = False) -> DriverTarget:
-        """The same target with a process of its own, which ends when this one is left or closed. TargetError.
+        """The same target with a second process, which ends when this one is left or closed. Raises TargetError.
 
-        renewed: another one than before.
+        renewed: replace an earlier companion.
         """
         if renewed:
             self._close_companion()
@@ -126,12 +127,12 @@ class DriverTarget:
 
     @property
     def idle(self) -> bool:
-        """Whether its process runs and has said nothing since its last answer."""
+        """Whether its process is running and has said nothing since its last answer."""
         return not self._broken and self._process.idle
 
     @property
     def closed(self) -> bool:
-        """Whether its process was ended, for whatever reason."""
+        """Whether its process was ended, for any reason."""
         return self._process.closed
 
     def _start(self) -> DriverProcess:
@@ -157,11 +158,11 @@ class DriverTarget:
         with self.giving_up.watching(self.name, "hello"):
             try:
                 self._process = self._start()
-            except TargetMissing as gone:  # it has run before, so that it may be its own doing
+            except TargetMissing as gone:  # it ran before, so this may be its own doing
                 raise TargetCrash(f"{gone}, though it has run before", method="hello", how="gone") from gone
 
     def _listen(self, told: Any) -> None:
-        """Take the answer to `hello`, or end the process over it."""
+        """Read the answer to `hello`; end the process if it is invalid."""
         if not isinstance(told, dict) or type(told.get("protocol")) is not int:
             self.desync(f"hello: {told!r:.200} names no protocol")
         if told["protocol"] != linejson.PROTOCOL:
@@ -200,7 +201,7 @@ class DriverTarget:
         self.randomness = str(randomness)
 
     def _restrict(self, told: Mapping[str, Any]) -> None:
-        """Take from the answer to `hello` what the target can't be told to do otherwise."""
+        """Read from the answer to `hello` what the target can't be configured to do differently."""
         policy, longest = told.get("fixed_policy"), told.get("longest_text")
         try:
             self.fixed_policy = None if policy is None else policy_from_json(policy, "fixed_policy")
@@ -214,7 +215,7 @@ class DriverTarget:
         self.coverage = self._told_bool(told, "coverage")
 
     def _told_bool(self, told: Mapping[str, Any], member: str) -> bool:
-        """An optional member of the answer to `hello`: whether it is there and true."""
+        """Whether an optional member of the answer to `hello` is present and true."""
         value = told.get(member, False)
         if type(value) is not bool:
             self.desync(f"hello: {member} is {value!r:.40}; it must be true or false")
@@ -222,22 +223,22 @@ class DriverTarget:
 
     @property
     def limits(self) -> Restrictions:
-        """What the target can't be told to do otherwise."""
+        """What the target can't be configured to do differently."""
         return Restrictions(self.fixed_policy, self.longest_text, self.silent_refresh)
 
     @property
     def pid(self) -> int:
-        """The process at present, for messages and for tools that attach to it."""
+        """The present process, for messages and for tools that attach to it."""
         return self._process.pid
 
     @property
     def standard_error(self) -> str:
-        """The end of what the present process has written to standard error, made printable."""
+        """The end of the present process's standard error, made printable."""
         return self._process.standard_error
 
     @contextmanager
     def recorded(self) -> Iterator[list[tuple[str, bytes]]]:
-        """Inside, a new process runs, and all that is said is in the list, as a Trace is shown it. TargetError."""
+        """A context with a new process; its lines go into the list, in the form of a Trace. Raises TargetError."""
         lines: list[tuple[str, bytes]] = []
         others = self._trace
 
@@ -258,7 +259,7 @@ class DriverTarget:
         """Call a method of the driver. TargetError."""
         self._fresh, self._method = False, method
         if self._broken:
-            return self._process.call(method, params)  # which says that it has ended
+            return self._process.call(method, params)  # which reports that the process has ended
         try:
             with self.giving_up.watching(self.name, method):
                 return self._process.call(method, params)
@@ -271,7 +272,7 @@ class DriverTarget:
             raise
 
     def desync(self, what: str) -> NoReturn:
-        """End the process, for it has answered with something that is no answer: TargetDesync."""
+        """End the process because its answer is invalid: TargetDesync."""
         error = self._process.end(TargetDesync, f"{self.name}: {what}")
         if self._method:
             self.giving_up.failed(self._method, error)
@@ -279,17 +280,16 @@ class DriverTarget:
         raise error
 
     def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> DriverParty:
-        """A new party of the target. TargetError.
+        """Create a party of the target. Raises TargetError.
 
-        tape: values that are drawn in place of those that follow from the seed; only for a target whose randomness is
-        "tape".
+        tape: values to draw instead of those from the seed; only for a target whose randomness is "tape".
         """
         if self._fresh and not self._process.idle:
-            self._renew()  # nothing is lost yet; later in a case it is a crash, which the call tells
+            self._renew()  # nothing is lost yet; later in a case it is a crash, which the call reports
         return DriverParty(self, name, config, seed, self.capabilities, tape, self.limits)
 
     def picture(self, party: str) -> bytes:
-        """What the user of a party sees now, as a PNG file; b"" of a target without pictures. TargetError."""
+        """What the user of a party sees now, as a PNG file; b"" for a target without pictures. Raises TargetError."""
         if not self.pictures:
             return b""
         answer = self.call("picture", {"party": party})
@@ -307,9 +307,9 @@ class DriverTarget:
         return content
 
     def edges(self, *, begin: bool = False) -> frozenset[int]:
-        """The edges of the implementation's code that were reached since counting began, each told once. TargetError.
+        """The edges of the implementation's code reached since counting began, each reported once. Raises TargetError.
 
-        Only of a target with `coverage`. begin: it begins now.
+        Only for a target with `coverage`. begin: start counting now.
         """
         answer = self.call("coverage", {"begin": begin})
         edges = answer.get("edges") if isinstance(answer, dict) and answer.keys() == {"edges"} else None
@@ -324,11 +324,11 @@ class DriverTarget:
         return frozenset(edges)
 
     def snapshot(self, handle: int) -> None:
-        """Have the driver keep a copy of all that it is, until the next `reset`. TargetError."""
+        """Have the driver keep a copy of its whole state, until the next `reset`. Raises TargetError."""
         self._call_for_nothing("snapshot", handle)
 
     def restore(self, handle: int) -> None:
-        """Have the driver be again what it was when the copy was made. What was kept since stays. TargetError."""
+        """Have the driver restore the state of a copy. Copies made since then stay. Raises TargetError."""
         self._call_for_nothing("restore", handle)
 
     def discard(self, handle: int) -> None:
@@ -341,9 +341,9 @@ class DriverTarget:
             self.desync(f"{method} answers {answer!r:.200}, not an object without members")
 
     def finish(self) -> None:
-        """The case is over: all parties are forgotten. TargetError when that goes wrong; the case is to blame for it.
+        """End the case: all parties are forgotten. Raises TargetError on failure, for which the case is to blame.
 
-        It is asked for twice: a process that dies or says more after its first answer is found out by the second.
+        The request is sent twice: the second one detects a process that dies or sends more after its first answer.
         """
         if self._fresh or self._process.closed:
             return
@@ -351,16 +351,16 @@ class DriverTarget:
             for _ in range(2):
                 self.call("reset")
         except TargetGivenUp:
-            self._process.close()  # the case is to blame for nothing; the next one gets a new process
+            self._process.close()  # the case is not to blame; the next one gets a new process
         except TargetUnsupported as error:
             self.desync(f"it must answer reset, and did so with an error: {error}")
         except TargetFailed:
-            self._process.close()  # what is left in it is not for the next case
+            self._process.close()  # what is left in it must not affect the next case
             raise
         self._fresh = True
 
     def reset(self) -> None:
-        """Begin a case without parties; in a new process if the last one is dead or old. TargetError, as `finish`."""
+        """Begin a case without parties, in a new process if the last one is dead or old. TargetError, as `finish`."""
         self._cases += 1
         self.finish()
         self.giving_up.next_case()
@@ -369,7 +369,7 @@ class DriverTarget:
         self._fresh = True
 
     def _renew(self) -> None:
-        """A new process between two cases. What went wrong with the old one is told by `leave`."""
+        """Start a new process between two cases. `leave` reports what went wrong with the old one."""
         self._shut_down()
         self._restart()
 
@@ -380,16 +380,17 @@ class DriverTarget:
             self._unclaimed.append(error)
 
     def end(self) -> None:
-        """Have all parties forgotten and the process end, in a case that is about that. TargetError. The next case gets
-        a new process.
+        """Have all parties forgotten and the process end, in a case about that. Raises TargetError.
+
+        The next case gets a new process.
         """
         self.finish()
         self._process.shutdown(self._time_limit)
 
     def leave(self) -> None:
-        """End the process as a driver wants to be ended, when all cases are over.
+        """End the process properly, when all cases are over.
 
-        TargetError: what went wrong then, or earlier between two cases, for which no case is to blame.
+        Raises TargetError for problems then, or earlier between two cases, for which no case is to blame.
         """
         self._close_companion()
         self._shut_down()
@@ -397,7 +398,7 @@ class DriverTarget:
             raise self._unclaimed.pop(0)
 
     def close(self) -> None:
-        """End the process without asking how that went."""
+        """End the process, ignoring how that goes."""
         self._close_companion()
         with suppress(TargetError):
             self._process.shutdown(_GRACE)

@@ -27,7 +27,7 @@ def _pip_install(place: Path, *packages: str) -> list[str]:
 
 
 def _go(package: str) -> Callable[[Path, Path], Sequence[Sequence[str]]]:
-    """Build a Go driver against Debian's sources; the version that it tells is that of the Debian package."""
+    """Build a Go driver against Debian's sources; the version that it reports is that of the Debian package."""
 
     def build(source: Path, place: Path) -> Sequence[Sequence[str]]:
         version = subprocess.run(
@@ -41,7 +41,7 @@ def _go(package: str) -> Callable[[Path, Path], Sequence[Sequence[str]]]:
 
 
 def _coyim_otr3(source: Path, place: Path) -> Sequence[Sequence[str]]:
-    """The driver of the older otr3 with another import. Go fetches the two modules that the newer one needs."""
+    """Build the driver for the older otr3, with another import. Go fetches the two modules that the newer one needs."""
     for name in ("driver.go", "rpc.go"):
         text = (source / name).read_text(encoding="utf-8")
         (place / name).write_text(
@@ -75,7 +75,7 @@ def _lacking_in_ocaml() -> list[str]:
 
 
 def _ocaml_otr(source: Path, place: Path) -> Sequence[Sequence[str]]:
-    """The driver and the library as two parts of one project of dune's."""
+    """Build the driver and the library as two parts of one dune project."""
     for path in [*source.glob("*.ml"), source / "dune"]:
         shutil.copy(path, place)
     (place / "dune-project").write_text("(lang dune 2.0)\n")
@@ -88,11 +88,11 @@ def _driver(place: Path) -> Sequence[str]:
     return [f"{place}/driver"]
 
 
-#: Bouncy Castle and annotations as Debian has them, and where otr4j's classes are.
+#: Bouncy Castle and annotations in Debian's packages, and the folder of otr4j's classes.
 JARS = "/usr/share/java/bcprov.jar:/usr/share/java/jsr305.jar"
 OTR4J_SOURCES = "src/main/java"
 
-#: What ocaml-otr and its driver are built with, by the names of findlib.
+#: The findlib packages that ocaml-otr and its driver are built with.
 OCAML_LIBRARIES = (
     "astring",
     "base64",
@@ -105,7 +105,7 @@ OCAML_LIBRARIES = (
 )
 
 
-#: Adding a row is all that it takes to add a target, besides its driver.
+#: To add a target, add a row here, and its driver.
 _LIBRARIES = (
     ThirdParty(
         name="libotr",
@@ -217,10 +217,10 @@ _LIBRARIES = (
 
 THIRD_PARTIES: dict[str, ThirdParty] = {target.name: target for target in (*_LIBRARIES, *CHAT_PROGRAMS)}
 
-#: What is added to the name of a target that is built with sanitizers.
+#: The suffix for the name of a target that is built with sanitizers.
 SANITIZED = "-sanitized"
 
-#: Targets built with sanitizers, for `fuzz`: by name. They are no targets of their own in tables and reports.
+#: Targets built with sanitizers, for `fuzz`: by name. Tables and reports do not count them as separate targets.
 VARIANTS: dict[str, ThirdParty] = {
     f"libotr{SANITIZED}": ThirdParty(
         name=f"libotr{SANITIZED}",

@@ -1,8 +1,8 @@
 """A third-party target: what it needs from the system, how its driver is built, and how it is run. [third_parties.py]
 
-Drivers are built into the user's cache, in a folder named after the hash of their source, so that a changed driver is
-rebuilt and an unchanged one never. Some implementations are in no package registry: these are built from a copy of a
-checkout of the user's (`targets install NAME --source DIR`), which is in the same folder.
+Drivers are built into the user's cache, in a folder named after the hash of their source, so a changed driver is
+rebuilt and an unchanged one never is. Some implementations are in no package registry: their drivers are built from a
+copy of the user's checkout (`targets install NAME --source DIR`), which is kept in the same folder.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ ENGINE_DRIVERS = {
 
 DRIVERS = Path(implementations.__path__[0]) / "drivers"
 
-#: In the folder of a driver that is built from a checkout: the copy of it, and the file with its version.
+#: In the folder of a driver that is built from a checkout: the copy, and the file with its version.
 CHECKOUT, VERSION = "checkout", "version"
 
-#: Seconds that building a driver may take.
+#: The most seconds for building a driver.
 BUILD_LIMIT = 300
 
 
@@ -42,7 +42,7 @@ def cache() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Where the sources are that the user has to get. revision: the one judged here. holds: files that it must have."""
+    """Sources that the user has to get. revision: the one judged here. holds: files that it must contain."""
 
     url: str
     revision: str
@@ -53,11 +53,11 @@ class Checkout:
 class ThirdParty:
     """A target, as a row of the table.
 
-    install: the line that installs what it needs from the system. tools: programs that must be there. lacks: names of
-    what is missing besides programs, asked when these are there. build: from its source folder and a folder that is
-    empty but for the checkout, the commands that fill the folder; command: what then runs in it. downloads: whether
-    building fetches the implementation from a package registry. checkout: the sources that building needs, which are in
-    `CHECKOUT` of the folder. folder: where its driver is, if not under its name.
+    install: the command that installs what it needs from the system. tools: programs that it needs. lacks: returns the
+    names of anything else that is missing, called if the tools are there. build: given its source folder and a target
+    folder (empty except for the checkout), returns the commands that fill the folder; command: what then runs in it.
+    downloads: whether building fetches the implementation from a package registry. checkout: the sources for building,
+    placed in `CHECKOUT` of the folder. folder: where its driver is, if not under its name.
     """
 
     name: str
@@ -71,7 +71,7 @@ class ThirdParty:
     lacks: Callable[[], Sequence[str]] = tuple
 
     def place(self) -> Path:
-        """The folder in the cache for the driver as it is now."""
+        """The cache folder for the present source of the driver."""
         digest = hashlib.sha256()
         for path in sorted(self._source().rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
@@ -82,7 +82,7 @@ class ThirdParty:
         return (self.place() / "built").exists()
 
     def ready(self) -> Sequence[str]:
-        """The command that runs the driver, which is built if need be. TargetMissing with the line that helps."""
+        """The command that runs the driver, built if needed. Raises TargetMissing with the command that helps."""
         place = self.place()
         if not (place / "built").exists():
             self.check_source()
@@ -137,7 +137,7 @@ class ThirdParty:
                 self._run(words, working)
             (working / "built").touch()
             if place.exists() and not (place / "built").exists():
-                shutil.rmtree(place)  # left half done by something else than this
+                shutil.rmtree(place)  # the remains of an interrupted build
             working.rename(place)
         except OSError as error:
             if not (place / "built").exists():  # else another process was faster
@@ -159,7 +159,7 @@ class ThirdParty:
 
 
 def _described(checkout: Path) -> str:
-    """The version of a checkout: its tag, or its commit; "unknown" if the folder has no repository of its own."""
+    """The version of a checkout: its tag, or its commit; "unknown" if the folder is not a repository."""
     if not (checkout / ".git").exists():
         return "unknown"
     words = ["git", "-C", str(checkout), "describe", "--tags", "--always", "--dirty"]

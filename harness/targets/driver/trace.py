@@ -1,8 +1,8 @@
-"""The lines of the driver protocol in a file, for the author of a driver who wants to see what was said.
+"""The lines of the driver protocol in a file, for authors of drivers who want to see what was exchanged.
 
-One file takes the lines of all processes that judge a target: each process appends whole lines, so that they never
-mix, and each line says whose it is. What a driver writes is foreign: it is kept as JSON if it is JSON to the letter,
-otherwise as text with escapes, so that every line of the file is one JSON object in ASCII. [docs/reference/results.md]
+One file takes the lines of all processes that judge a target: each process appends whole lines, so that lines never
+mix, and each line says which process wrote it. A driver's output is foreign: it is kept as JSON if it is strictly valid
+JSON, otherwise as escaped text, so every line of the file is one JSON object in ASCII. [docs/reference/results.md]
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from otterproof.harness.targets.driver.errors import TargetDesync
 
 
 class TraceFile:
-    """Appends every line that crosses to a file. A process has one for its driver, and gives it to DriverTarget.
+    """Appends every line that is exchanged to a file. A process has one for its driver, and passes it to DriverTarget.
 
-    scenario: the id of the scenario that is being run, "" outside of one. failed: why lines are missing from the file,
-    "" if none are. Nothing is raised for it, because what a driver says counts whether or not it can be written down.
+    scenario: the id of the scenario being run, "" outside of one. failed: why lines are missing from the file, "" if
+    none are. That raises no exception, because a driver's answers count whether or not they can be recorded.
     """
 
     def __init__(self, path: Path, *, begin: bool = False) -> None:
-        """begin: the first line takes the place of what is in the file."""
+        """begin: the first line replaces the content of the file."""
         self.scenario = ""
         self.failed = ""
         self._path = path
         self._mode = os.O_TRUNC if begin else os.O_APPEND
 
     def __call__(self, direction: str, line: bytes) -> None:
-        """Add a request (">"), what was answered ("<"), or why the process was ended ("!")."""
+        """Add a request (">"), an answer ("<"), or why the process was ended ("!")."""
         if self.failed:
             return
         entry = {
@@ -43,7 +43,7 @@ class TraceFile:
             "direction": direction,
             **_content(line),
         }
-        # DEL is the one control character that JSON writes as it is.
+        # DEL is the one control character that JSON leaves unescaped.
         text = json.dumps(entry, separators=(",", ":")).replace("\x7f", "\\u007f")
         try:
             self._write(text.encode() + b"\n")
@@ -51,7 +51,7 @@ class TraceFile:
             self.failed = f"the trace {self._path}: {error.strerror or error}"
 
     def _write(self, data: bytes) -> None:
-        """Add data to the file, in one piece. OSError."""
+        """Append data to the file, in one piece. Raises OSError."""
         file = os.open(self._path, os.O_WRONLY | self._mode | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self._mode = os.O_APPEND
         try:
@@ -63,7 +63,7 @@ class TraceFile:
 
 
 def _content(line: bytes) -> dict[str, Any]:
-    """What a line says: `line` if it is an object of JSON, otherwise `text`."""
+    """The content of a line: `line` if it is a JSON object, otherwise `text`."""
     try:
         return {"line": parsed(line, "trace")}
     except TargetDesync:

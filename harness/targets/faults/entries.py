@@ -1,7 +1,7 @@
-"""The entries of the catalogue: reading catalogue/*.toml into values, and refusing what is not valid.
+"""The entries of the catalogue: read catalogue/*.toml into values, and reject invalid entries.
 
-Every entry names places in the reference engine's source by their text. When that source changes, an entry whose text
-is gone, or occurs twice, makes the catalogue unreadable: a fault that no longer applies would prove nothing.
+Every entry quotes text from the reference engine's source. If the source changes and a quoted text is missing or no
+longer unique, the catalogue can't be read: a fault that no longer applies would prove nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from types import MappingProxyType
 from otterproof import implementations
 from otterproof.harness.support.errors import CommandError
 
-#: Where the entries are: those of an area in the file AREA.toml, or in several files of the folder AREA.
+#: The folder of the entries: those of an area in the file AREA.toml, or in several files of the folder AREA.
 CATALOGUE = Path(__file__).parent / "catalogue"
 
 #: The package that faults are made from.
 ENGINE = "otterproof.implementations.reference"
 
-#: The areas in the order in which they are listed, and what each is about.
+#: The areas in the order in which they are listed, with their subjects.
 AREAS: Mapping[str, str] = MappingProxyType(
     {
         "negotiation": "queries, whitespace tags and error messages",
@@ -44,7 +44,7 @@ AREAS: Mapping[str, str] = MappingProxyType(
 )
 
 #: Who can see a fault: anybody in an honest run (with loss or reordering), an attacker on the network, a peer with
-#: valid keys who lies, or somebody who counts over many runs.
+#: valid keys who lies, or somebody who collects statistics over many runs.
 OBSERVERS = ("honest", "network", "insider", "statistical")
 
 #: What must hold in every run: the oracle that a fault is made for. [otterproof.harness.judges.oracles, lockstep]
@@ -74,12 +74,12 @@ _OPTIONAL = frozenset({"also"})
 
 
 class FaultError(CommandError, ValueError):
-    """An entry of the catalogue is not valid. Says which one, what is wrong, and how to correct it."""
+    """An entry of the catalogue is invalid. The message says which one, what is wrong, and how to correct it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """In `file` of the reference engine, `find`, which stands there once, becomes `replace`."""
+    """In `file` of the reference engine, replace `find`, which occurs once, by `replace`."""
 
     file: str
     find: str
@@ -88,9 +88,9 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An entry. source: where the like was seen. hint: a scenario that notices it, without version.
+    """An entry. source: where something similar was seen. hint: a scenario that notices it, without version.
 
-    requirement: what it breaks. also: what it breaks besides, not as a consequence, but by doing what that forbids.
+    requirement: what it breaks. also: what it breaks in addition, directly rather than as a consequence.
     """
 
     name: str
@@ -120,7 +120,7 @@ def engine_sources(package: str = ENGINE) -> Mapping[str, str]:
 
 @cache
 def faults() -> Mapping[str, Fault]:
-    """The catalogue, by name. FaultError for the first entry that is wrong."""
+    """The catalogue, by name. Raises FaultError for the first invalid entry."""
     files: dict[str, list[Path]] = {area: [] for area in AREAS}
     for path in catalogue_files():
         area = path.relative_to(CATALOGUE).parts[0].removesuffix(".toml")
@@ -142,7 +142,7 @@ def faults() -> Mapping[str, Fault]:
 
 
 def catalogue_files() -> list[Path]:
-    """The files of the catalogue, those of an area together."""
+    """The files of the catalogue, grouped by area."""
     return sorted(CATALOGUE.rglob("*.toml"))
 
 
@@ -221,7 +221,7 @@ def _edit(entry: object, where: str, sources: Mapping[str, str]) -> Edit:
 
 
 def edited(source: str, edits: Sequence[Edit], where: str) -> str:
-    """A file's text with edits made. Each `find` is looked for in the genuine text; FaultError when two overlap."""
+    """Apply edits to a file's text. Each `find` is searched in the genuine text; FaultError if two overlap."""
     parts: list[str] = []
     at = 0
     for start, edit in sorted(((source.index(edit.find), edit) for edit in edits), key=lambda place: place[0]):

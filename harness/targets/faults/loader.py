@@ -1,8 +1,8 @@
-"""From a fault to an engine: a private copy of an engine's package in which some files have another text.
+"""From a fault to an engine: a private copy of an engine's package in which some files have different text.
 
-The copy is imported under a name of its own, from edited text; no file is written. Modules that neither are edited nor
-import one that is are not copied. The copy shares the contract's types with everybody else, so its events and snapshots
-compare with those of the genuine engine, which knows nothing of it.
+The copy is imported under its own name, from edited text; no file is written. Modules that are not edited and import no
+edited module are not copied. The copy shares the contract's types with everybody else, so its events and snapshots can
+be compared with those of the genuine engine, which is not affected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.targets.faults.entries import Edit, FaultError, edited, engine_sources, faults
 from otterproof.harness.targets.lockstep import EngineFactory
 
-#: The first part of the name of every copy; what follows is made from the fault's name.
+#: The first part of every copy's name; the rest is made from the fault's name.
 PREFIX = "otterproof_fault_"
 
 _importing = Lock()
@@ -55,19 +55,19 @@ INDEPENDENT = Original("otterproof.implementations.independent", "IndependentEng
 
 @cache
 def engine(name: str) -> EngineFactory:
-    """The engine that has the fault of that name. Asked again, the same one."""
+    """The engine with the fault of that name; always the same object."""
     if name not in faults():
         raise UnknownFault(f"no fault {name!r:.200}{did_you_mean(name, faults(), '`otterproof faults` lists them')}")
     return make_engine(name, faults()[name].edits)
 
 
 def make_engine(name: str, edits: Iterable[Edit]) -> EngineFactory:
-    """The reference engine with the edits made; FaultError if what comes out can't be imported."""
+    """The reference engine with edits applied; FaultError if the result can't be imported."""
     return copy_engine(name, altered(name, edits))
 
 
 def altered(name: str, edits: Iterable[Edit]) -> dict[str, str]:
-    """The files of the reference engine that a fault changes, as they are then."""
+    """The files of the reference engine that a fault changes, with their changed text."""
     by_file: dict[str, list[Edit]] = {}
     for edit in edits:
         by_file.setdefault(edit.file, []).append(edit)
@@ -75,7 +75,7 @@ def altered(name: str, edits: Iterable[Edit]) -> dict[str, str]:
 
 
 def copy_engine(name: str, texts: Mapping[str, str], original: Original = REFERENCE) -> EngineFactory:
-    """A copy of an engine in which some files have another text; if none have, everything is copied as it is."""
+    """A copy of an engine in which some files have different text; if none have, everything is copied unchanged."""
     package = PREFIX + name.replace("-", "_")
     finder = _Copies(package, name, dict(texts), original)
     copied = _affected(original, frozenset(texts)) if texts else frozenset(original.sources)
@@ -101,7 +101,7 @@ def copy_engine(name: str, texts: Mapping[str, str], original: Original = REFERE
 
 
 class _Copies(MetaPathFinder, InspectLoader):
-    """Finds and loads the modules of one copy, for as long as it is being imported."""
+    """Finds and loads the modules of one copy while it is being imported."""
 
     def __init__(self, package: str, fault: str, texts: dict[str, str], original: Original) -> None:
         self._package = package
@@ -134,8 +134,8 @@ class _Copies(MetaPathFinder, InspectLoader):
 
 @cache
 def _compiled(source: str, filename: str) -> CodeType:
-    """Most files are the same in all copies: compile those once."""
-    with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # what is wrong on purpose may look odd
+    """Compile a file once: most files are the same in all copies."""
+    with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # deliberately wrong code may look odd
         return compile(source, filename, "exec", dont_inherit=True)
 
 

@@ -1,16 +1,16 @@
-"""A fault as a target: its engine alone, as a third party's is."""
+"""A fault as a target: its engine runs alone, like a third-party implementation."""
 
 from __future__ import annotations
 
 from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.faults.loader import engine
 
-#: What the name of a target that is a fault begins with.
+#: The prefix of a fault's name as a target.
 PREFIX = "fault:"
 
 
 class FaultTarget(SingleEngineTarget):
-    """The engine with the fault of that name ("fault:NAME" or NAME); what judges it has to notice by itself."""
+    """The engine with the fault of that name ("fault:NAME" or NAME); its judges have to notice the fault."""
 
     def __init__(self, name: str) -> None:
         self.fault = name.removeprefix(PREFIX)

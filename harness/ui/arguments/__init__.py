@@ -1,5 +1,5 @@
-"""What each command takes: a module for each, of the same name as the one in `commands` that carries it out.
+"""The arguments of each command: one module each, named like the module in `commands` that executes the command.
 
-Such a module has PURPOSE, a sentence on what the command is for; EXAMPLES, command lines and what each does; and
-`add_arguments`. It imports nothing that judges, so that help and completion take no time.
+Such a module has PURPOSE, a sentence about the command; EXAMPLES, command lines and what each does; and
+`add_arguments`. It imports nothing that judges, so help and completion are fast.
 """

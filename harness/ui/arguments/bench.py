@@ -1,4 +1,4 @@
-"""What `otterproof bench` takes."""
+"""The arguments of `otterproof bench`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES: tuple[Example, ...] = (
     ),
 )
 
-#: What `--detection` measures unless it is told.
+#: The defaults of `--detection`.
 FAULTS, SEEDS, PROGRAMS = 20, 1, 300
 
 
@@ -29,34 +29,38 @@ def add_arguments(parser: Parser) -> None:
     detecting.add_argument(
         "--detection",
         action="store_true",
-        help="measure instead how many programs `fuzz` needs until it notices a fault, and how many simpler generators",
+        help="measure instead how many programs `fuzz` needs until it notices a fault, and how many simpler "
+        "generators need",
     )
     some = detecting.add_mutually_exclusive_group()
     some.add_argument(
-        "--faults", type=positive, metavar="N", help=f"so many faults, taken evenly from all areas (default: {FAULTS})"
+        "--faults",
+        type=positive,
+        metavar="N",
+        help=f"number of faults, taken evenly from all areas (default: {FAULTS})",
     )
-    some.add_argument("--all", action="store_true", help="all faults; with --lockstep, or it takes days")
-    detecting.add_argument("--seeds", type=positive, metavar="N", help=f"so many seeds (default: {SEEDS})")
+    some.add_argument("--all", action="store_true", help="all faults; without --lockstep, this takes days")
+    detecting.add_argument("--seeds", type=positive, metavar="N", help=f"number of seeds (default: {SEEDS})")
     detecting.add_argument(
         "--programs",
         type=positive,
         metavar="N",
-        help=f"most programs for a fault and a seed; no more than begin in a minute (default: {PROGRAMS})",
+        help=f"most programs for each fault and seed; none is started after a minute (default: {PROGRAMS})",
     )
     detecting.add_argument(
         "--lockstep",
         action="store_true",
-        help="compare each fault with a genuine engine, in place of judging it: what counts is whether the programs "
-        "bring the fault about",
+        help="compare each fault with a genuine engine instead of judging it, to see whether the programs "
+        "trigger the fault",
     )
     detecting.add_argument(
         "--way",
         action="append",
         default=[],
         choices=[str(one) for one in Way],
-        help="draw programs in this way alone: with feedback, as `fuzz` does; afresh, each by itself; or of single "
-        "acts, without stories; may be repeated (default: all three)",
+        help="generate programs only in this way: with feedback, as `fuzz` does; afresh, each by itself; or from "
+        "single acts, without stories; may be repeated (default: all three)",
     )
-    add_file(detecting, "--state", "keep in FILE what has been measured, and go on from there")
+    add_file(detecting, "--state", "store measurements in FILE, and resume from it")
     add_jobs(detecting)
     add_json(parser, "the figures")

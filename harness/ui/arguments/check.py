@@ -1,4 +1,4 @@
-"""What `otterproof check` takes. Most defaults are filled in later, since the settings of a project may have others."""
+"""The arguments of `otterproof check`. A project's settings may change most defaults, so they are filled in later."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def add_arguments(parser: Parser) -> None:
     parser.takes_more = "targets"
 
     choosing = parser.add_argument_group("which scenarios")
-    for option, text in (("--only", "only the scenario"), ("--without", "without the scenario")):
+    for option, text in (("--only", "run only the scenario"), ("--without", "leave out the scenario")):
         action = choosing.add_argument(
             option,
             action="append",
             default=[],
             metavar="ID",
-            help=f"{text} of this id, or those whose ids contain this text; may be given several times",
+            help=f"{text} with this id, or those whose ids contain this text; may be given several times",
         )
         completed(action, SCENARIO)
     choosing.add_argument("--list", action="store_true", help="list the scenarios that would be run, and run nothing")
@@ -66,11 +66,11 @@ def add_arguments(parser: Parser) -> None:
         "--profile",
         choices=PROFILES,
         help="number of random runs (default: ci, the same on every run; nightly: twenty times as many, "
-        "and rare values are looked for until they are as good as certain to have occurred)",
+        "and rare values are searched for until they are almost certain to have occurred)",
     )
     add_jobs(judging)
     add_timeout(judging)
-    parser.set_defaults(timeout=None)  # the settings may have another one
+    parser.set_defaults(timeout=None)  # the settings may have another value
     judging.add_argument(
         "--give-up-after",
         type=from_zero,
@@ -82,7 +82,7 @@ def add_arguments(parser: Parser) -> None:
     ending = parser.add_argument_group("when a target's run ends")
     ending.add_argument("--max-time", type=seconds, metavar="TIME", help="start no scenario after TIME: 90, 5m, 2h")
     ending.add_argument("--fail-fast", action="store_true", help="stop at the first scenario that fails")
-    ending.add_argument("--max-failures", type=positive, metavar="N", help="stop when so many scenarios have failed")
+    ending.add_argument("--max-failures", type=positive, metavar="N", help="stop when N scenarios have failed")
 
     counting = parser.add_argument_group("what counts")
     known = counting.add_argument(
@@ -92,7 +92,7 @@ def add_arguments(parser: Parser) -> None:
         default=[],
         metavar="FILE",
         help="TOML file of the target's known deviations, or 'none' (default: the file shipped for the target, if "
-        "any); for several targets, a file counts for the one that has its name",
+        "any); with several targets, a file applies to the one it is named after",
     )
     completed(known, FILE)
     add_strict(counting)
@@ -103,7 +103,7 @@ def add_arguments(parser: Parser) -> None:
     add_folder(
         told,
         "--report",
-        "write reports to DIR: a card in JSON, JUnit, SARIF and pages to read, and the transcripts of failures; "
+        "write reports to DIR: a JSON card, JUnit, SARIF, pages to read and the transcripts of failures; "
         "an earlier report there is replaced",
     )
     add_folder(
@@ -113,4 +113,6 @@ def add_arguments(parser: Parser) -> None:
         "those of failed runs, to a new folder in otterproof-failures)",
     )
     add_file(told, "--trace", "write every line to and from the target's driver to FILE")
-    told.add_argument("--verbose", action="store_true", help="tell every failure in full, not the first few causes")
+    told.add_argument(
+        "--verbose", action="store_true", help="show every failure in full, not only the first few causes"
+    )

@@ -1,4 +1,4 @@
-"""What `otterproof completion` takes."""
+"""The arguments of `otterproof completion`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PURPOSE = (
     "The script has all names in it, so that completion is quick; make it again after an update."
 )
 
-#: The shells that there are scripts for.
+#: The supported shells.
 SHELLS = ("bash", "zsh", "fish")
 
 EXAMPLES: tuple[Example, ...] = (

@@ -1,4 +1,4 @@
-"""What `otterproof corpus` takes."""
+"""The arguments of `otterproof corpus`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def add_arguments(parser: Parser) -> None:
     )
     completed(paths, FILE)
     add_folder(parser, "--out", "write the programs to DIR, as transcripts without steps")
-    add_folder(parser, "--messages", "write every message to DIR, a file each, as it was on the wire")
-    add_file(parser, "--dictionary", "write the words of the protocol to FILE, for libFuzzer, AFL and their kin")
+    add_folder(parser, "--messages", "write every message to a file of its own in DIR, as it was on the wire")
+    add_file(parser, "--dictionary", "write the words of the protocol to FILE, for libFuzzer, AFL and similar fuzzers")
     add_json(parser, "what was written")

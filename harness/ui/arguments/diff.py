@@ -1,4 +1,4 @@
-"""What `otterproof diff` takes."""
+"""The arguments of `otterproof diff`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def add_arguments(parser: Parser) -> None:
         ("after", "B", "another one, of a later run"),
     ):
         completed(parser.add_argument(name, type=Path, metavar=metavar, help=text), FILE)
-    parser.add_argument("--any-target", action="store_true", help="compare the cards of different targets, too")
+    parser.add_argument("--any-target", action="store_true", help="allow cards of different targets")
     parser.add_argument("--markdown", action="store_true", help="print a text for a pull request")
     add_json(parser, "the changes")

@@ -1,4 +1,4 @@
-"""What `otterproof docs` takes."""
+"""The arguments of `otterproof docs`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `otterproof driver` takes."""
+"""The arguments of `otterproof driver`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from otterproof.harness.ui.parser import Example, Parser, add_subcommand
 
 PURPOSE = "Begin a driver from a template, and try it while you write it, before it is judged."
 
-#: The languages that there are templates in.
+#: The languages that have templates.
 LANGUAGES = ("python", "c", "java")
 
 EXAMPLES: tuple[Example, ...] = (
@@ -32,7 +32,12 @@ def add_arguments(parser: Parser) -> None:
     )
     beginning.add_argument("language", choices=LANGUAGES, metavar="LANGUAGE", help=f"one of {', '.join(LANGUAGES)}")
     folder = beginning.add_argument(
-        "folder", nargs="?", type=Path, default=Path(), metavar="DIR", help="where to (default: the current folder)"
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder to write to (default: the current one)",
     )
     completed(folder, FOLDER)
     add_json(beginning, "the files")

@@ -1,4 +1,4 @@
-"""What `otterproof explain` takes."""
+"""The arguments of `otterproof explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `otterproof explore` takes."""
+"""The arguments of `otterproof explore`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from otterproof.harness.ui.options import (
 )
 from otterproof.harness.ui.parser import Example, Parser
 
-#: The alphabets. They are named here, since what knows them takes a second to import.
+#: The alphabets, repeated here because the module that defines them takes a second to import.
 ALPHABETS = ("handshake", "data", "smp", "refresh", "instances", "fragments", "forgery")
 
-#: The parties that a target can play, for the same reason.
+#: The parties that a target can play, repeated for the same reason.
 ROLES = ("alice", "bob")
 
 PURPOSE = "Make every run of some moves up to a depth, and certify that none of them breaks a rule."
@@ -49,7 +49,7 @@ def add_arguments(parser: Parser) -> None:
         action="append",
         metavar="NAME",
         choices=ALPHABETS,
-        help=f"what may happen: {', '.join(ALPHABETS)} (default: all of them; may be given several times)",
+        help=f"moves to explore: {', '.join(ALPHABETS)} (default: all of them; may be given several times)",
     )
     what.add_argument(
         "--role",

@@ -1,4 +1,4 @@
-"""What `otterproof faults` takes."""
+"""The arguments of `otterproof faults`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_arguments(parser: Parser) -> None:
     measuring.add_argument(
         "--third-party",
         action="store_true",
-        help="with --score: measure only which faults are caught as a third party's, which takes minutes",
+        help="with --score: measure only which faults are caught in engines judged as third parties (takes minutes)",
     )
     measuring.add_argument(
         "--explore",
@@ -44,18 +44,18 @@ def add_arguments(parser: Parser) -> None:
     add_file(
         measuring,
         "--state",
-        "with --third-party, --explore or --explain: keep in FILE what has been judged, and go on from there",
+        "with --third-party, --explore or --explain: store results in FILE, and resume from it",
     )
     measuring.add_argument(
         "--explain",
         action="store_true",
-        help="with --score: measure instead whether the first cause that is told of a fault names what it breaks",
+        help="with --score: measure instead whether the first cause reported for a fault names what it breaks",
     )
     measuring.add_argument(
         "--fuzz",
         type=positive,
         metavar="N",
-        help="with --score: measure instead how many findings `fuzz` makes of a fault, in N programs each",
+        help="with --score: measure instead how many findings `fuzz` reports for each fault, in N programs",
     )
     measuring.add_argument(
         "--sample",
@@ -67,8 +67,6 @@ def add_arguments(parser: Parser) -> None:
     mutating.add_argument(
         "--mutants", type=positive, metavar="N", help="run the scenarios against N random mutants of each engine"
     )
-    mutating.add_argument(
-        "--seed", default="1", help="seed of the choice of mutants or of the sample (default: %(default)s)"
-    )
+    mutating.add_argument("--seed", default="1", help="seed for choosing mutants or the sample (default: %(default)s)")
     add_jobs(parser)
     add_json(parser, "the list or the score")

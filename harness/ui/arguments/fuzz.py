@@ -1,4 +1,4 @@
-"""What `otterproof fuzz` takes."""
+"""The arguments of `otterproof fuzz`."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def add_arguments(parser: Parser) -> None:
         help="continue the campaign in the folder: run its findings again, then go on with the next program",
     )
     add_seed(running, "the programs")
-    add_folder(running, "--corpus", "begin with the programs of the transcripts in DIR, whatever target they are of")
+    add_folder(running, "--corpus", "begin with the programs of the transcripts in DIR, from any target")
     running.add_argument(
         "--edges",
         action="store_true",
-        help="edges of the target's code count as behaviour too, where its driver tells them: libotr-sanitized, and "
+        help="also count edges of the target's code as behaviour, if its driver reports them: libotr-sanitized, and "
         "targets in Python with otterproof[coverage]",
     )
     add_jobs(running)
@@ -70,21 +70,21 @@ def add_arguments(parser: Parser) -> None:
         "--scheduler",
         default="",
         metavar="ADDRESS",
-        help="have the workers of a Dask scheduler run the programs, such as tcp://10.0.0.1:8786, in place of --jobs "
-        "processes of this machine; it must be one that you trust",
+        help="run the programs on the workers of a Dask scheduler, such as tcp://10.0.0.1:8786, instead of --jobs "
+        "local processes; use only a scheduler that you trust",
     )
     add_timeout(running)
     counting = parser.add_argument_group("what counts")
     add_file(
         counting,
         "--known",
-        "known deviations, as for check: programs go on beyond the failures that its entries name (default: "
+        "known deviations, as for check: programs continue past the failures that its entries name (default: "
         "the file shipped for the target, if any; 'none': no file)",
     )
     counting.add_argument(
         "--update-baseline",
         action="store_true",
-        help="add what was found to the file of --known, and take out what is fixed",
+        help="add new findings to the file of --known, and remove what is fixed",
     )
     add_strict(counting)
     told = parser.add_argument_group("results")

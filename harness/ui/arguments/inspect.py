@@ -1,4 +1,4 @@
-"""What `otterproof inspect` takes."""
+"""The arguments of `otterproof inspect`."""
 
 from __future__ import annotations
 
@@ -43,15 +43,13 @@ def add_arguments(parser: Parser) -> None:
     forging.add_argument(
         "--forge", metavar="TEXT", help="rewrite the first Data Message whose MAC key is known, with this text"
     )
-    forging.add_argument(
-        "--was", metavar="TEXT", help="the text that --forge replaces, where only the MAC key is known"
-    )
+    forging.add_argument("--was", metavar="TEXT", help="the text that --forge replaces, if only the MAC key is known")
     forging.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="give a field of that message another value (a number, or bytes in hexadecimal), and make its MAC again",
+        help="set a field of that message to a value (a number, or bytes in hexadecimal), and recompute its MAC",
     )
     told = parser.add_argument_group("results")
     told.add_argument("--full", action="store_true", help="show all bytes of every field, however long it is")

@@ -1,4 +1,4 @@
-"""What `otterproof matrix` takes."""
+"""The arguments of `otterproof matrix`."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def add_arguments(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="known deviations of the target that has FILE's name, or 'none'; may be given several times (default: the "
-        "shipped files)",
+        help="known deviations of the target that FILE is named after, or 'none'; may be given several times "
+        "(default: the shipped files)",
     )
     completed(known, FILE)
     told = parser.add_argument_group("results")

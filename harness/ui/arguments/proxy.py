@@ -1,4 +1,4 @@
-"""What `otterproof proxy` takes."""
+"""The arguments of `otterproof proxy`."""
 
 from __future__ import annotations
 
@@ -58,11 +58,13 @@ def add_arguments(parser: Parser) -> None:
         type=_address,
         default=("127.0.0.1", 6667),
         metavar="HOST:PORT",
-        help="where programs connect to (default: 127.0.0.1:6667)",
+        help="address that programs connect to (default: 127.0.0.1:6667)",
     )
-    where.add_argument("--server", type=_address, metavar="HOST:PORT", help="the server that a client is passed on to")
-    where.add_argument("--nick", metavar="NICK", help="with --server: the correspondent whose messages are looked at")
-    where.add_argument("--stay", action="store_true", help="go on when all have left (default: the proxy ends)")
+    where.add_argument("--server", type=_address, metavar="HOST:PORT", help="the server to connect the client to")
+    where.add_argument(
+        "--nick", metavar="NICK", help="with --server: the correspondent whose messages go through the proxy"
+    )
+    where.add_argument("--stay", action="store_true", help="keep running when all clients have left (default: exit)")
     _add_control(irc)
     _add_results(irc)
 
@@ -84,7 +86,7 @@ def add_arguments(parser: Parser) -> None:
         "--explore",
         type=positive,
         metavar="DEPTH",
-        help="play the conversation again and again, with all that can happen to messages in DEPTH choices",
+        help="repeat the conversation with every combination of DEPTH choices of what happens to messages",
     )
     control.add_argument(
         "--from",
@@ -92,7 +94,7 @@ def add_arguments(parser: Parser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="with --explore: choose from message N on (default: 1)",
+        help="with --explore: make choices from message N on (default: 1)",
     )
     control.add_argument(
         "--max-runs", type=positive, metavar="N", help="with --explore: stop after N conversations (default: no limit)"
@@ -104,16 +106,16 @@ def add_arguments(parser: Parser) -> None:
         "known deviations, as for check (default: the file shipped for each target, if any; 'none': no file)",
     )
     told = _add_results(between)
-    add_folder(told, "--out", "with --explore: folder for the transcripts of runs in which something fails")
+    add_folder(told, "--out", "with --explore: folder for the transcripts of failing runs")
 
 
 _WHO = {"first": "it plays alice, who begins", "second": "it plays bob"}
 
 
 def _add_control(parser: Parser) -> argparse._ArgumentGroup:
-    """Who says what is done to messages."""
+    """The options that decide what is done to messages."""
     control = parser.add_argument_group("what is done to messages")
-    add_file(control, "--script", "rules, in a TOML file of the form described in docs/how-to/proxy.md")
+    add_file(control, "--script", "TOML file of rules (docs/how-to/proxy.md describes it)")
     control.add_argument(
         "--action",
         action="append",
@@ -121,29 +123,29 @@ def _add_control(parser: Parser) -> argparse._ArgumentGroup:
         metavar="RULE",
         help="a rule in one line, such as 'from=alice kind=data nth=2 do=drop'; may be given several times",
     )
-    control.add_argument(
-        "--adversary", metavar="SEED", help="let the adversary of fuzz meddle with messages; SEED decides how"
-    )
+    control.add_argument("--adversary", metavar="SEED", help="let the adversary of fuzz interfere; SEED decides how")
     control.add_argument(
         "--meddle",
         type=positive,
         default=4,
         metavar="N",
-        help="with --adversary: meddle with one message in N (default: %(default)s)",
+        help="with --adversary: interfere with one message in N (default: %(default)s)",
     )
     control.add_argument(
-        "--step", action="store_true", help="hold back all for which there is no rule, until you let it go in the view"
+        "--step",
+        action="store_true",
+        help="hold back every message that no rule matches, until you release it in the view",
     )
     return control
 
 
 def _add_results(parser: Parser) -> argparse._ArgumentGroup:
-    """What is left of it."""
+    """The options for output."""
     told = parser.add_argument_group("results")
-    told.add_argument("--plain", action="store_true", help="print a line for all that happens, in place of the view")
-    add_file(told, "--log", "write all that happens to FILE, a line of JSON each")
+    told.add_argument("--plain", action="store_true", help="print a line for each event instead of showing the view")
+    add_file(told, "--log", "write each event to FILE as a line of JSON")
     add_file(told, "--transcript", "write a transcript to FILE, for show and inspect")
-    add_file(told, "--picture", "write the view at the end to FILE as a picture (SVG)")
+    add_file(told, "--picture", "write the final view to FILE as a picture (SVG)")
     told.add_argument(
         "--size",
         type=_size,

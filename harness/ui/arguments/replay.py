@@ -1,4 +1,4 @@
-"""What `otterproof replay` takes."""
+"""The arguments of `otterproof replay`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
         "transcript",
         type=Path,
         metavar="TRANSCRIPT",
-        help="transcript file, as failed runs of check and fuzz leave it; or a folder, for all transcripts in it",
+        help="transcript file, as failed runs of check and fuzz write it; or a folder, for all transcripts in it",
     )
     completed(transcript, FILE)
     for option, text in (

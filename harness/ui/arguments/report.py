@@ -1,4 +1,4 @@
-"""What `otterproof report` takes."""
+"""The arguments of `otterproof report`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
     add_folder(
         parser,
         "--out",
-        "where to; an earlier site there is replaced (default: %(default)s)",
+        "folder for the site; an earlier site there is replaced (default: %(default)s)",
         default=Path("otterproof-site"),
     )
     add_json(parser, "the number of pages")

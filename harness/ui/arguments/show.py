@@ -1,4 +1,4 @@
-"""What `otterproof show` takes."""
+"""The arguments of `otterproof show`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
         "transcript",
         type=Path,
         metavar="TRANSCRIPT",
-        help="transcript file, as failed runs of check and fuzz leave it",
+        help="transcript file, as failed runs of check and fuzz write it",
     )
     completed(transcript, FILE)
     add_file(parser, "--svg", "write the diagram to FILE as a picture")

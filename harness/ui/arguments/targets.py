@@ -1,4 +1,4 @@
-"""What `otterproof targets` takes."""
+"""The arguments of `otterproof targets`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
     )
     name = installing.add_argument("name", metavar="TARGET", help="the target, as `otterproof targets` lists it")
     completed(name, TARGET)
-    add_folder(installing, "--source", "a checkout of its sources, for those that are in no package registry")
+    add_folder(installing, "--source", "a checkout of its sources, for a target that is in no package registry")
     installing.add_argument(
         "--sanitize",
         action="store_true",

@@ -1,4 +1,4 @@
-"""What `otterproof vectors` takes."""
+"""The arguments of `otterproof vectors`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _LINT: tuple[Example, ...] = (("otterproof vectors lint --in my-vectors", "is th
 
 EXAMPLES: tuple[Example, ...] = (_VERIFY[0], _VERIFY[1], _GENERATE[0], _LINT[0])
 
-#: The engines, and the example consumers. They are named here, since what knows them takes a second to import.
+#: The engines and example consumers, repeated here because the modules that define them take a second to import.
 ENGINES, CONSUMERS = ("independent", "reference"), ("otrjs", "otr3")
 
 
@@ -109,7 +109,7 @@ def add_arguments(parser: Parser) -> None:
         action="append",
         required=True,
         metavar="ID",
-        help="requirement that it shows; may be given several times",
+        help="requirement that it demonstrates; may be given several times",
     )
     adding.add_argument("--party", help="party whose inputs are taken (default: the judged party)")
     adding.add_argument(

@@ -22,12 +22,12 @@ from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console
 from otterproof.harness.ui.table import Cell, print_table
 
-#: What is said of a figure that is within its limit, that is not, and that has none.
+#: How a figure is labelled: within its limit, beyond it, or without a limit.
 _VERDICTS = {True: ("ok", "green"), False: ("slow", "red"), None: ("-", "")}
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure; the exit code. With --strict, 1 if a figure is not within its limit."""
+    """Measure, and return the exit code: with --strict, 1 if a figure is not within its limit."""
     check_json(options)
     if options.detection:
         return _detection(options)
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _refuse_for_speed(options: argparse.Namespace) -> None:
-    """UsageError for options that go with --detection alone."""
+    """Raise UsageError for options that require --detection."""
     given = [
         name for name in ("faults", "all", "seeds", "programs", "way", "lockstep", "state") if getattr(options, name)
     ]
@@ -55,7 +55,7 @@ def _refuse_for_speed(options: argparse.Namespace) -> None:
 
 
 def _detection(options: argparse.Namespace) -> int:
-    """Measure how soon faults are noticed. What was measured until an interruption is told."""
+    """Measure how soon faults are noticed. Results up to an interruption are shown."""
     sample = None if options.all else options.faults or FAULTS
     seeds, programs = options.seeds or SEEDS, options.programs or PROGRAMS
     ways = [Way(one) for one in dict.fromkeys(options.way)] or list(Way)
@@ -91,7 +91,7 @@ def _detection_figures(record: detection.Detection) -> list[Figure]:
 
 
 def _tell_detection(record: detection.Detection, figures: list[Figure]) -> None:
-    """Print how soon faults are noticed, in each way."""
+    """Print how soon faults are noticed, for each way of generating programs."""
     rows: list[tuple[Cell, ...]] = []
     for way in record.ways:
         programs = record.median_programs(way)

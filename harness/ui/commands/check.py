@@ -1,7 +1,7 @@
-"""`otterproof check`: what it does in which order, and what it ends with.
+"""`otterproof check`: the order of its work, and its exit code.
 
-Whatever can be wrong with the request is said before the first scenario is run, for all targets; once scenarios have
-been run, each result is written and shown, whatever else goes wrong.
+Every mistake in the request is reported before the first scenario runs, for all targets. Once scenarios have run, each
+result is written and shown, whatever else goes wrong.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from otterproof.harness.ui.target_words import refuse_target
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A target that is going to be judged. options: those for it alone, completed from the settings."""
+    """A target to be judged. options: its own, completed from the settings."""
 
     options: Namespace
     settings: Settings
 
     @property
     def commands(self) -> Commands:
-        """What a user types to go on."""
+        """The commands with which a user can continue."""
         options = self.options
         return commands_for(
             options.target,
@@ -62,7 +62,7 @@ class _Run:
         )
 
     def events(self) -> Generator[Event, None, None]:
-        """The events of the run, which can begin. UsageError, TargetError, and what reading deviations raises."""
+        """The events of the run, ready to begin. Raises UsageError, TargetError, and errors of reading deviations."""
         options = self.options
         return judging.run(
             options.target,
@@ -87,7 +87,7 @@ class _Run:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judge targets; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
+    """Judge targets; return the exit code. UsageError, TargetError, OutputError, and errors of reading deviations."""
     refuse_target(options)
     check_json(options)
     settings = settings_of(Path.cwd())
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _completed(options: Namespace, settings: Settings) -> _Run:
-    """The run of a target: what the command line does not say is from the settings of the project."""
+    """The run of a target: the project's settings supply what the command line leaves out."""
     several = len(options.targets) > 1
     settings.find_scenarios()
     own = Namespace(**vars(options))
@@ -136,7 +136,7 @@ def _completed(options: Namespace, settings: Settings) -> _Run:
 
 
 def _known(options: Namespace, target: str, several: bool) -> Path | None:
-    """The file of known deviations that the command line names for a target: of several, the one of its name."""
+    """The file of known deviations that the command line names for a target; of several, the one named after it."""
     given: Sequence[Path] = options.known
     if NONE in given or (len(given) == 1 and not several):
         return given[0] if NONE not in given else NONE
@@ -144,7 +144,7 @@ def _known(options: Namespace, target: str, several: bool) -> Path | None:
 
 
 def _refuse_mixed(options: Namespace, runs: Sequence[_Run]) -> None:
-    """UsageError for what can't be asked of several targets at once."""
+    """Raise UsageError for options that can't apply to several targets at once."""
     if len(runs) == 1:
         if len(options.known) > 1:
             raise UsageError("--known names the file of one target, and one target is judged; give it once")
@@ -165,7 +165,7 @@ def _refuse_mixed(options: Namespace, runs: Sequence[_Run]) -> None:
 
 
 def _check_files(options: Namespace) -> None:
-    """UsageError if something can't be written that a run leaves."""
+    """Raise UsageError if an output file of the run can't be written."""
     with_name(options.target, options.name)
     rewritten = options.known if options.fix and options.known != NONE else None
     for path, option in ((options.trace, "--trace"), (rewritten, "--known")):
@@ -182,7 +182,7 @@ def _list(options: Namespace, ready: Sequence[Generator[Event, None, None]]) -> 
     listed = []
     for events in ready:
         started = next(events)
-        events.close()  # nothing has been run
+        events.close()  # nothing has run
         assert isinstance(started, RunStarted)
         listed.append(started)
     rows = [(one.target, each.id, each.summary) for one in listed for each in one.chosen]
@@ -199,14 +199,14 @@ def _list(options: Namespace, ready: Sequence[Generator[Event, None, None]]) -> 
 
 
 def _tell(one: _Run, judged: Judged, shown: bool, *, first: bool) -> OutputError | None:
-    """Write the reports of a run and show its summary; why a report could not be written."""
+    """Write the reports of a run and show its summary; return why a report could not be written."""
     folder: Path | None = one.options.report
     failure: OutputError | None = None
     if folder:
         try:
             write_reports(judged, one.commands.whole, folder)
         except OutputError as error:
-            failure = error  # the summary is worth all the more
+            failure = error  # still show the summary, which matters even more now
     if shown:
         if not first:
             say("")
@@ -217,7 +217,7 @@ def _tell(one: _Run, judged: Judged, shown: bool, *, first: bool) -> OutputError
 
 
 def _print_all(judged: Sequence[Judged]) -> None:
-    """What several runs came to, a line each."""
+    """Summarize several runs, a line each."""
     say("")
     rows = []
     for one in judged:
@@ -227,7 +227,7 @@ def _print_all(judged: Sequence[Judged]) -> None:
 
 
 def _worst(codes: Sequence[int]) -> int:
-    """The exit code over several runs: what does not conform counts for more than what could not be judged."""
+    """The exit code of several runs: nonconformance takes precedence over what could not be judged."""
     return next((code for code in (INTERRUPTED, DEVIATES, NOT_RUN) if code in codes), CONFORMS)
 
 

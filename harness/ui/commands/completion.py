@@ -1,7 +1,7 @@
-"""`otterproof completion`: a script for a shell, in which all names are written down.
+"""`otterproof completion`: a script for a shell, with all names written into it.
 
-Nothing of Otterproof is started while somebody completes a word, for that would take too long. What argparse does not
-know, such as targets and the ids of scenarios, is written into the script as functions of the shell.
+Completing a word must not start Otterproof, which would take too long. Names that argparse does not know, such as
+targets and the ids of scenarios, are written into the script as shell functions.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from otterproof.harness.ui import cli
 from otterproof.harness.ui.messages import show_script
 from otterproof.harness.ui.options import FAULT, ID, SCENARIO, TARGET
 
-#: A function of each shell that completes from a list of words. A colon ends a word for bash, which then replaces only
-#: what is behind it; fish and zsh take it as it is.
+#: A function for each shell that completes from a list of words. For bash, a colon ends a word, so bash replaces only
+#: what follows it; fish and zsh treat a colon as part of the word.
 _FUNCTIONS = {
     "bash": """\
 {name}() {{
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def words_of() -> Mapping[str, Sequence[str]]:
-    """What can be completed with names that argparse does not know."""
+    """The completions that argparse does not know."""
     broken = sorted(faults())
     return {
         TARGET: [*ENGINES, *THIRD_PARTIES, *(f"fault:{name}" for name in broken)],

@@ -19,7 +19,7 @@ from otterproof.harness.wire.dictionary import WORDS, as_file
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write what was asked for; the exit code. UsageError, InputError, TranscriptError, OutputError."""
+    """Write the requested files; return the exit code. UsageError, InputError, TranscriptError, OutputError."""
     check_json(options)
     if options.dictionary:
         check_file(options.dictionary, "--dictionary")

@@ -15,7 +15,7 @@ from otterproof.harness.ui.results import check_json, put_result, shows_text
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare two cards; 1 if something got worse. CardError, InputError."""
+    """Compare two cards; return 1 if something got worse. Raises CardError, InputError."""
     check_json(options)
     before, after = _card(options.before), _card(options.after)
     names = [card["target"]["name"] for card in (before, after)]

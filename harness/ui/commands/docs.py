@@ -1,6 +1,6 @@
 """`otterproof docs`: write the generated pages of the documentation, or say which ones are out of date.
 
-It also makes the site of all pages, for which Sphinx has to be installed: the extra `docs`.
+It also builds the site of all pages, which needs Sphinx: the extra `docs`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from otterproof.harness.ui.progress import working
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.vectors import page as vectors_page
 
-#: Modules that register a page when they are imported. Scenarios register theirs when they are loaded.
+#: Modules that register a page on import. Scenarios register theirs when they are loaded.
 _REGISTERED = (
     checks_page,
     choices,

@@ -1,5 +1,6 @@
-"""`otterproof driver`: `template` writes a driver to begin with; `lint` holds one honest conversation with a driver,
-told step by step.
+"""`otterproof driver`: start a driver from a template, or try it.
+
+`template` writes a driver to start from; `lint` holds one honest conversation with a driver and reports every step.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console, line
 
-#: Drivers to begin with: for each language the files, the one to fill in first, and the lines that build and try it.
+#: Templates: for each language the files, the one to fill in first, and the commands that build and try it.
 FOLDER = Path(implementations.__path__[0]) / "drivers" / "template"
 TEMPLATES = {
     "python": (("driver.py",), "otterproof driver lint 'python3 driver.py'"),
@@ -36,7 +37,7 @@ TEMPLATES = {
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what the subcommand says; the exit code. UsageError, TargetError, OutputError."""
+    """Execute the subcommand; return the exit code. Raises UsageError, TargetError, OutputError."""
     check_json(options)
     return _template(options) if options.subcommand == "template" else _lint(options)
 
@@ -60,7 +61,7 @@ def _template(options: argparse.Namespace) -> int:
 
 
 def _known(name: str) -> deviations.Known:
-    """What is known of a third party whose driver is shipped; nothing of other drivers."""
+    """The known deviations of a third party whose driver is shipped; none for other drivers."""
     file = deviations.file_for(title(name), None)
     if file is not None:
         load()  # an entry may name a scenario

@@ -15,12 +15,12 @@ from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console, line
 from otterproof.harness.ui.table import print_table
 
-#: The columns of the words that say what a line is, the longest line and the shortest.
+#: The width of the column of headings, and the longest and shortest lines.
 _WORD, _WIDTH, _LEAST = 16, 100, 30
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explain an id; the exit code. UsageError."""
+    """Explain an id; return the exit code. Raises UsageError."""
     check_json(options)
     load()
     if options.list:

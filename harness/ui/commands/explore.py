@@ -1,4 +1,4 @@
-"""`otterproof explore`: make every run of an alphabet's moves up to a depth, and say what breaks a rule."""
+"""`otterproof explore`: make every run of an alphabet's moves up to a depth, and report broken rules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from otterproof.harness.ui.target_words import refuse_target
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explore; the exit code. UsageError."""
+    """Explore; return the exit code. Raises UsageError."""
     refuse_target(options)
     check_json(options)
     known = _known(options)
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace, name: str) -> int:
-    """List the alphabets that suit the target, and that are chosen."""
+    """List the selected alphabets that suit the target."""
     if name == MODEL:
         depths = dict(DEPTHS)
     else:
@@ -102,7 +102,7 @@ def _list(options: argparse.Namespace, name: str) -> int:
 
 
 def _known(options: argparse.Namespace) -> deviations.Known:
-    """The known deviations of the target. DeviationError, InputError."""
+    """The known deviations of the target. Raises DeviationError, InputError."""
     file = deviations.file_for(title(with_name(options.target, options.name)), options.known)
     if file is not None:
         load()  # an entry may name a scenario
@@ -110,5 +110,5 @@ def _known(options: argparse.Namespace) -> deviations.Known:
 
 
 def _keeps_going(options: argparse.Namespace, target: Explorable) -> bool:
-    """Whether to go on after something was found: a third party can't be changed at once, so all of it is wanted."""
+    """Whether to continue after a failure: a third party can't be fixed on the spot, so all failures are wanted."""
     return options.keep_going or not isinstance(target, InProcess)

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _refuse_mixed(options: argparse.Namespace) -> None:
-    """UsageError for options that mean nothing together."""
+    """Raise UsageError for options that don't go together."""
     if options.write and not (options.score or options.gaps):
         raise UsageError("--write notes what a score has found; it goes with --score or --gaps")
     if options.explain and (options.write or options.gaps or not options.score):
@@ -98,7 +98,7 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _third_party(options: argparse.Namespace) -> int:
-    """Measure which faults are caught as a third party's, and how much has to be seen for the others."""
+    """Measure which faults are caught as a third party's, and how much must be visible to catch the others."""
     card = score.choose(options.only)
     if not card.faults:
         raise _no_fault(options.only)
@@ -135,7 +135,7 @@ def _explore(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    """Measure what is told of the faults. A requirement that is not told first is no gap: the exit code is 0."""
+    """Measure the reported causes of faults. A requirement that is not named first is no gap: the exit code is 0."""
     chosen = score.choose(options.only).faults if options.only else faults()
     if not chosen:
         raise _no_fault(options.only)
@@ -151,7 +151,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _fuzz(options: argparse.Namespace) -> int:
-    """Measure what campaigns make of the faults. A fault that is not found is no gap: the exit code is 0."""
+    """Measure the findings of campaigns about faults. A fault that is not found is no gap: the exit code is 0."""
     chosen = score.choose(options.only).faults if options.only else faults()
     if not chosen:
         raise _no_fault(options.only)
@@ -165,7 +165,7 @@ def _fuzz(options: argparse.Namespace) -> int:
 
 
 def _code(ending: Ending, lost: Sequence[object], wrong: bool) -> int:
-    """The exit code. lost: what nothing is known of, because workers died; the rest says nothing then either."""
+    """The exit code. lost: items without a result, because workers died; the rest is then inconclusive too."""
     if ending.code is not None:
         return ending.code
     for one in lost:

@@ -1,4 +1,4 @@
-"""`otterproof fuzz`: run random programs against a target, and make small what fails."""
+"""`otterproof fuzz`: run random programs against a target, and shrink the failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.options import check_file
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 
-#: Programs of a run that is bounded by nothing else.
+#: The number of programs if nothing else limits the run.
 EXAMPLES = 1000
 
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         jobs = min(options.jobs, examples or options.jobs)
         try:
             interrupted = show_campaign(campaign, examples, jobs, options.max_time, options.max_failures, meter)
-        except (OutputError, WorkersDied, EdgesFailed):  # what was found so far is at least shown
+        except (OutputError, WorkersDied, EdgesFailed):  # still show what was found so far
             _tell(options, campaign, known, meter)
             raise
         _tell(options, campaign, known, meter)
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _corpus(options: argparse.Namespace) -> tuple[Program, ...]:
-    """The programs of --corpus. UsageError if there are none."""
+    """The programs of --corpus. Raises UsageError if there are none."""
     if options.corpus is None:
         return ()
     programs, _ = read([options.corpus])
@@ -82,7 +82,7 @@ def _corpus(options: argparse.Namespace) -> tuple[Program, ...]:
 
 
 def _known(options: argparse.Namespace, target: str) -> deviations.Known:
-    """What is known of the target. UsageError where it is to be updated and there is no file for it."""
+    """The known deviations of the target. Raises UsageError if they are to be updated and there is no file."""
     if options.update_baseline:
         if options.known is None or options.known == deviations.NONE:
             raise UsageError("--update-baseline writes to the file of --known; name one")
@@ -93,9 +93,9 @@ def _known(options: argparse.Namespace, target: str) -> deviations.Known:
 
 
 def _check_resumed(campaign: Campaign, *, resume: bool, edges: bool) -> None:
-    """UsageError if a campaign is in the folder, and nobody has said that it is to go on, or it is to do so otherwise.
+    """Raise UsageError if the folder has a campaign that must not be continued, or not with these options.
 
-    edges: whether edges are to count.
+    edges: whether edges count.
     """
     if campaign.done and not resume:
         raise UsageError(
@@ -118,7 +118,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _page(evidence: Evidence, transcript: Path) -> str:
-    from otterproof.harness.ui.site.finding import finding_page  # takes a while
+    from otterproof.harness.ui.site.finding import finding_page  # slow to import
 
     return finding_page(evidence, transcript)
 
@@ -133,7 +133,7 @@ def _tell_end(campaign: Campaign, options: argparse.Namespace) -> None:
 
 
 def _update(campaign: Campaign, path: Path) -> int:
-    """Have the file of known deviations say what was found. OutputError, DeviationError."""
+    """Update the file of known deviations with the findings. Raises OutputError, DeviationError."""
     there = [one for one in campaign.findings if one.stage is not FindingStage.FIXED and one.verdict in BAD]
     failing = {baseline_of(one.bucket, one.aliases) for one in there}
     found = {one.check for one in there}
@@ -151,9 +151,9 @@ def _tell(options: argparse.Namespace, campaign: Campaign, known: deviations.Kno
 
 
 def _counts(finding: Finding, known: deviations.Known, *, strict: bool) -> bool:
-    """Whether a target does not conform for what was found."""
+    """Whether a finding means that the target does not conform."""
     if finding.verdict not in BAD or finding.stage is FindingStage.FIXED or known.reason_of_bucket(finding.bucket):
         return False
     if finding.follows:
-        return False  # it may be a consequence of what is known
+        return False  # it may be a consequence of a known deviation
     return finding.level in ((Level.MUST, Level.SHOULD) if strict else (Level.MUST,))

@@ -1,4 +1,4 @@
-"""`otterproof inspect`: OTR messages, a log or a transcript taken apart, opened with secrets, or forged."""
+"""`otterproof inspect`: OTR messages, a log or a transcript dissected, decrypted with secrets, or forged."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console, line
 from otterproof.harness.wire import Message, build, parse
 
-#: A value of up to so many characters has what it means behind it, a longer one below it.
+#: The meaning of a value stands behind it up to this many characters, and below it if it is longer.
 _SHORT = 16
 
 
 def run(options: argparse.Namespace) -> int:
-    """Take messages apart, or forge one; the exit code. UsageError, InputError, TranscriptError."""
+    """Dissect messages, or forge one; return the exit code. Raises UsageError, InputError, TranscriptError."""
     check_json(options)
     found = messages_in(_data(options.input))
     secrets = Secrets(tuple(options.aes), tuple(options.mac), tuple(options.private), tuple(options.secret))

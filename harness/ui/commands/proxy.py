@@ -43,7 +43,7 @@ Found = tuple[str, Failure]
 
 
 def run(options: argparse.Namespace) -> int:
-    """Stand between two programs; the exit code. UsageError, InputError, TargetError, OutputError."""
+    """Run the proxy; return the exit code. Raises UsageError, InputError, TargetError, OutputError."""
     check_json(options)
     for name in ("log", "transcript", "picture"):
         if getattr(options, name):
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def director_of(options: argparse.Namespace) -> Director:
-    """Who decides, as the options have it. InputError, UsageError."""
+    """The director that the options select. Raises InputError, UsageError."""
     rules = [*(rules_of(options.script) if options.script else ()), *map(rule_from_words, options.action)]
     if options.adversary is not None:
         if rules or options.step:
@@ -71,7 +71,7 @@ class Shown(Enum):
 
 
 def how_shown(options: argparse.Namespace) -> Shown:
-    """How the conversation is to be shown. UsageError if what is wanted can't be had."""
+    """How to show the conversation. Raises UsageError if the requested display is impossible."""
     # The view is drawn on standard error.
     there = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     person = there and not options.plain and shows_text(options)
@@ -98,7 +98,7 @@ class Seen:
         self.counts: Counter[str] = Counter()
 
     def telling(self, tell: Callable[[Happening], None] | None) -> Callable[[Happening], None]:
-        """A listener that counts, and then tells somebody else."""
+        """A listener that counts, and then calls another one."""
 
         def listen(happening: Happening) -> None:
             self.counts[happening.what.value] += 1
@@ -109,7 +109,7 @@ class Seen:
 
 
 def _rules(director: Director) -> Rules | None:
-    """What a person can change while it goes on."""
+    """The rules that a person can change during the conversation."""
     return director if isinstance(director, Rules) else None
 
 
@@ -151,7 +151,7 @@ def _irc(options: argparse.Namespace) -> int:
 
 
 async def _served(service: Service) -> bool:
-    """Serve until the conversation is over; whether a signal has ended it. Whatever else ends it."""
+    """Serve until the conversation is over; return whether a signal ended it. Raises whatever else ends it."""
     with ended_by_signals(service.over.set) as came:
         await service.run()
     return bool(came)
@@ -180,7 +180,7 @@ def _between(options: argparse.Namespace) -> int:
 def _one(
     options: argparse.Namespace, targets: tuple[Target, Target], known: dict[str, deviations.Known], shown: Shown
 ) -> int:
-    """One conversation between targets; the exit code."""
+    """Run one conversation between targets; return the exit code."""
     director, seen = director_of(options), Seen()
     turns = turns_of(options.conversation or SHIPPED)
     excused = sorted({check for one in known.values() for check in one.checks()})
@@ -213,7 +213,7 @@ def _one(
 
 
 def _known(options: argparse.Namespace) -> dict[str, deviations.Known]:
-    """The known deviations of each party. DeviationError, InputError."""
+    """The known deviations of each party. Raises DeviationError, InputError."""
     found = {}
     for party, name in zip(NAMES, (options.first, options.second), strict=True):
         file = deviations.file_for(title(name), options.known)
@@ -232,7 +232,7 @@ def _end(
     *,
     interrupted: bool,
 ) -> int:
-    """Tell what was found; the exit code."""
+    """Report the findings; return the exit code."""
     reasons = {
         (party, failure.check): known[party].reason_of(failure.check) if known and party in known else ""
         for party, failure in found
@@ -250,7 +250,7 @@ def _end(
 
 
 def as_json(counts: Counter[str], found: Sequence[Found], reasons: dict[tuple[str, str], str]) -> dict[str, Any]:
-    """What was found, as plain JSON values."""
+    """The findings as plain JSON values."""
     return {
         "counts": {what.value: counts[what.value] for what in What},
         "failures": [

@@ -1,4 +1,4 @@
-"""`otterproof replay`: run a transcript again, or all transcripts of a folder, and say whether they still fail."""
+"""`otterproof replay`: run a transcript, or all transcripts in a folder, again, and say whether they still fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from otterproof.harness.targets.driver import Limits
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 
-#: What `replay` ends with.
+#: The exit codes of `replay`.
 FATES = {
     RerunStatus.SAME: CONFORMS,
     RerunStatus.FIXED: CONFORMS,
@@ -53,8 +53,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def transcripts_in(folder: Path) -> list[Path]:
-    """The transcripts in a folder and in the folders in it, but for the other files with lines of JSON. Links lead
-    nowhere.
+    """The transcripts in a folder and its subfolders, without other JSON-lines files.
+
+    Symbolic links are not followed.
     """
     found = [path for path in folder.rglob("*.jsonl") if path.is_file() and not path.is_symlink()]
     return sorted(path for path in found if path.name not in (REQUESTS, ANSWERS_FILE))

@@ -1,4 +1,4 @@
-"""`otterproof report`: pages on several runs, each of which `check --report` has left, and on a matrix."""
+"""`otterproof report`: a site about several runs, from the reports of `check --report`, and about a matrix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from otterproof.harness.ui.site.pages import Report, check_site, write_site
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write a site; the exit code. CardError, InputError, UsageError, OutputError."""
+    """Write a site; return the exit code. Raises CardError, InputError, UsageError, OutputError."""
     check_json(options)
     load()
     check_folder(options.out, "--out")

@@ -19,14 +19,14 @@ from otterproof.harness.ui.screen import console, line, print_block
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show a transcript; the exit code. TranscriptError, InputError, OutputError."""
+    """Show a transcript; return the exit code. Raises TranscriptError, InputError, OutputError."""
     for path, option in ((options.svg, "--svg"), (options.html, "--html")):
         if path:
             check_file(path, option)
     check_json(options)
     diagram = diagram_of(read_transcript(options.transcript))
     if options.svg or options.html:
-        from otterproof.harness.ui.site.diagram import as_page, as_svg  # takes a while
+        from otterproof.harness.ui.site.diagram import as_page, as_svg  # slow to import
 
         for path, made in ((options.svg, as_svg), (options.html, as_page)):
             if path:

@@ -35,7 +35,7 @@ from otterproof.harness.vectorgen.records import vector_failures
 from otterproof.harness.vectorgen.verify import Report, verify, verify_target, verify_toolkit
 from otterproof.vectors import FOLDER, VectorError, VectorFile, load_all
 
-#: As many failures of a subject as are shown.
+#: The most failures of a subject that are shown.
 _SHOWN = 20
 
 
@@ -164,7 +164,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _reports(options: argparse.Namespace, files: Sequence[VectorFile]) -> Iterator[Report]:
-    """What each subject answers."""
+    """The answers of each subject."""
     if options.toolkit:
         yield verify_toolkit(files)
     yield from verify(files)
@@ -187,7 +187,7 @@ def _list(options: argparse.Namespace, files: Sequence[VectorFile]) -> int:
 
 
 def _known(options: argparse.Namespace, report: Report) -> Known:
-    """What is known of a subject, if it is the target."""
+    """The known deviations of a subject, if it is the target."""
     asked = title(with_name(options.target, options.name)) if options.target else ""
     if report.name != asked:
         return Known()

@@ -1,1 +1,1 @@
-"""The view of the proxy in a terminal, made with Textual, which is an extra: only the command `proxy` imports this."""
+"""The terminal view of the proxy, made with Textual, an optional extra: only the command `proxy` imports it."""

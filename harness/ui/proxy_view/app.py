@@ -1,7 +1,7 @@
-"""The view: the conversation on the left, the message that is chosen on the right, and what happens below.
+"""The view: the conversation on the left, the selected message on the right, and what happens below.
 
-All that is shown of messages comes from programs that may say anything, so it is made printable and shown as text
-without markup. The view keeps a limited number of rows and lines.
+Messages come from programs that may send anything, so they are made printable and shown as text without markup. The
+view keeps a limited number of rows and lines.
 """
 
 from __future__ import annotations
@@ -33,19 +33,21 @@ from otterproof.harness.wire import Message
 #: The most rows of the conversation, and lines of the log, that the view keeps.
 MOST_ROWS, MOST_LOG = 1000, 500
 
-#: From so many lines on, a field has what it means below it.
+#: With at least this many lines, a field has its meaning below it.
 _ROOMY = 32
 
-#: How often the view takes what has happened, in seconds, and how much of it at once.
+#: How often the view takes new happenings, in seconds, and how many at once.
 _EVERY, _AT_ONCE = 0.05, 200
 
-#: The fields that `flip` is most telling for, where none is chosen.
+#: The fields for which `flip` is most interesting, if none is selected.
 _TELLING = ("encrypted_message", "encrypted_signature", "gy", "hashed_gx", "text", "piece", "versions")
 
 
 class ProxyApp(App[None]):
-    """The view. error: what ended the conversation before its time, if anything did. picture: how it looked when the
-    person left. interrupted: a signal has ended it, or the terminal is gone.
+    """The view.
+
+    error: what ended the conversation early, if anything. picture: its appearance when the person left. interrupted: a
+    signal has ended it, or the terminal is gone.
     """
 
     TITLE = "otterproof proxy"
@@ -94,7 +96,7 @@ class ProxyApp(App[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        """The conversation begins."""
+        """Start the conversation."""
         if threading.current_thread() is threading.main_thread():
             self._signals.enter_context(ended_by_signals(self._interrupt))
         self.query_one("#command").display = False
@@ -116,7 +118,7 @@ class ProxyApp(App[None]):
     async def _converse(self) -> None:
         try:
             await self._stage.run()
-        except Exception as error:  # noqa: BLE001 (it is raised again when the view has ended)
+        except Exception as error:  # noqa: BLE001 (raised again when the view has ended)
             self.error = error
             self.exit()
         self._over = True
@@ -142,7 +144,7 @@ class ProxyApp(App[None]):
 
     @property
     def _is_whole(self) -> bool:
-        """Whether all parts of the view are there. When it ends they go, and something may still happen."""
+        """Whether all parts of the view exist. They go away when it ends, while things may still happen."""
         return len(self.query("#title, #conversation, #about, #fields, #log")) == 5
 
     def _tell_title(self) -> None:
@@ -200,10 +202,10 @@ class ProxyApp(App[None]):
         leftmost = relay is None or item.sender == relay.names[0]
         return row(item, self._marks[item.number], to_the_right=leftmost)
 
-    # What is chosen
+    # Selection
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """A message is chosen: it is taken apart."""
+        """Dissect the selected message."""
         if event.option_list.id == "conversation" and event.option.id is not None:
             item = self._items.get(int(event.option.id))
             if item is not None:
@@ -225,17 +227,17 @@ class ProxyApp(App[None]):
 
     @property
     def chosen(self) -> Item | None:
-        """The message that is chosen."""
+        """The selected message."""
         return self._items.get(self._shown)
 
     def choose_telling(self) -> None:
-        """Choose a message that shows much: the last one that reveals MAC keys, else the last one."""
+        """Select an informative message: the last one that reveals MAC keys, else the last one."""
         telling = [one for one in self._items.values() if "reveals" in brief(one)] or list(self._items.values())
         if telling:
             conversation = self.query_one("#conversation", OptionList)
             conversation.highlighted = conversation.get_option_index(str(telling[-1].number))
 
-    # What a person does
+    # User actions
 
     def _act(self, action: Action) -> None:
         if self.chosen is not None:
@@ -247,14 +249,14 @@ class ProxyApp(App[None]):
         await super().action_quit()
 
     def action_pass(self) -> None:
-        """Let the message go that is chosen; if it has gone, the oldest that is held back."""
+        """Pass on the selected message; if it has gone, the oldest one that is held back."""
         held = self._held()
         if held:
             numbers = [item.number for item in held]
             self._stage.act(self._shown if self._shown in numbers else numbers[0], PASS)
 
     def action_pass_all(self) -> None:
-        """Let all go that is held back."""
+        """Pass on all messages that are held back."""
         for item in self._held():
             self._stage.act(item.number, PASS)
 
@@ -262,23 +264,23 @@ class ProxyApp(App[None]):
         return [] if self._stage.relay is None else self._stage.relay.held()
 
     def action_drop(self) -> None:
-        """Lose it."""
+        """Drop it."""
         self._act(DROP)
 
     def action_duplicate(self) -> None:
-        """Hand it over twice."""
+        """Deliver it twice."""
         self._act(Action("duplicate", {}))
 
     def action_replay(self) -> None:
-        """Hand it over, and the one before it again."""
+        """Deliver it, and the one before it again."""
         self._act(Action("replay", {}))
 
     def action_reflect(self) -> None:
-        """Hand it over, and back to its sender."""
+        """Deliver it, and also return it to its sender."""
         self._act(Action("reflect", {}))
 
     def action_flip(self) -> None:
-        """Invert a bit of the field that is chosen, or of the most telling one."""
+        """Invert a bit of the selected field, or of the most interesting one."""
         if self.chosen is None:
             return
         fields = self.query_one("#fields", OptionList)
@@ -289,7 +291,7 @@ class ProxyApp(App[None]):
         self._act(Action("flip", {} if field is None else {"field": field}))
 
     def action_hold(self) -> None:
-        """Hold all back from now on, or no longer."""
+        """Turn holding back of all messages on or off."""
         if self._stage.rules is None:
             self.notify("the adversary decides of all messages", severity="warning")
             return
@@ -302,7 +304,7 @@ class ProxyApp(App[None]):
             self.notify("there is no user whose turn could come", severity="warning")
 
     def action_other_pane(self) -> None:
-        """Go from the conversation to the fields, and back."""
+        """Switch between the conversation and the fields."""
         fields = self.query_one("#fields", OptionList)
         if fields.has_focus:
             self.query_one("#conversation").focus()
@@ -310,19 +312,19 @@ class ProxyApp(App[None]):
             fields.focus()
 
     def action_command(self) -> None:
-        """Ask for an action in words."""
+        """Open the command line for an action."""
         command = self.query_one("#command", Input)
         command.display = True
         command.focus()
 
     def action_leave_command(self) -> None:
-        """Ask no more."""
+        """Close the command line."""
         command = self.query_one("#command", Input)
         command.value, command.display = "", False
         self.query_one("#conversation").focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """An action in words."""
+        """Execute an action from the command line."""
         try:
             action = rule_from_words(event.value).action
         except CommandError as error:
@@ -333,7 +335,7 @@ class ProxyApp(App[None]):
 
 
 def _is_gone(terminal: int) -> bool:
-    """Whether a terminal has been closed. A command that was started with nohup gets no signal then."""
+    """Whether a terminal has been closed. A command started with nohup gets no signal then."""
     watched = select.poll()
     watched.register(terminal, 0)
     return bool(watched.poll(0))

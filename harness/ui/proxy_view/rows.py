@@ -1,4 +1,4 @@
-"""What stands in the rows of the view: a message in the conversation, its fields, a line of the log."""
+"""The rows of the view: a message in the conversation, its fields, a line of the log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from otterproof.harness.wire import Kind
 #: The mark of a message in the conversation, by what has happened to it.
 MARKS = {What.HELD: "‖", What.DROPPED: "✕", What.CHANGED: "≠", What.PASSED: " "}
 
-#: Styles: of a row by its mark, and of a line of the log by what happens.
+#: Styles: of a row by its mark, and of a log line by what happened.
 _BY_MARK = {"‖": "bold yellow", "✕": "red", "≠": "bold magenta", "+": "bold cyan", "!": "bold white on red"}
 _BY_WHAT = {
     What.JUDGED: "bold red",
@@ -27,7 +27,7 @@ _BY_WHAT = {
     What.TOLD: "green",
 }
 
-#: What a message is, in a word or two.
+#: The kind of a message, in a word or two.
 _SHORT = {
     Kind.PLAINTEXT: "Text",
     Kind.TAGGED_PLAINTEXT: "Tagged text",
@@ -44,12 +44,12 @@ _SHORT = {
     Kind.BAD_ARMOUR: "Damaged base64",
 }
 
-#: Of so many other messages, revealed keys are tried on the one that is shown; it has to be quick.
+#: The number of other messages whose revealed keys are tried on the message shown; it has to be fast.
 _OTHERS = 40
 
 
 def marked_by(what: What, before: str) -> str:
-    """The mark of a message after something happened to it; "" if it stays as it was."""
+    """The mark of a message after something happened to it; "" if unchanged."""
     if what is What.JUDGED:
         return "!"
     if what is What.PASSED:
@@ -58,7 +58,7 @@ def marked_by(what: What, before: str) -> str:
 
 
 def row(item: Item, mark: str, *, to_the_right: bool) -> Text:
-    """A message on one line: its number, its direction, what it is."""
+    """A message on one line: its number, its direction, its kind."""
     arrow = "──▶" if to_the_right else "◀──"
     colour = "cyan" if to_the_right else "green"
     text = Text(no_wrap=True, overflow="ellipsis")
@@ -74,9 +74,9 @@ def row(item: Item, mark: str, *, to_the_right: bool) -> Text:
 def field_rows(
     item: Item, others: Iterable[Item], width: int, *, meanings: bool
 ) -> tuple[Text, list[tuple[str, Text]]]:
-    """What a message is, and its fields, each with its name; "" for a row that is no field of the message itself.
+    """A message's title, and its fields, each with its name; "" for a row that is not a field of the message itself.
 
-    meanings: a field has what it means below it.
+    meanings: show a field's meaning below it.
     """
     near = [one for one, _ in zip(others, range(_OTHERS), strict=False)]
     inspected = taken_apart(item, iter(near))

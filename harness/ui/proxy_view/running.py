@@ -1,4 +1,4 @@
-"""Running the view: at a terminal, or without one for a picture of a conversation."""
+"""Run the view: at a terminal, or without one for a picture of a conversation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.ui.proxy_view.app import ProxyApp
 from otterproof.harness.ui.proxy_view.stage import Stage
 
-#: Rules by which a picture would fetch fonts from elsewhere.
+#: CSS rules by which a picture would fetch fonts from elsewhere.
 _FONTS = re.compile(r"@font-face\s*\{.*?\}\s*", re.S)
 
 
 def show(stage: Stage, picture: Path | None = None) -> bool:
-    """Show a conversation at a terminal until the person leaves; whether a signal or the terminal's end has ended it.
+    """Show a conversation at a terminal until the person leaves; return whether a signal or a closed terminal ended it.
 
-    Whatever ends the conversation, OutputError.
+    Raises OutputError, and whatever ends the conversation.
     """
     app = ProxyApp(stage, sys.stdin.fileno())
-    # Textual waits for what it writes there. The stream that guards standard error takes it when the terminal is gone.
+    # Textual waits for its output to be written. The stream that guards standard error takes it if the terminal is
+    # gone.
     before = sys.__stderr__
     setattr(sys, "__stderr__", sys.stderr)  # noqa: B010 (its type says that it never changes)
     try:
@@ -36,9 +37,9 @@ def show(stage: Stage, picture: Path | None = None) -> bool:
 
 
 def draw(stage: Stage, picture: Path, size: tuple[int, int]) -> bool:
-    """Play a conversation to its end without a terminal, and draw the view; whether a signal has ended it.
+    """Play a conversation to its end without a terminal, and draw the view; return whether a signal ended it.
 
-    Whatever ends the conversation, OutputError.
+    Raises OutputError, and whatever ends the conversation.
     """
     drawn = asyncio.run(_drawn(stage, size))
     if drawn:
@@ -62,5 +63,5 @@ async def _drawn(stage: Stage, size: tuple[int, int]) -> str:
 
 
 def as_picture(svg: str) -> str:
-    """A picture that needs nothing from anywhere: the fonts are those of the reader."""
+    """A self-contained picture, which uses the reader's fonts."""
     return _FONTS.sub("", svg).replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")

@@ -1,4 +1,4 @@
-"""What the view shows: a conversation on IRC, or one between two targets. Both can be acted upon in the same way."""
+"""What the view shows: a conversation on IRC, or one between two targets. A person can act on both in the same way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from otterproof.harness.runs.proxy.relay import Relay
 from otterproof.harness.runs.proxy.rules import Rules
 from otterproof.harness.runs.proxy.serving import Service
 
-#: The most happenings that wait to be shown. Where a program says more than anybody could read, the oldest are not.
+#: The most happenings that wait to be shown. If a program says more than anybody could read, the oldest are dropped.
 MOST_WAITING = 2000
 
 #: Seconds between two steps of a conversation that Otterproof plays itself, so that a person can follow.
@@ -23,9 +23,9 @@ PACE = 0.15
 
 
 class Stage(ABC):
-    """A conversation that a person looks at. happenings: what has happened and was not shown yet.
+    """A conversation that a person watches. happenings: those not yet shown.
 
-    rules: what decides of messages; None where a person can't have them held back.
+    rules: decide what happens to messages; None if a person can't hold messages back.
     """
 
     def __init__(self, rules: Rules | None) -> None:
@@ -34,34 +34,34 @@ class Stage(ABC):
 
     @property
     def holds(self) -> bool:
-        """Whether all messages are held back for which there is no rule."""
+        """Whether all messages without a rule are held back."""
         return self.rules is not None and self.rules.otherwise == HOLD
 
     def hold(self, holds: bool) -> None:
-        """Hold messages back from now on, or no longer."""
+        """Turn holding back of messages on or off."""
         if self.rules is not None:
             self.rules.otherwise = HOLD if holds else PASS
 
     @property
     @abstractmethod
     def relay(self) -> Relay | None:
-        """The relay, as soon as there is one."""
+        """The relay, once there is one."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """What is shown, in words."""
+        """A title for the conversation."""
 
     @abstractmethod
     async def run(self) -> None:
-        """Go on until the conversation is over. Whatever ends it."""
+        """Run until the conversation is over. Raises whatever ends it."""
 
     @abstractmethod
     def act(self, number: int, action: Action) -> None:
-        """Do something with a message."""
+        """Apply an action to a message."""
 
     def turn(self) -> bool:
-        """Let the next user take a turn, whatever is under way; whether there is one. Users may be people."""
+        """Let the next user take a turn, whatever is under way; return whether there is one. Users may be people."""
         return False
 
 
@@ -88,8 +88,9 @@ class OnIrc(Stage):
 
 
 class OfTargets(Stage):
-    """A conversation between two targets. They are asked in a thread, one thing at a time; what a person wants is done
-    in between.
+    """A conversation between two targets.
+
+    A thread calls them, one thing at a time; a person's actions are executed in between.
     """
 
     def __init__(self, make: Callable[[Callable[[Happening], None]], Play], rules: Rules | None, pace: float) -> None:

@@ -1,7 +1,7 @@
-"""The pytest plugin: the scenarios as tests of a user's own project, from an installed package.
+"""The pytest plugin: runs the scenarios as tests of a user's own project, from an installed package.
 
-`pytest --otterproof-target TARGET` collects them beside the project's tests; no conftest is needed. It is loaded in
-every run of pytest where the package is installed, so nothing is imported here before it is asked for.
+`pytest --otterproof-target TARGET` collects them beside the project's tests; no conftest is needed. pytest loads the
+plugin in every run where the package is installed, so it imports nothing until it is needed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["otr_context", "otr_insider", "otr_peer", "otr_session", "otr_target", "otr_version"]
 
-#: What names the suite on pytest's command line, and what its ids begin with.
+#: The name of the suite on pytest's command line, with which its ids begin.
 WORD = "otterproof"
 
-#: The markers of scenarios, and what `pytest --markers` says of them.
+#: The markers of scenarios, with their descriptions in `pytest --markers`.
 MARKERS = {
     "otr_kind(name)": "a scenario of this kind, such as conformance or attacks",
     "otr_requirement(id)": "a scenario that judges this requirement of the protocol texts",
@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _names_the_suite(config: pytest.Config, word: str) -> bool:
-    """Whether an argument is the suite or something in it, and not a folder of that name."""
+    """Whether an argument is the suite or part of it, and not a folder of that name."""
     path, inside, _ = word.partition("::")
     place = config.invocation_params.dir / path
     return (path == WORD or place == config.rootpath / WORD) and (bool(inside) or not place.exists())
@@ -76,7 +76,7 @@ def _names_the_suite(config: pytest.Config, word: str) -> bool:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The scenarios are collected with what the session collects from files."""
+    """Add the scenarios to what the session collects from files."""
     report = yield
     suite: Suite | None = collector.config.pluginmanager.get_plugin("otterproof-suite")
     if isinstance(collector, pytest.Session) and report.passed and suite is not None:

@@ -1,6 +1,6 @@
-"""Fixtures for a user's own tests: the target that is judged, alone, with an honest peer, and with an insider.
+"""Fixtures for a user's own tests: the judged target, alone, with an honest peer, and with an insider.
 
-They take the target from --otterproof-target or the settings of the project. The parties are forgotten after each test.
+The target comes from --otterproof-target or the project's settings. The parties are forgotten after each test.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def otr_version(otr_target: Target) -> int:
 
 @pytest.fixture
 def otr_context(otr_target: Target, otr_version: int, request: pytest.FixtureRequest) -> Iterator[Context]:
-    """The `Context` that a scenario is given; its seed follows from the id of the test."""
+    """The `Context` that a scenario gets; its seed follows from the id of the test."""
     from otterproof.harness.testkit.context import Context
 
     context = Context(otr_target, otr_version, request.node.nodeid.encode())
@@ -50,7 +50,7 @@ def otr_session(otr_context: Context) -> TargetSession:
 
 @pytest.fixture
 def otr_insider(otr_session: TargetSession) -> Insider:
-    """An `Insider` with whom `otr_session` is in an encrypted session."""
+    """An `Insider` that is in an encrypted session with `otr_session`."""
     insider = otr_session.insider()
     otr_session.establish(insider)
     return insider

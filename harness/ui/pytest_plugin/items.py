@@ -1,7 +1,7 @@
-"""Scenarios as pytest items: their names, their markers, and how a result is told.
+"""Scenarios as pytest items: their names, their markers, and how a result is reported.
 
-An id is `otterproof::MODULE::NAME[vVERSION]`. A failure that is a known deviation is an expected failure, and so is a
-failure of what the texts only recommend; what the target does not claim is skipped.
+An id is `otterproof::MODULE::NAME[vVERSION]`. A known deviation is an expected failure, and so is a failure of a mere
+recommendation; what the target does not claim is skipped.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.printable import printable
 from otterproof.harness.testkit.scenario import Scenario
 
-#: What the ids of scenarios begin with.
+#: The prefix of the scenarios' ids.
 ROOT = "otterproof"
 
 
 class Judging(NamedTuple):
     """How scenarios are judged.
 
-    judge: runs one, and says what is wrong with the known deviations for it alone, "" if nothing is. least: the level
-    from which failures count. replay: what a command that replays a transcript has behind it.
+    judge: runs one, and returns what is wrong with its known deviations alone, "" if nothing is. least: the lowest
+    level at which failures count. replay: the arguments for a command that replays a transcript.
     """
 
     judge: Callable[[Scenario], tuple[Result, str]]
@@ -62,7 +62,7 @@ class _Node(pytest.Collector):
 
 
 class Root(_Node):
-    """All scenarios that are collected."""
+    """All collected scenarios."""
 
     def collect(self) -> Iterator[pytest.Collector]:
         for module, chosen in groupby(self._chosen, key=lambda one: _parts(one)[0]):
@@ -74,13 +74,13 @@ class Module(_Node):
 
     def collect(self) -> Iterator[pytest.Item]:
         for one in self._chosen:
-            # The id is given, since pytest 9 would not take the version in its name for a parameter.
+            # The id is given, because pytest 9 would take the version in the name for a parameter.
             known: dict[str, Any] = {"name": _parts(one)[1], "nodeid": node_id(one)}
             yield ScenarioItem.from_parent(self, scenario=one, judging=self._judging, **known)
 
 
 class ScenarioFailed(Exception):
-    """A scenario failed. The text is all that is known of it, fit for a terminal."""
+    """A scenario failed. The text is everything known about it, safe for a terminal."""
 
     def __init__(self, result: Result, replay: Sequence[str] = ()) -> None:
         self.result = result
@@ -88,7 +88,7 @@ class ScenarioFailed(Exception):
 
 
 class ScenarioItem(pytest.Item):
-    """A scenario in one version of the protocol. result: what came out, None before it was run."""
+    """A scenario in one version of the protocol. result: None before it was run."""
 
     def __init__(self, *, scenario: Scenario, judging: Judging, **known: Any) -> None:
         super().__init__(**known)
@@ -107,12 +107,12 @@ class ScenarioItem(pytest.Item):
         self.user_properties.append(("requirements", " ".join(claimed)))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the scenario stands, for those who want to read it."""
+        """The location of the scenario, for readers."""
         code = inspect.unwrap(self.scenario.run).__code__
         return Path(code.co_filename), code.co_firstlineno - 1, self.name
 
     def runtest(self) -> None:
-        """Run it. What is wrong becomes ScenarioFailed; what is expected or not asked, an outcome of pytest's."""
+        """Run it. Failures become ScenarioFailed; what is expected or not tested becomes an outcome of pytest's."""
         self.result, stale = self._judging.judge(self.scenario)
         result = self.result
         if result.check:
@@ -130,14 +130,14 @@ class ScenarioItem(pytest.Item):
             raise ScenarioFailed(result, self._judging.replay)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The record of the failure in place of a traceback."""
+        """The record of the failure instead of a traceback."""
         if isinstance(excinfo.value, ScenarioFailed):
             return _Shown(excinfo.value)
         return super().repr_failure(excinfo, style)
 
 
 class _Shown:
-    """A failure as pytest shows it: its text, and what stands behind the id in the list of failures."""
+    """A failure as pytest shows it: its text, and what follows the id in the list of failures."""
 
     def __init__(self, failed: ScenarioFailed) -> None:
         self._text = str(failed)
@@ -153,7 +153,7 @@ class _Shown:
 
 
 def text_of(result: Result, replay: Sequence[str]) -> Iterator[str]:
-    """All that is known of a failure, and the commands to go on with. replay: as in Judging."""
+    """Everything known about a failure, and the next commands. replay: as in Judging."""
     yield f"{result.verdict.value.upper()}  {result.check or result.scenario}"
     if result.failure is not None:
         failure = result.failure

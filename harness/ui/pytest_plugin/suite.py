@@ -1,7 +1,7 @@
-"""What is judged in a run of pytest: the target, the scenarios that are collected, and the results that they leave.
+"""The suite in a run of pytest: the target, the collected scenarios, and their results.
 
-The verdicts are those of `otterproof check`: both run scenarios through `runs.runner`. Under pytest-xdist each worker
-has a target of its own, and sends its results to the main process with its reports.
+The verdicts are those of `otterproof check`: both run scenarios through `runs.runner`. Under pytest-xdist, each worker
+has its own target, and sends its results to the main process with its reports.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from otterproof.harness.ui.reports.writing import check_report, write_reports
 from otterproof.harness.ui.settings import Settings, settings_of
 from otterproof.implementations.inputs import InputError
 
-#: What the suite is called among the plugins of pytest.
+#: The name of the suite among pytest's plugins.
 PLUGIN = "otterproof-suite"
 
 #: Where an xdist worker finds the folder of the run, and where its reports carry results.
@@ -50,10 +50,10 @@ _FOLDER, _RESULT = "otterproof_folder", "otterproof_result"
 
 
 def settings_for(config: pytest.Config) -> Settings:
-    """The settings of the project, with what pytest's command line says in their place. UsageError of pytest's.
+    """The project's settings, overridden by pytest's command line. Raises pytest's UsageError.
 
-    Without a pytest.ini or the like, pytest takes a folder of tests for the root; the settings are then where pytest
-    was called, as for `otterproof check`.
+    Without a pytest.ini or similar, pytest takes a folder of tests for the root; the settings are then those where
+    pytest was called, as for `otterproof check`.
     """
     try:
         found = settings_of(config.rootpath)
@@ -73,7 +73,7 @@ def settings_for(config: pytest.Config) -> Settings:
 
 
 def suite_for_fixtures(config: pytest.Config) -> Suite:
-    """What is judged in this run; where the command line names no target, that of the project's settings."""
+    """The suite of this run; if the command line names no target, with the target of the project's settings."""
     found = config.pluginmanager.get_plugin(PLUGIN)
     if not isinstance(found, Suite):
         found = Suite(config, (), collected=False)
@@ -84,18 +84,18 @@ def suite_for_fixtures(config: pytest.Config) -> Suite:
 class Suite:
     """The scenarios that one process of pytest runs against the target.
 
-    named: the ids on the command line, all scenarios if there are none. collected: False where the target is there for
-    the fixtures alone.
+    named: the ids on the command line; all scenarios if there are none. collected: False if the target is there only
+    for the fixtures.
     """
 
     def __init__(self, config: pytest.Config, named: Sequence[str], *, collected: bool) -> None:
-        """UsageError of pytest's where the target can't be run, or where the settings or a named id are wrong."""
+        """Raises pytest's UsageError if the target can't run, or if the settings or a named id are wrong."""
         self.config = config
         self.settings = settings = settings_for(config)
-        #: The result of each scenario, the last one if it was run again, and what went wrong when targets ended.
+        #: The result of each scenario, the last one if it was run again, and problems when targets ended.
         self._results: dict[str, Result] = {}
         self._ends: list[Result] = []
-        #: The ids of the tests that were selected, and what could not be written.
+        #: The ids of the selected tests, and what could not be written.
         self._selected: set[str] = set()
         self._unwritten = ""
         self._collected = collected
@@ -108,7 +108,7 @@ class Suite:
             settings.find_scenarios()
             load(settings.scenarios)
             whole = with_name(settings.target, settings.name)
-            #: What the target is called.
+            #: The name of the target in reports.
             self.called = title(whole)
             self.known = Known(entries_of(file_for(self.called, settings.known)))
             self.target: Target = open_target(whole, Limits(settings.timeout or TIME_LIMIT, GIVE_UP_AFTER))
@@ -120,7 +120,7 @@ class Suite:
         self.chosen = self._chosen(named)
 
     def _chosen(self, named: Sequence[str]) -> tuple[Scenario, ...]:
-        """The scenarios to collect: those of the settings, or of them those that are named."""
+        """The scenarios to collect: those of the settings, or those of them that are named."""
         only, without = self.settings.only, self.settings.without
         able = [one for one in scenarios() if one.needs <= self.target.capabilities or not one.internal]
         ids = {node_id(one): one for one in chosen(only, without, able)}
@@ -132,7 +132,7 @@ class Suite:
         return tuple(one for each, one in ids.items() if not named or any(_is_within(word, each) for word in named))
 
     def judge(self, scenario: Scenario) -> tuple[Result, str]:
-        """Run a scenario; the result, marked if its failure is known, and what is wrong with what is known of it."""
+        """Run a scenario; return the result, marked if it is known, and what is wrong with its known deviations."""
         effort = PROFILES[self.settings.profile]
         seed = self.settings.seed.encode(errors="surrogatepass")
         result = run(scenario, self.target, seed, self.folder, effort=effort)
@@ -143,7 +143,7 @@ class Suite:
 
     @property
     def folder(self) -> Path:
-        """Where transcripts go: the run's own folder, which all processes share. UsageError of pytest's."""
+        """The folder for transcripts, one for the run, shared by all processes. Raises pytest's UsageError."""
         if self._folder is None:
             if given := getattr(self.config, "workerinput", {}).get(_FOLDER):
                 self._folder = Path(given)
@@ -157,7 +157,7 @@ class Suite:
         return self._folder
 
     def collectors(self, session: pytest.Session) -> Iterator[pytest.Collector]:
-        """The node under which all scenarios are."""
+        """The parent node of all scenarios."""
         if self._collected:
             judging = Judging(self.judge, self._least, self._commands.replay)
             yield Root.from_parent(session, name=ROOT, nodeid=ROOT, chosen=self.chosen, judging=judging)
@@ -169,7 +169,7 @@ class Suite:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """A worker of xdist begins: its transcripts go to the folder of the run."""
+        """Tell a starting xdist worker the run's folder for transcripts."""
         node.workerinput[_FOLDER] = str(self.folder)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -177,12 +177,12 @@ class Suite:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """In the main process, which collects nothing by itself."""
+        """Used in the main process, which collects nothing by itself."""
         self._selected |= set(ids)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Where transcripts can't be written, no scenario is run."""
+        """Run no scenario if transcripts can't be written."""
         if not self.config.option.collectonly and any(isinstance(item, ScenarioItem) for item in session.items):
             _ = self.folder
 
@@ -197,8 +197,9 @@ class Suite:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """In the main process: take the result that a worker has sent. Of a worker that has died, xdist reports the
-        test that it was running.
+        """In the main process: take the result that a worker has sent.
+
+        If a worker has died, xdist reports the test that it was running.
         """
         if hasattr(self.config, "workerinput"):
             return
@@ -213,8 +214,10 @@ class Suite:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """The end of the target is judged as well; entries of the known deviations that speak of several scenarios are
-        held against all results. What can't be written is no failure of the target: pytest ends with 3, an error.
+        """Judge the end of the target as well, and entries of the known deviations that cover several scenarios.
+
+        The latter need all results. A file that can't be written is no failure of the target: pytest ends with 3, an
+        error.
         """
         late = ending(self.target)
         if hasattr(self.config, "workeroutput"):
@@ -238,7 +241,7 @@ class Suite:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """A worker of xdist has ended, and says how its target did."""
+        """Take from a finished xdist worker how its target ended."""
         if sent := getattr(node, "workeroutput", {}).get(_RESULT):
             self._ends.append(_unpacked(sent))
 
@@ -253,12 +256,12 @@ class Suite:
 
     @property
     def results(self) -> list[Result]:
-        """The results so far. What went wrong when targets ended is the result of one scenario, as in `check`."""
+        """The results so far. Problems when targets ended are the result of one scenario, as in `check`."""
         return [*self.known.mark(results_of(and_the_end([*self._results.values()], lambda: self._ends)))]
 
     @property
     def stale(self) -> tuple[Stale, ...]:
-        """The known deviations that do not fit; none where not all scenarios were run."""
+        """The known deviations that do not fit; none unless all scenarios were run."""
         results = self.results
         whole = {one.id for one in self.chosen} <= {result.scenario for result in results}
         return tuple(self.known.stale(results)) if whole else ()
@@ -270,7 +273,7 @@ class Suite:
 
     @property
     def judged(self) -> Judged:
-        """The run, as reports take it. Scenarios that were deselected were not chosen."""
+        """The run, as reports take it. Deselected scenarios do not count as chosen."""
         target, results = self.target, self.results
         started = RunStarted(
             self.called,
@@ -288,12 +291,12 @@ class Suite:
 
     @property
     def _least(self) -> Level:
-        """The level from which on failures count."""
+        """The lowest level at which failures count."""
         return Level.SHOULD if self.settings.strict else Level.MUST
 
     @property
     def _commands(self) -> Commands:
-        """What a user types to go on without pytest."""
+        """The commands with which a user can continue without pytest."""
         settings = self.settings
         part = len(self._selection) < len(self.chosen)
         return commands_for(
@@ -311,12 +314,12 @@ class Suite:
 
 
 def _wrong(error: Exception) -> pytest.UsageError:
-    """What is wrong with the request, as pytest tells it, fit for a terminal."""
+    """An error in the request as a pytest error, safe for a terminal."""
     return pytest.UsageError(printable(str(error), lines=True))
 
 
 def _packed(result: Result) -> str:
-    """A result as a worker can send it to the main process."""
+    """A result in the form in which a worker sends it to the main process."""
     return base64.b64encode(pickle.dumps(result)).decode()
 
 
@@ -326,5 +329,5 @@ def _unpacked(sent: str) -> Result:
 
 
 def _is_within(word: str, node: str) -> bool:
-    """Whether an id of a node is the one on the command line, or below it: otterproof::KIND has all of that kind."""
+    """Whether a node's id is the given one, or below it: otterproof::KIND has all scenarios of that kind."""
     return node == word or node.startswith((f"{word}.", f"{word}::", f"{word}["))

@@ -1,4 +1,4 @@
-"""The end of a run of pytest: the requirements that failed, each with its cause, and the cells that nothing reached."""
+"""The end of a pytest run: the failed requirements, each with its cause, and the cells that nothing reached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 20
 
 
 def write_section(terminal: pytest.TerminalReporter, judged: Judged, report: Path | None, unwritten: str) -> None:
-    """Write the section of a run. report: where the whole report is, None without one. unwritten: what is missing."""
+    """Write the section of a run. report: path of the whole report, None without one. unwritten: what is missing."""
     started, causes, finished = judged
     terminal.section(f"otterproof: {printable(started.target)}")
     for cause in causes[:MOST]:

@@ -1,7 +1,7 @@
-"""The card of a run: what was judged, by what, and what came out, as JSON that fits card.schema.json.
+"""The card of a run: what was judged, with what, and the results, as JSON according to card.schema.json.
 
-A card is what one keeps, compares and publishes. It has no times of day and no paths but those of transcripts beside
-it, so that two runs that came out alike have cards that are alike, but for the date and the seconds.
+Cards are for keeping, comparing and publishing. They contain no times of day and no paths except those of transcripts
+beside them, so two runs with the same results have the same cards, except for the date and the seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.version import tool_version
 from otterproof.harness.ui.reports.files import beside, clean, read_checked
 
-#: The name of a card's file, and of its form.
+#: The file name of a card, and its schema.
 FILE, FORMAT, VERSION = "otr-card.json", "otterproof-card", 1
 
 SCHEMA = Path(__file__).with_name("card.schema.json")
@@ -33,8 +33,9 @@ Card = dict[str, Any]
 
 
 def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -> Card:
-    """The card of a run, all its texts printable. command: the words that repeat it. folder: where it will be, to which
-    paths refer.
+    """The card of a run, with all texts made printable.
+
+    command: the words that repeat the run. folder: the card's folder, to which paths are relative.
     """
     started, causes, finished = judged
     table = requirements.load()
@@ -70,7 +71,7 @@ def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -
 
 
 def _requirements(results: Sequence[Result]) -> dict[str, dict[str, str]]:
-    """The verdict on each requirement with its level; "known" where all that fails is known."""
+    """The verdict on each requirement with its level; "known" if all its failures are known."""
     table = requirements.load().requirements
     unknown = of_requirements(result for result in results if not result.known)
     every = of_requirements(results)
@@ -122,19 +123,19 @@ def _cause(cause: Cause, folder: Path) -> dict[str, Any]:
 
 
 def _picture(result: Result, folder: Path) -> str:
-    """The file with the screen of the user when a scenario failed, which is beside its transcript; "" without one."""
+    """The picture of the user's screen at a failure, stored beside the transcript; "" without one."""
     name = result.failure.picture if result.failure is not None else ""
     paths = [str(Path(path).with_name(name)) for path in result.transcripts[:1] if name]
     return next(beside(paths, folder), "")
 
 
 def read_card(path: Path) -> Card:
-    """A card from a file. CardError, InputError. Its texts are made printable."""
+    """Read a card, and make its texts printable. Raises CardError, InputError."""
     return read_checked(path, SCHEMA, "a card")
 
 
 def conclusion(card: Card) -> str:
-    """What the run says of the target, in a few words."""
+    """What the run says about the target, in a few words."""
     scenarios = card["scenarios"]
     failed = any(one["counts"] and not one["known"] for one in scenarios)
     if failed or any(one["counts"] for one in card["certificates"]):

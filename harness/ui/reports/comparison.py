@@ -1,6 +1,6 @@
-"""What changed between two runs: which scenarios fail that did not, and the other way round.
+"""What changed between two runs: which scenarios fail that did not before, and the other way round.
 
-A scenario that only the later run has, and that fails there, is a change for the worse: nobody knew of it before.
+A scenario that only the later run has, and that fails there, is a change for the worse: the failure is new.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from otterproof.harness.ui.reports.card import Card
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A scenario that came out differently. before, after: how, in a word, with the check that failed."""
+    """A scenario whose result changed. before, after: the results, in a word, with the failed check."""
 
     scenario: str
     before: str
@@ -23,7 +23,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs. worse, better: scenarios for which the target no longer conforms, or conforms now. other: the rest."""
+    """Two runs. worse, better: scenarios in which the target no longer conforms, or now conforms. other: the rest."""
 
     before: str
     after: str
@@ -34,12 +34,12 @@ class Comparison:
     only_after: tuple[str, ...]
 
 
-#: The outcome of a scenario in a run that does not have it.
+#: The outcome of a scenario that a run does not have.
 NOT_RUN = "not run"
 
 
 def compare(before: Card, after: Card) -> Comparison:
-    """What changed from one run to a later one."""
+    """The changes from one run to a later one."""
     old = {one["id"]: one for one in before["scenarios"]}
     new = {one["id"]: one for one in after["scenarios"]}
     worse: list[Change] = []
@@ -112,6 +112,6 @@ def as_markdown(found: Comparison) -> str:
 
 
 def _code(text: str) -> str:
-    """A text of a card's as code, in which nothing is markup, a link or a mention of somebody; "" as nothing."""
+    """A card's text as code, in which nothing is markup, a link or a mention of somebody; "" stays ""."""
     plain = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
     return f"`{plain}`" if plain else ""

@@ -1,5 +1,6 @@
-"""What files of results have in common: their texts are printable, their paths lead to what is beside them, and they
-are read against a schema.
+"""What result files have in common.
+
+Their texts are printable, their paths are relative to their folder, and they are validated against a schema.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ class CardError(CommandError, ValueError):
 
 
 def beside(paths: Iterable[str], folder: Path) -> Iterator[str]:
-    """Paths below a folder, from there; others are left out, for they would lead out of a report."""
+    """Paths relative to a folder; others are left out, because they would point outside a report."""
     for path in paths:
         if Path(path).resolve().is_relative_to(folder.resolve()):
             yield Path(path).resolve().relative_to(folder.resolve()).as_posix()
 
 
 def clean(value: Any) -> Any:
-    """A value whose texts are printable."""
+    """A value with all texts made printable."""
     if isinstance(value, str):
         return printable(value, lines=True)
     if isinstance(value, list):
@@ -43,9 +44,9 @@ def clean(value: Any) -> Any:
 
 
 def read_checked(path: Path, schema: Path, what: str) -> dict[str, Any]:
-    """The content of a file that fits a schema, its texts made printable. what: the file in words.
+    """Read a file that must match a schema, and make its texts printable. what: the file in words.
 
-    CardError, InputError.
+    Raises CardError, InputError.
     """
     try:
         content: Any = parse_json(read_input(path, limit=LIMITS["card"], what=what))

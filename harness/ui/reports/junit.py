@@ -6,7 +6,7 @@ from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped,
 
 from otterproof.harness.ui.reports.card import Card
 
-#: What is behind the names of classes, so that services group by module.
+#: The part after the names of classes, which makes services group by module.
 ROOT = "otterproof"
 
 

@@ -1,5 +1,6 @@
-"""The interoperability matrix as JSON that fits matrix.schema.json: what `matrix` leaves beside the transcripts, and
-what its pages are made from.
+"""The interoperability matrix as JSON according to matrix.schema.json.
+
+`matrix` writes it beside the transcripts, and its pages are made from it.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ Matrix = dict[str, Any]
 
 
 def matrix_of(cells: Sequence[Cell], missing: Mapping[str, str], laid: Laid, folder: Path) -> Matrix:
-    """The whole matrix. missing: the targets that could not be run, and why. folder: where it will be, to which the
-    paths of transcripts refer.
+    """The whole matrix.
+
+    missing: the targets that could not run, and why. folder: the file's folder, to which the paths of transcripts are
+    relative.
     """
     made: Matrix = clean(
         {
@@ -52,7 +55,7 @@ def matrix_of(cells: Sequence[Cell], missing: Mapping[str, str], laid: Laid, fol
 
 
 def read_matrix(path: Path) -> Matrix:
-    """A matrix from a file. CardError, InputError."""
+    """Read a matrix. Raises CardError, InputError."""
     return read_checked(path, SCHEMA, "a matrix")
 
 

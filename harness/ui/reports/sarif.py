@@ -1,6 +1,6 @@
 """A run as SARIF 2.1.0, for services that show findings: a rule for each check, a result for each cause.
 
-A target is a black box, so a finding has no place in its source; its place is the transcript that shows it.
+A target is a black box, so a finding has no location in its source; its location is the transcript that shows it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from otterproof.harness.ui.reports.card import Card
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
-#: How strong a finding is, by the level of its requirement.
+#: The severity of a finding, by the level of its requirement.
 _LEVELS = {"must": "error", "should": "warning"}
 
 

@@ -1,7 +1,7 @@
-"""Writing all reports of a run to a folder: the card, JUnit, SARIF, and the site.
+"""Write all reports of a run to a folder: the card, JUnit, SARIF, and the site.
 
-A folder that has an earlier report is used again: what the new one writes takes the place of the old, and pages and
-transcripts that it does not have are removed. A folder with anything else is not touched.
+A folder with an earlier report is reused: new files replace old ones, and pages and transcripts that the new report
+does not have are removed. A folder with anything else is not touched.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from otterproof.harness.ui.reports.junit import as_junit
 from otterproof.harness.ui.reports.sarif import as_sarif
 from otterproof.harness.ui.site.pages import Report, write_site
 
-#: What a report's folder has beside the card, and the folder of the site.
+#: The files in a report's folder besides the card, and the folder of the site.
 JUNIT, SARIF, SITE, TRANSCRIPTS = "junit.xml", "results.sarif", "site", "transcripts"
 
 
 def check_report(folder: Path, option: str) -> None:
-    """UsageError if a report can't be written to a folder, or if it has files that are of no report."""
+    """Raise UsageError if a report can't be written to a folder, or if the folder has files of no report."""
     check_folder(folder, option)
     there = {path.name for path in folder.iterdir() if path.suffix != ".xml"} if folder.is_dir() else set()
     if there and FILE not in there and not there <= {TRANSCRIPTS, SITE}:
@@ -37,7 +37,7 @@ def check_report(folder: Path, option: str) -> None:
 
 
 def write_reports(judged: Judged, command: Sequence[str], folder: Path) -> None:
-    """Write everything, in place of an earlier report. OutputError."""
+    """Write everything, replacing an earlier report. Raises OutputError."""
     make_folder(folder)
     card = card_of(judged, command, date.today(), folder)
     write_whole(folder / FILE, json.dumps(card, indent=1) + "\n")
@@ -49,8 +49,8 @@ def write_reports(judged: Judged, command: Sequence[str], folder: Path) -> None:
 
 
 def _forget_transcripts(folder: Path, named: Collection[Path], own: Path) -> None:
-    """Remove what earlier runs left in a report. named: the transcripts of this run. own: the folder it wrote to."""
-    for path in sorted(folder.rglob("*"), reverse=True):  # what is inside a folder comes before it
+    """Remove the transcripts of earlier runs from a report. named: those of this run. own: the folder it wrote to."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # the content of a folder comes before the folder
         place = path.resolve()
         if place in named or own == place or own in place.parents:
             continue

@@ -1,4 +1,4 @@
-"""Pages and pictures that are made from results: Jinja2 templates, which escape everything that is put into them."""
+"""Pages and pictures made from results: Jinja2 templates, which escape everything that is inserted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from otterproof.harness.support.printable import printable
 
 @cache
 def environment() -> Environment:
-    """The templates. Control characters and the like become visible; what is put in is text, never markup."""
+    """The templates. Control characters become visible; inserted values are text, never markup."""
     made = Environment(
         loader=PackageLoader("otterproof.harness.ui.site"),
         autoescape=True,

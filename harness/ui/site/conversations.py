@@ -1,5 +1,6 @@
-"""The interoperability matrix as pages: a table of all pairs of targets, and behind each pair its conversations, each
-with its diagram.
+"""The interoperability matrix as pages.
+
+A table of all pairs of targets links to each pair's conversations, each with its diagram.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from otterproof.harness.ui.site.names import page_name
 #: The page with the table.
 PAGE = "matrix.html"
 
-#: Makes a page: of a template, the way from it to the root of the site, and what it shows.
+#: Renders a page from a template, the path from the page to the root of the site, and its content.
 Render = Callable[..., str]
 
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """A matrix of which a site tells. folder: where its file and its transcripts are."""
+    """A matrix to be shown on a site. folder: of its file and its transcripts."""
 
     matrix: Matrix
     folder: Path
@@ -44,9 +45,9 @@ class Conversations:
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """What a pair of targets in a version has in the table. verdict: the worst of its conversations.
+    """A cell of the table: a pair of targets in a version. verdict: the worst of its conversations.
 
-    blamed: the targets at which the failures are laid.
+    blamed: the targets that the failures are blamed on.
     """
 
     page: str
@@ -58,7 +59,7 @@ class Square:
 
 
 def verdict_of(scenario: Mapping[str, Any]) -> str:
-    """The verdict on a conversation; "known" where the failure is accepted."""
+    """The verdict on a conversation; "known" if the failure is accepted."""
     return "known" if scenario["known"] else str(scenario["verdict"])
 
 

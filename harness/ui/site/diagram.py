@@ -1,4 +1,4 @@
-"""A sequence diagram as a picture in SVG, and as a page. Where all is drawn is decided here; templates say how."""
+"""A sequence diagram as an SVG picture, and as a page. This module computes all positions; templates do the drawing."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _GAP, _SIDE, _LINE, _HEAD, _CHARACTERS = 270, 120, 16, 54, 40
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A row where it is drawn. kind: arrow or note; start, end, y: of the arrow, or where the note begins.
+    """A row with its position. kind: arrow or note; start, end, y: of the arrow, or where the note begins.
 
-    anchor: whether a note's text begins or ends at its lane. style: of the arrow and the text, names of classes.
-    change: the bytes that were changed on the way, below the text.
+    anchor: whether a note's text begins or ends at its lane. style: class names of the arrow and the text. change: the
+    bytes that were changed on the way, shown below the text.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of a lane in which its party is in a message state."""
+    """A part of a lane during which its party is in a message state."""
 
     x: int
     start: int
@@ -50,7 +50,7 @@ class Span:
 
 
 def as_svg(diagram: Diagram) -> str:
-    """The picture. It follows the reader's choice of light or dark, and needs nothing else."""
+    """The picture. It follows the reader's choice of light or dark, and is self-contained."""
     at = {name: _SIDE + _GAP * number for number, name in enumerate(diagram.lanes)}
     rows: list[Drawn] = []
     spans = [Span(at[name], _HEAD - _LINE, 0, BEGINS) for name in diagram.targets]
@@ -75,7 +75,7 @@ def as_svg(diagram: Diagram) -> str:
 
 
 def picture_of(folder: Path, transcripts: Sequence[str]) -> str:
-    """The picture of the first of a run's transcripts, which are named from a folder; "" if it can't be read."""
+    """The picture of the first of a run's transcripts; "" if it can't be read. Names are relative to the folder."""
     for name in transcripts[:1]:
         try:
             return as_svg(diagram_of(read_transcript(folder / name)))
@@ -85,7 +85,7 @@ def picture_of(folder: Path, transcripts: Sequence[str]) -> str:
 
 
 def screen_of(folder: Path, name: str) -> str:
-    """A picture of a screen, which is named from a folder, in base64; "" if there is none that can be shown."""
+    """A picture of a screen, in base64; "" if none can be shown. The name is relative to the folder."""
     if not name or not (folder / name).resolve().is_relative_to(folder.resolve()):
         return ""
     try:
@@ -96,7 +96,7 @@ def screen_of(folder: Path, name: str) -> str:
 
 
 def as_page(diagram: Diagram) -> str:
-    """A page with the picture, the verdict and what is known of the failure."""
+    """A page with the picture, the verdict and what is known about the failure."""
     return environment().get_template("diagram.html").render(diagram=diagram, picture=as_svg(diagram))
 
 
@@ -124,5 +124,5 @@ def _note(row: Note, step: str, at: dict[str, int], y: int, diagram: Diagram) ->
 
 
 def _wrapped(text: str, most: int, gaps: int = 1) -> list[str]:
-    """At most so many lines, as wide as so many gaps between lanes; three dots stand where something is left out."""
+    """A text in at most this many lines, as wide as this many gaps between lanes; three dots mark an omission."""
     return wrap(text, _CHARACTERS * gaps, max_lines=most, placeholder=" ...")

@@ -1,4 +1,4 @@
-"""The page of a finding: one file with everything that somebody needs who was not there."""
+"""The page of a finding: one self-contained file for readers who were not involved."""
 
 from __future__ import annotations
 

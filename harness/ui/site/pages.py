@@ -1,8 +1,8 @@
 """The site of one or several runs: a matrix of targets and requirements, and a page behind every cell of it.
 
-A site is a folder of pages that needs no server and no network. Its pages are made from cards and from the transcripts
-beside them, and from the tables that say what there is to judge. Every id that becomes a file's name is one of the
-project's own, or is made harmless first.
+A site is a folder of pages that needs no server and no network. Its pages are made from cards, from the transcripts
+beside them, and from the tables of what there is to judge. Every id that becomes a file name is one of the project's
+own, or is made safe first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from otterproof.harness.ui.site.conversations import Conversations
 from otterproof.harness.ui.site.diagram import picture_of, screen_of
 from otterproof.harness.ui.site.names import page_name
 
-#: Verdicts on a requirement: a sign that tells them apart without colour, and what they mean.
+#: Verdicts on a requirement: a sign that distinguishes them without colour, and their meaning.
 SIGNS: Mapping[str, tuple[str, str]] = {
     "pass": ("✓", "passes"),
     "fail": ("✗", "fails"),
@@ -48,29 +48,29 @@ SIGNS: Mapping[str, tuple[str, str]] = {
 CELLS: Mapping[str, str] = {"pass": "visited", "fail": "something failed there", "": "not visited"}
 
 
-#: The first page, and what every page says of where it is from.
+#: The first page, and the footer of every page, which says where it is from.
 START, GENERATOR = "index.html", '<meta name="generator" content="Otterproof">'
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run of which a site tells. folder: where its card and its transcripts are."""
+    """A run to be shown on a site. folder: of its card and its transcripts."""
 
     card: Card
     folder: Path
 
     @property
     def name(self) -> str:
-        """The target and its version, as a column is called."""
+        """The heading of a column: the target and its version."""
         target = self.card["target"]
         return f"{target['name']} {target['version']}".strip()
 
 
 def write_site(reports: Sequence[Report], folder: Path, conversations: Conversations | None = None) -> int:
-    """Write a site to a folder, in place of an earlier one; the number of pages. conversations: the matrix, if it is to
-    be part of the site.
+    """Write a site to a folder, replacing an earlier one; return the number of pages.
 
-    UsageError where there is nothing to tell of, OutputError.
+    conversations: the matrix, if the site is to include one. Raises UsageError if there is nothing to show, and
+    OutputError.
     """
     if not reports and conversations is None:
         raise UsageError("a site needs at least one report; name a folder that check --report has written")
@@ -87,7 +87,7 @@ def write_site(reports: Sequence[Report], folder: Path, conversations: Conversat
 
 
 def check_site(folder: Path) -> None:
-    """UsageError for a folder that has files and no site of ours: its pages would be taken for those of the site."""
+    """Raise UsageError for a folder with files but no site of ours: its pages would seem to belong to the site."""
     if folder.is_dir() and any(folder.iterdir()) and not _is_site(folder):
         raise UsageError(f"{folder} has files and is no site of Otterproof; name a new folder with --out")
 
@@ -107,7 +107,7 @@ class _Site:
         self._environment = environment()
 
     def pages(self) -> Iterator[tuple[str, str]]:
-        """All pages: their names, and what is in them."""
+        """All pages: their names and contents."""
         if self._conversations is not None:
             yield from self._conversations.pages(self._render)
         if self._reports:
@@ -231,7 +231,7 @@ class _Site:
 
 
 def _failed_cells(card: Card) -> set[str]:
-    """The cells that failing scenarios of the tables name in what they say."""
-    longest_first = sorted(map(str, states.possible()), key=len, reverse=True)  # some begin with the name of another
+    """The cells that failing scenarios about the tables name in their details."""
+    longest_first = sorted(map(str, states.possible()), key=len, reverse=True)  # some names begin with another one
     names = re.compile("|".join(map(re.escape, longest_first)))
     return {cell for cause in card["causes"] for line in cause["record"] for cell in names.findall(line)}
