@@ -244,8 +244,7 @@ def _data(insider: Insider, tags: Tags | None) -> bytes:
 
 
 def _are_discarded(context: Context, check_id: str, wrong: Callable[[int, int], list[Tags]]) -> None:
-    """Demand that all kinds of messages, and fragments, with wrong tags are discarded. wrong: from right tags to wrong.
-    """
+    """Demand that all messages and fragments with wrong tags are discarded. wrong: from right tags to wrong ones."""
     for subject, make, kind in _moments(context):
         with context.case(kind):
             genuine = wire.parse(make(None))
