@@ -1,1 +1,1 @@
-"""Attacks: what somebody on the network, with revealed keys or with valid ones could try, and must not achieve."""
+"""Attacks: what someone on the network, with revealed keys or with valid ones could try, and must not achieve."""

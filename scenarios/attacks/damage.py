@@ -1,8 +1,8 @@
 """What an attacker without keys can do to single messages, tried systematically on every kind of message.
 
-The engines can go back to the moment before a message arrived, so one conversation serves for thousands of attacks. The
-target, the other engine and the model all see each attack. (These scenarios need "lockstep", which only the engines of
-this project have.)
+The engines can return to the moment before a message arrived, so one conversation serves for thousands of attacks. The
+target, the other engine and the model all see each attack. (These scenarios need "lockstep", which only this project's
+engines have.)
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _arrivals(pair: Pair) -> Iterator[Moment]:
                 yield Moment(pair.checkpoint(), message)
             pair.deliver(name, message)
 
-    for asks in (TARGET, PEER):  # so that the target plays each part of the handshake once
+    for asks in (TARGET, PEER):  # the target plays each part of the handshake once
         pair.world.user(asks, "start")
         yield from settle()
     for number in range(2):
@@ -65,7 +65,7 @@ def _kinds(pair: Pair) -> list[Moment]:
     return list(moments.values())
 
 
-#: Events that show that the target accepted something as genuine.
+#: Events that show that the target accepted a message as genuine.
 _ACCEPTED = (TextReceived, SessionEstablished, PeerEndedSession, SmpRequested, SmpFinished, ExtraKeyDerived)
 
 
@@ -77,7 +77,7 @@ def _attack(pair: Pair, moment: Moment, message: bytes) -> list[Event]:
 
 
 def _genuine_still_works(pair: Pair, moment: Moment, cut: bytes) -> None:
-    """Demand that the genuine message has the same effect after a message that is cut short as without it."""
+    """Demand that the genuine message has the same effect after one that is cut short as without it."""
     pair.restore(moment.pair)
     expected = pair.world.step(TARGET, "receive", {"message": moment.message})
     pair.restore(moment.pair)
@@ -99,14 +99,14 @@ def _cut_to(moment: Moment, cut: bytes) -> str:
 
 
 def _authenticated(message: bytes) -> int:
-    """How many leading bytes of the binary message are protected: all, except the revealed keys of a Data Message."""
+    """How many leading bytes of the binary message are protected: all but the revealed keys of a Data Message."""
     parsed = wire.parse(message)
     return len(parsed.mac_input()) + 20 if parsed.kind is wire.Kind.DATA else len(parsed.body)
 
 
 @scenario(needs=("lockstep",), requirements=("!ARMOUR-PARSE-6", "!TYPES-DATA-2", "!ROBUST-INPUT-2"))
 def every_truncation(context: Context) -> None:
-    """A message of any kind that is cut short anywhere is not acted on, and the whole one still works afterwards."""
+    """A message of any kind, cut short anywhere, is not acted on, and the whole one still works afterwards."""
     pair = context.pair()
     for moment in _kinds(pair):
         size = len(wire.parse(moment.message).body)
@@ -126,9 +126,9 @@ def every_truncation(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("!DATA-MAC-2", "!AKE-VERIFY-6", "!ROBUST-INPUT-2", "!DATA-RECV-12"))
 def bit_flips(context: Context) -> None:
-    """A message of any kind with a protected bit inverted yields no text, no session and no SMP.
+    """A message of any kind with a protected bit flipped yields no text, no session and no SMP.
 
-    Every bit of the first 40 bytes is tried, and a sample of the others.
+    Every bit of the first 40 bytes is tried, and a sample of the rest.
     """
     pair, choose = context.pair(), random.Random(context.seed)
     for moment in _kinds(pair):

@@ -1,9 +1,8 @@
-"""Attacks on the handshake: somebody on the network, or a peer with valid keys, wants a session that is not what it
-seems.
+"""Attacks on the handshake that aim for a session that is not what it seems.
 
-The attacks were published against OTR and similar protocols: identity misbinding (Di Raimondo, Gennaro and Krawczyk
-2005), version rollback and abuse of colliding commits (Bonneau and Morrison 2006), reflection, and D-H keys of small
-order.
+The attackers are on the network, or peers with valid keys. The attacks were published against OTR and similar
+protocols: identity misbinding (Di Raimondo, Gennaro and Krawczyk 2005), version rollback and abuse of colliding commits
+(Bonneau and Morrison 2006), reflection, and D-H keys of small order.
 """
 
 from __future__ import annotations
@@ -18,21 +17,23 @@ from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.numbers import dsa_sign
 from otterproof.implementations.contract import SessionEstablished
 
-#: Public keys of small order, and others equal to them modulo p: everybody knows the secret that they lead to.
+#: Public keys of small order, and others equal to them modulo p: anyone knows the secret that they lead to.
 DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
 
 
 @scenario(requirements=("!AKE-VERIFY-3", "!AKE-VERIFY-5", "!AKE-VERIFY-6", "!AKE-HIDE-1"))
 def identity_misbinding(context: Context) -> None:
-    """A peer can't pass for somebody else: no session is made when the public key is not the one that signed, when
-    the D-H keys under the signature are exchanged, or when the signature is out of range.
+    """A peer can't pass for someone else.
+
+    No session is made when the public key is not the one that signed, when the D-H keys under the signature are
+    exchanged, or when the signature is out of range.
     """
     bob, mallory = published_key("bob"), published_key("mallory")
     stolen = dsa_sign(bob, bytes(32), 12345)  # Bob's signature over something else
     unsigned = ("handshake.reveal-signature-dsa-not-verified", "handshake.signature-message-dsa-not-verified")
     out_of_range = ("encoding.signature-out-of-range-accepted",) * 2
     q = mallory.public.q
-    # Each lie with the ids of what is wrong if it is accepted in a Reveal Signature and in a Signature Message.
+    # Each lie, with the checks that fail if it is accepted in a Reveal Signature and in a Signature Message.
     lies = (
         ("Bob's public key and Mallory's signature", SignatureOptions(advertised_key=bob.public), unsigned),
         (
@@ -60,8 +61,9 @@ def identity_misbinding(context: Context) -> None:
 
 @scenario(requirements=("!AKE-VERIFY-1", "!AKE-VERIFY-2", "!AKE-VERIFY-3", "AKE-BOTH-1", "!AKE-BOTH-1"))
 def relayed_handshake_cannot_be_hijacked(context: Context) -> None:
-    """Somebody in the middle who passes on the D-H keys of two clients, and puts another identity in the place of the
-    peer's, gets no session; the genuine message still makes one with the peer.
+    """A man in the middle who relays the D-H keys but puts another identity in place of the peer's gets no session.
+
+    The genuine message still makes one with the peer.
     """
     pair = context.pair()
     pair.do(TARGET, "start", {})
@@ -91,7 +93,7 @@ def relayed_handshake_cannot_be_hijacked(context: Context) -> None:
 
 @scenario(requirements=("!AKE-REFLECT-1", "!AKE-BOTH-1", "!ERROR-LOOP-1", "!ROBUST-LOOP-1"))
 def reflected_messages_make_no_session(context: Context) -> None:
-    """A target that gets back all that it sends makes no session with itself, and soon stops answering."""
+    """A target that gets back everything it sends makes no session with itself, and soon stops answering."""
     openings = {
         "query": context.target_session().user("start").sent,
         "commit": [context.target_session().query().message(Kind.DH_COMMIT)],
@@ -123,8 +125,10 @@ def reflected_messages_make_no_session(context: Context) -> None:
 
 @scenario(requirements=("!AKE-VALID-1", "!AKE-VALID-2", "!AKE-VALID-4", "!AKE-VERIFY-6"))
 def keys_of_small_order(context: Context) -> None:
-    """A D-H key of 0, 1 or p - 1, or one of these plus p, leads to a secret that everybody knows; it makes no session
-    on either side, and a target that refused such a g^x still completes a handshake with a good one.
+    """A D-H key of 0, 1 or p - 1, or equal to one of these modulo p, makes no session on either side.
+
+    Anyone knows the secret that it leads to. A target that refused such a g^x still completes a handshake with a good
+    one.
     """
     for public in DEGENERATE:
         with context.case():
@@ -168,8 +172,9 @@ def _named(public: int) -> str:
 
 @scenario(requirements=("!POLICY-V2-1", "!POLICY-V3-1", "!QUERY-ANSWER-1"))
 def version_rollback(context: Context) -> None:
-    """A query or commit of a version that the user does not allow starts nothing, so a changed offer can't bring the
-    target to an older protocol than its user accepts.
+    """A query or commit of a version that the user does not allow starts nothing.
+
+    So a changed offer can't bring the target to an older protocol than its user accepts.
     """
     other = 5 - context.version
     target = context.target_session(policy=ALLOW[context.version])
@@ -190,8 +195,9 @@ def version_rollback(context: Context) -> None:
 
 @scenario(requirements=("COMMIT-DHKEY-1", "!COMMIT-DHKEY-1", "!AKE-VERIFY-1"))
 def colliding_commits(context: Context) -> None:
-    """An attacker who sends a commit into a handshake, with the lowest hash, the highest or the target's own, gets no
-    session, and a handshake with the peer completes afterwards.
+    """An attacker who sends a commit into a handshake gets no session, and a handshake with the peer then completes.
+
+    The commit has the lowest hash, the highest, or the target's own.
     """
     for case, hashed in (("the lowest", bytes(32)), ("the highest", b"\xff" * 32), ("the target's own", None)):
         with context.case(case):
@@ -212,8 +218,9 @@ def colliding_commits(context: Context) -> None:
 
 @scenario(requirements=("!AKE-VERIFY-2", "!AKE-VERIFY-4", "REVEAL-REJECT-1", "SIG-REJECT-1", "!STATE-ENCRYPTED-4"))
 def session_survives_a_failed_handshake(context: Context) -> None:
-    """A handshake that an attacker starts within a session and can't complete leaves that session as it was, at every
-    stage.
+    """A handshake that an attacker starts within a session and can't complete leaves the session unchanged.
+
+    That holds at every stage of the handshake.
     """
     during, after = "state.session-not-kept-during-handshake", "state.session-not-kept-after-failure"
     target, insider = context.encrypted()

@@ -1,9 +1,8 @@
-"""Attacks on the parser: bytes that are meant to crash it, to fill memory, or to be taken for something that they are
-not.
+"""Attacks on the parser: bytes meant to crash it, to fill memory, or to be mistaken for what they are not.
 
-Most are classes of defects that were found in clients: lengths that overflow (CVE-2016-2851), base64 that is written
-past the end of a buffer (CVE-2012-3461), format characters in an error text (CVE-2012-2369), marks that end too early,
-and TLVs that are cut short in an authentic message.
+Most represent defects found in clients: lengths that overflow (CVE-2016-2851), base64 written past the end of a buffer
+(CVE-2012-3461), format characters in an error text (CVE-2012-2369), marks that end too early, and TLVs cut short in an
+authentic message.
 """
 
 from __future__ import annotations
@@ -78,8 +77,9 @@ def hostile(version: int, receiver: int) -> Iterator[bytes]:
 
 @scenario(requirements=("ROBUST-INPUT-1", "!ROBUST-INPUT-1", "!ROBUST-INPUT-2", "!TYPES-DATA-2", "!ARMOUR-PARSE-2"))
 def hostile_bytes_do_no_harm(context: Context) -> None:
-    """Marks that are cut off, bad base64, fragments with impossible numbers, and lengths of up to 2^32 - 1 neither
-    crash the target nor make a session; a session that is under way goes on.
+    """Truncated marks, bad base64, impossible fragment numbers, and lengths of up to 2^32 - 1 do no harm.
+
+    They neither crash the target nor make a session, and a session under way goes on.
     """
     fresh = context.target_session()
     for message in hostile(context.version, context.target_session().insider().target_tag):
@@ -99,7 +99,7 @@ def hostile_bytes_do_no_harm(context: Context) -> None:
 
 @scenario(requirements=("!ARMOUR-PARSE-6", "!TYPES-DATA-2", "!AKE-VERIFY-6", "ROBUST-INPUT-3"))
 def truncated_handshake_messages(context: Context) -> None:
-    """A handshake message that ends within any of its fields is not acted on, and the whole message still is."""
+    """A handshake message that ends within any of its fields is not acted on; the whole message still is."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
@@ -126,7 +126,7 @@ def truncated_handshake_messages(context: Context) -> None:
 
 
 def shortened(message: bytes) -> Iterator[bytes]:
-    """A message that is cut off at the beginning of each of its fields, within it, and just before its end."""
+    """The message cut off at the beginning of each of its fields, within it, and just before its end."""
     parsed = wire.parse(message)
     for field in parsed.fields:
         for length in {field.offset, field.offset + 2, field.offset + len(field.raw) - 1}:
@@ -142,25 +142,25 @@ def _cut(name: str, part: bytes, whole: bytes) -> str:
 #: The value of an SMP TLV with a count of six and six MPIs without bytes, which stand for 0.
 ZEROS = b"\0\0\0\6" + bytes(24)
 
-#: Values of SMP TLVs that are no SMP message.
+#: Values of SMP TLVs that are not SMP messages.
 BROKEN_SMP = (b"", b"\0\0\0", b"\0\0\0\6", b"\xff\xff\xff\xff", b"\0\0\0\6" + b"\xff\xff\xff\xff", ZEROS)
 
 
 def _smp_check(kind: int, value: bytes) -> str:
-    """What is wrong when a target acts on an SMP TLV with one of these values."""
+    """The check that fails when a target acts on an SMP TLV with one of these values."""
     if kind == QUESTION:
         return "smp.question-without-message-accepted"
     if b"\xff\xff\xff\xff" in value:
         return "tlv.huge-count-accepted"
-    if value == ZEROS and kind == MESSAGE_1:  # which has six numbers
+    if value == ZEROS and kind == MESSAGE_1:  # a message with six numbers
         return "smp.message-1-proof-not-verified"
-    if value == ZEROS and kind == MESSAGE_4:  # which has three
+    if value == ZEROS and kind == MESSAGE_4:  # a message with three
         return "tlv.smp-value-too-long"
     return "tlv.smp-value-too-short"
 
 
 def _broken_plaintexts() -> Iterator[tuple[str, bytes]]:
-    """Plaintexts with TLVs of which nothing may come, each after the id of the check that demands this."""
+    """Plaintexts with TLVs that must have no effect, each after the id of the check that demands this."""
     for plaintext in (b"\0\0", b"\0\0\0\0", b"\0\0\1\xff\xff", b"\0\0\6\0\5abc"):
         yield "tlv.cut-short-acted-on", plaintext
     yield "tlv.unknown-type-acted-on", b"\0\xff\xff\0\0"
@@ -176,8 +176,10 @@ def _broken_plaintexts() -> Iterator[tuple[str, bytes]]:
 
 @scenario(requirements=("!TLV-FORM-8", "!TLV-SMP-8", "!TLV-SMP-10", "!TLV-SMP-6", "TLV-FORM-4", "!ROBUST-INPUT-1"))
 def broken_tlvs_in_authentic_messages(context: Context) -> None:
-    """A peer with valid keys sends TLVs that are cut short, have impossible lengths or counts, or are of unknown types:
-    the target neither crashes nor takes anything for an SMP request, and the session goes on.
+    """Broken TLVs from a peer with valid keys do no harm, and the session goes on.
+
+    They are cut short, have impossible lengths or counts, or are of unknown types. The target neither crashes nor takes
+    any of them for an SMP request.
     """
     target, insider = context.encrypted()
     for check_id, plaintext in _broken_plaintexts():
@@ -191,9 +193,7 @@ def broken_tlvs_in_authentic_messages(context: Context) -> None:
 
 @scenario(requirements=("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-3", "!ROBUST-GROW-1", "!FRAGMENT-RECV-12"))
 def endless_fragments(context: Context) -> None:
-    """The first fragments of messages that never end, from many senders, and fragments within fragments do not
-    stop the session.
-    """
+    """First fragments of endless messages from many senders, and nested fragments, do not stop the session."""
     target, insider = context.encrypted()
     own = insider.target_tag
     piece = b"?OTR:" + b"A" * 20_000

@@ -1,7 +1,7 @@
 """Attacks on a session: replays, forgeries, and ways to make its users speak in the clear.
 
 Bonneau and Morrison (2006) published the replay after a change of keys and the use of MAC keys that are revealed too
-early. Real clients have had the other defects, such as sending the last text again to another peer or in the clear.
+early. The other defects occurred in real clients, such as sending the last text again to another peer or in the clear.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ SECRET = b"nobody else must read this"
 
 @scenario(requirements=("!DATA-RECV-13", "!DATA-CTR-3", "!KEYMGMT-RECV-6", "!KEYMGMT-RECV-2", "!KEYMGMT-RECV-3"))
 def replay_after_key_rotation(context: Context) -> None:
-    """Every message of a conversation is shown once: it is refused when it is repeated at once, after later messages,
-    or after any number of key changes.
+    """Every message of a conversation is shown once: a repetition is refused.
+
+    That holds at once, after later messages, and after any number of key changes.
     """
     target, insider = context.encrypted()
     seen: list[bytes] = []
@@ -62,8 +63,9 @@ def replay_in_another_session(context: Context) -> None:
 
 @scenario(requirements=("!MACREVEAL-WHEN-4", "!MACREVEAL-WHAT-6", "!DATA-MAC-2"))
 def early_reveal(context: Context) -> None:
-    """An attacker holds a message back until MAC keys are revealed, and forges it with each of these keys: the target
-    accepts none of the forgeries, because a key is revealed only when no message under it is accepted any more.
+    """A message that an attacker held back and changed under a revealed MAC key is refused.
+
+    A key is revealed only when no message under it is accepted any more.
     """
     target, insider = context.encrypted()
     target.assert_receives_text(insider, b"the first one")
@@ -90,8 +92,9 @@ def early_reveal(context: Context) -> None:
 
 @scenario(requirements=("!STATE-SECRECY-1", "!STATE-ENCRYPTED-1", "!STATE-ENCRYPTED-3", "!STATE-PLAINTEXT-3"))
 def fallback_to_plaintext(context: Context) -> None:
-    """Whatever an attacker sends into a session (queries, errors, tags, plain text, fragments, a forged end), what the
-    user types next does not go out in the clear.
+    """Whatever an attacker sends into a session, the user's next text does not go out in the clear.
+
+    The attacker sends queries, errors, tags, plain text, fragments, and a forged end.
     """
     tag = wire.TAG_BASE + b"".join(wire.TAG_VERSIONS.values())
     injected: list[bytes] = [
@@ -129,8 +132,10 @@ def fallback_to_plaintext(context: Context) -> None:
     requirements=("STATE-FINISHED-1", "!STATE-FINISHED-1", "USER-SEND-10", "!STATE-PLAINTEXT-3", "!STATE-FINISHED-2")
 )
 def nothing_is_sent_after_the_peer_ends(context: Context) -> None:
-    """After the peer's end, what the user types is neither sent in the clear nor encrypted under the old keys, whatever
-    arrives in between; texts go out in the clear again only when the user has ended the session too.
+    """After the peer ends the session, the user's texts go out neither in the clear nor under the old keys.
+
+    That holds whatever arrives in between. Texts go out in the clear again only when the user has ended the session,
+    too.
     """
     target, insider = context.encrypted()
     target.receive(insider.data(tlvs=[tlv(1)]))
@@ -163,8 +168,9 @@ def nothing_is_sent_after_the_peer_ends(context: Context) -> None:
 
 @scenario(requirements=("!USER-STORED-4", "!ERROR-RESEND-1", "!USER-STORED-5"))
 def resend_to_another_peer(context: Context) -> None:
-    """The last text of a session is not sent again to a peer with another key, even when an Error Message makes the
-    target think that the text did not arrive.
+    """The last text of a session is not sent again to a peer with another key.
+
+    That holds even if an Error Message makes the target think that the text did not arrive.
     """
     policy = ALLOW[context.version] | Policy.ERROR_START_AKE if "policy" in context.target.capabilities else None
     target, insider = context.encrypted(policy=policy)
@@ -207,8 +213,9 @@ def required_encryption_prevents_cleartext(context: Context) -> None:
 
 @scenario(requirements=("!ROBUST-INPUT-3", "!STATE-SECRECY-2", "STATE-NETWORK-1"))
 def forgeries_do_not_stop_a_conversation(context: Context) -> None:
-    """A forgery with a bit inverted is refused, for every field of the messages of a conversation; the genuine message
-    is shown, and both sides can go on.
+    """A forgery with a bit flipped in any field is refused, for all messages of a conversation.
+
+    The genuine message is shown, and both sides can go on.
     """
     pair = context.pair()
     pair.establish(PEER)
@@ -220,7 +227,7 @@ def forgeries_do_not_stop_a_conversation(context: Context) -> None:
             if receiver == TARGET:
                 for field in message.fields[:-1]:
                     if field.name in ("sender_tag", "receiver_tag", "version", "type") or not field.raw:
-                        continue  # with another value it is a message for another client
+                        continue  # another tag makes it a message for another client
                     forged = flip_bit(genuine, 8 * (field.offset + len(field.raw)) - 1)
                     pair.deliver(TARGET, forged).assert_rejected(
                         "state.attacker-adds-text", f"a bit inverted in {field.name}"
@@ -238,7 +245,7 @@ def forgeries_do_not_stop_a_conversation(context: Context) -> None:
 
 @scenario(requirements=("!DATA-HEARTBEAT-1", "!DATA-RECV-11", "!ROBUST-LOOP-1"))
 def messages_without_text_are_not_answered_endlessly(context: Context) -> None:
-    """Of any number of messages without text, none shows anything, and at most one is answered."""
+    """Messages without text, however many, show nothing, and at most one of them is answered."""
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"I have just written")
     answers = 0

@@ -1,7 +1,7 @@
-"""Attacks on SMP: somebody without the secret wants a run to succeed, or to learn something about the secret.
+"""Attacks on SMP: someone without the secret wants a run to succeed, or to learn something about the secret.
 
-The first description of SMP in OTR did not exclude elements of small order. The other attacks use defects that clients
-have had, or are what a man in the middle with a session on each side would try.
+The first description of SMP in OTR did not exclude elements of small order. The other attacks exploit defects that
+clients have had, or are what a man in the middle with a session on each side would try.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ SMALL = (0, 1, DH_PRIME - 1)
     requirements=("!SMPMATH-RANGE-1", "!SMPMATH-RANGE-2", "!SMPMATH-RANGE-3", "!SMPMATH-RANGE-4", "!SMPMATH-EQUAL-1"),
 )
 def elements_of_small_order(context: Context) -> None:
-    """Elements of small order with proofs that fit them, which would make the outcome independent of the secret, are
-    refused in message 1 and in message 2.
+    """Elements of small order, with proofs that fit them, are refused in message 1 and in message 2.
+
+    They would make the outcome independent of the secret.
     """
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
@@ -56,8 +57,9 @@ def elements_of_small_order(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("!SMP-SECRET-1", "!SMPMATH-TEST-1", "!SMPMATH-TEST-2"))
 def man_in_the_middle_fails(context: Context) -> None:
-    """SMP fails with somebody who knows the users' secret but has a session of their own with each side: the number
-    that is compared depends on both fingerprints, the session and the roles.
+    """SMP fails with a man in the middle who knows the users' secret but has a separate session with each side.
+
+    The number that is compared depends on both fingerprints, the session and the roles.
     """
     target, mallory, bob = (fingerprint(published_key(name).public) for name in ("alice", "mallory", "bob"))
     subject, insider = context.encrypted()
@@ -78,7 +80,7 @@ def man_in_the_middle_fails(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("!SMP-BEGIN-5", "!SMP-ABORT-1", "!SMP-STATE-2"))
 def messages_out_of_turn(context: Context) -> None:
-    """SMP messages that are not expected are refused, before a run, in it and after it; a proper run works."""
+    """Unexpected SMP messages are refused before, during and after a run; a proper run works."""
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
     run, other = smp_session.liar(), smp_session.liar()
@@ -101,8 +103,9 @@ def messages_out_of_turn(context: Context) -> None:
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("!SMP-BEGIN-5", "!DATA-RECV-12"))
 def tampered_run_never_succeeds(context: Context) -> None:
-    """When an attacker on the network damages a message of a run between honest peers, the message is not acted on; a
-    later run succeeds.
+    """A message of an SMP run between honest peers is not acted on if an attacker on the network damages it.
+
+    A later run succeeds.
     """
     for damaged in range(4):
         pair = context.pair()

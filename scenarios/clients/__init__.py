@@ -1,1 +1,1 @@
-"""What matters most in the programs that people chat with: lines, the screen, starting again, and logs."""
+"""What matters most in chat programs: lines, the screen, restarts, and logs."""

@@ -1,4 +1,4 @@
-"""Logs: what is secret must not be found in what a program writes down beside its stores of keys."""
+"""Logs: no secret may be found in what a program writes besides its key stores."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _forms(secret: bytes) -> Iterator[bytes]:
 
 
 def _absent(target: TargetSession, check_id: str, what: str, secret: bytes, *more: bytes) -> None:
-    """Demand that a secret is in none of the logs, in none of its forms. more: others of its forms."""
+    """Demand that no log contains a secret in any form. more: further forms of it."""
     found = [name for name, log in logs(target).items() if any(form in log for form in (*_forms(secret), *more))]
     check(check_id, not found, expected="in no log", got=", ".join(found), case=what)
 
 
 @scenario(requirements=("ROBUST-LOG-2", "!ROBUST-LOG-2"), needs=("logs",))
 def texts_are_not_in_logs(context: Context) -> None:
-    """Unless its user has asked for that, a program writes no text of an encrypted session into its logs."""
+    """Unless its user asked for it, a program writes no text of an encrypted session to its logs."""
     keep_log()
     target, insider = context.encrypted()
     target.assert_receives_text(insider, RECEIVED)
@@ -39,7 +39,7 @@ def texts_are_not_in_logs(context: Context) -> None:
 
 @scenario(requirements=("ROBUST-LOG-1", "!ROBUST-LOG-1"), needs=("logs", "smp"))
 def smp_secrets_are_not_in_logs(context: Context) -> None:
-    """A secret that the user has typed for SMP, to begin or to answer, is in no log."""
+    """A secret that the user types for SMP, to begin or to answer, is in no log."""
     for state, what in ((2, "to begin a run"), (3, "to answer")):
         keep_log()
         target, insider = context.encrypted()

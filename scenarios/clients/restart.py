@@ -1,4 +1,4 @@
-"""Starting again: what a program must still have when its user has ended it and starts it again."""
+"""Restarts: what a program must still have when its user closes it and starts it again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def the_key_survives(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("INSTANCE-OWN-3",), needs=("restart",))
 def the_instance_tag_survives(context: Context) -> None:
-    """After a restart the client has the instance tag that it had before."""
+    """After a restart the client has the same instance tag as before."""
     target = context.target_session()
     before = target.query().message(Kind.DH_COMMIT).number("sender_tag")
     target = restarted(context, target)

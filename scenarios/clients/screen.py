@@ -1,4 +1,4 @@
-"""The screen: what a user has to know is seen there. Asked of programs that tell what they show."""
+"""The screen shows what a user has to know. For programs that report what they show."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ TEXT = b"The otter is in the river."
 
 
 def _shown(target: TargetSession) -> list[str]:
-    """The lines that the last step put on the screen; of an engine, those of a simple program around it."""
+    """The lines that the last step put on the screen; for an engine, those of a simple program around it."""
     step = target.log[-1]
     with_screen = isinstance(target.world.parties[target.name], HasScreen)
     return list(step.shown) if with_screen else simple_screen(step.events)
 
 
 def _in_session(context: Context) -> tuple[TargetSession, Insider, list[str]]:
-    """A target in a session, and what its user was shown of a text in it. Unsupported for one without a screen."""
+    """A target in a session, and what its user was shown of a text in it. Unsupported without a screen."""
     target, insider = context.encrypted()
     target.assert_receives_text(insider, TEXT)
     lines = _shown(target)
@@ -32,7 +32,7 @@ def _in_session(context: Context) -> tuple[TargetSession, Insider, list[str]]:
 
 @scenario(requirements=("STATE-CLEAR-5", "!STATE-CLEAR-5"))
 def a_text_in_the_clear_looks_otherwise(context: Context) -> None:
-    """In a session, a text that came in the clear does not look like the same text that came encrypted."""
+    """In a session, a text received in the clear does not look like the same text received encrypted."""
     target, _, encrypted = _in_session(context)
     target.receive(TEXT)
     differs = _shown(target) != encrypted
@@ -41,7 +41,7 @@ def a_text_in_the_clear_looks_otherwise(context: Context) -> None:
 
 @scenario(requirements=("TLV-END-3", "!TLV-END-3"))
 def the_end_is_seen(context: Context) -> None:
-    """When the correspondent ends the session, something on the screen says so, before the user types."""
+    """When the correspondent ends the session, the screen says so before the user types."""
     target, insider, _ = _in_session(context)
     target.receive(insider.data(tlvs=[tlv(1)]))
     check("screen.end-not-shown", bool(_shown(target)), expected="a line on the screen", got="nothing")
@@ -59,7 +59,7 @@ def an_unreadable_message_is_seen(context: Context) -> None:
 
 @scenario(requirements=("USER-SEND-8", "!USER-SEND-8"))
 def a_text_that_is_not_sent_looks_otherwise(context: Context) -> None:
-    """A text that is typed after the correspondent has ended the session does not look like one that was sent."""
+    """A text typed after the correspondent has ended the session does not look like one that was sent."""
     target, insider, _ = _in_session(context)
     target.user("send", text=TEXT)
     sent = _shown(target)

@@ -1,9 +1,9 @@
 """Every cell of the state tables: each input in each state under each policy that matters. [State transitions]
 
-The tables are data in harness/spec/states; docs/reference/states.md shows them. There is a scenario for each section of
-the text and each message state, and one for each section with all policies but the usual one. Cells that change no
-state are visited one after the other in one run, and each in a run of its own when something is wrong, so that the
-failure names the cell.
+The tables are data in harness/spec/states; docs/reference/states.md shows them. Each section of the text has one
+scenario per message state under the usual policy, and one for all other policies. Cells that change no state are
+visited one after another in one run. If that run fails, each is visited in a run of its own, so that the failure names
+the cell.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ SECTIONS = {
 }
 
 
-#: The most other cells that a failure names.
+#: How many further cells a failure names at most.
 _NAMED = 20
 
 
 def _cells(version: int, section: str, messages: Sequence[MessageState], usual: bool) -> list[Cell]:
-    """The cells of a section that can exist, with the usual policy or with the others."""
+    """The cells of a section that can exist, under the usual policy or under all others."""
     inputs = {one.name for one in INPUTS if one.section == section}
     return [
         cell
@@ -55,7 +55,7 @@ def _cells(version: int, section: str, messages: Sequence[MessageState], usual: 
 
 
 def runs(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """The cells by the runs in which they are visited: those that change no state together, others alone."""
+    """The cells, grouped by run: those that change no state share one, and each of the rest has its own."""
     order = sorted(cells, key=lambda cell: (cell.message.value, cell.auth.value))
     for _, alike in groupby(order, key=lambda cell: (cell.message, cell.auth)):
         staying: list[Cell] = []
@@ -65,25 +65,25 @@ def runs(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
             else:
                 yield [cell]
         if staying:
-            # A text that is to have a tag comes before any plaintext arrives.
+            # SEND_TAG first: a client stops sending the tag once plaintext has arrived.
             yield sorted(staying, key=lambda cell: cell.setting is not Setting.SEND_TAG)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A cell that is not as the table says. after_others: only when all others in its states were visited before."""
+    """A cell that deviates from the table. after_others: only when it is visited after all others of its states."""
 
     cell: Cell
     failed: CheckFailed
     after_others: bool = False
 
     def __str__(self) -> str:
-        name = str(self.cell).partition(" ")[2]  # the version is in the scenario's id: here both versions say the same
+        name = str(self.cell).partition(" ")[2]  # without the version, which is in the scenario's id
         return f"{name}, after all others in these states" if self.after_others else name
 
 
 def _alone(context: Context, cells: Sequence[Cell]) -> Iterator[Failure]:
-    """What is wrong with each of some cells, each visited in a run of its own."""
+    """The failures among some cells, each visited in a run of its own."""
     for cell in cells:
         try:
             walk(context, [cell])
@@ -94,13 +94,14 @@ def _alone(context: Context, cells: Sequence[Cell]) -> Iterator[Failure]:
 
 
 def visit_all(context: Context, cells: Sequence[Cell]) -> None:
-    """Visit cells. Those that are not as the table says make one failure, with the id of the first, which is run last.
+    """Visit cells, and report all that deviate from the table in one failure, with the check of the first.
 
-    Cells whose states can't be reached with the target are not visited; Unsupported when there are no others.
+    The first is visited again at the end. Cells whose states can't be reached are skipped; Unsupported if no others are
+    left.
     """
     failures: list[Failure] = []
     unreached: list[Exception] = []
-    # A target that speaks one version alone has OTR switched off where only the other one is allowed.
+    # For a target that speaks one version only, allowing only the other version switches OTR off.
     both = context.target.capabilities >= {"v2", "v3"}
     able = [cell for cell in cells if both or cell.setting is not Setting.OTHER_VERSION]
     for way in runs(able):
@@ -123,7 +124,7 @@ def visit_all(context: Context, cells: Sequence[Cell]) -> None:
 
 
 def _together(failures: Sequence[Failure]) -> CheckFailed:
-    """The first of some failures, with the cells of the others."""
+    """One failure for several: the first, with the cells of the others."""
     first, others = failures[0].failed, failures[1:]
     case = f"{failures[0]}: {first.case}" if first.case else str(failures[0])
     if others:
@@ -144,7 +145,7 @@ _CELLS: dict[str, dict[int, list[Cell]]] = {}
 
 
 def registered() -> dict[str, dict[int, list[Cell]]]:
-    """The cells that each scenario visits, by its name and the version."""
+    """The cells that each scenario visits, by scenario name and version."""
     return dict(_CELLS)
 
 

@@ -1,13 +1,13 @@
-"""The ids of the demands on cells of the state tables: for each section of the text, on the reaction and the states.
+"""The checks on cells of the state tables: for each section of the text, one on the reaction and one on the states.
 
-The ids are in harness/spec/checks/cells.toml.
+Their texts are in harness/spec/checks/cells.toml.
 """
 
 from __future__ import annotations
 
 from otterproof.harness.spec.states import INPUTS, Cell
 
-#: What it means that the answer to an input, or what the user is shown, is not that of the cell; by section.
+#: By section: the check that fails when the answer to an input, or what the user is shown, differs from the cell.
 _REACTIONS = {
     "Receiving plaintext without the whitespace tag": "state.wrong-reaction-to-plaintext",
     "Receiving plaintext with the whitespace tag": "state.wrong-reaction-to-tag",
@@ -24,7 +24,7 @@ _REACTIONS = {
     "User requests to end an OTR conversation": "state.wrong-reaction-to-end",
 }
 
-#: What it means that the states after an input are not those of the cell; other inputs change no state.
+#: By section: the check that fails when the states after an input differ from the cell. Other inputs change no state.
 _STATES_AFTER = {
     "Receiving plaintext with the whitespace tag": "state.wrong-state-after-tag",
     "Receiving a Query Message": "state.wrong-state-after-query",
@@ -40,10 +40,10 @@ _SECTION_OF = {one.name: one.section for one in INPUTS}
 
 
 def reaction_check(cell: Cell) -> str:
-    """The id of the demand on what goes out and what the user is shown."""
+    """The id of the check on what goes out and what the user is shown."""
     return _REACTIONS[_SECTION_OF[cell.input]]
 
 
 def state_check(cell: Cell) -> str:
-    """The id of the demand on the states that follow."""
+    """The id of the check on the states that follow."""
     return _STATES_AFTER.get(_SECTION_OF[cell.input], "state.changed-without-cause")

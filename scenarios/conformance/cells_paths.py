@@ -1,9 +1,9 @@
-"""Every cell of the state tables again, with its states entered in every way that the tables have.
+"""Every cell of the state tables again, with its states entered in every possible way.
 
-The scenarios on cells bring a target into the states of a cell by one way each. A client may forget or keep the wrong
-thing on another way: AWAITING_DHKEY is entered from AWAITING_REVEALSIG, too, and ENCRYPTED from FINISHED. Each way is a
-cell that leads there. A cell that is not as the table says even when it is entered in the usual way, and a way that is
-itself not as the table says, are left to the scenarios on cells.
+The scenarios in cells.py enter the states of a cell in one way only. On another way a client may forget or keep the
+wrong thing: AWAITING_DHKEY is also entered from AWAITING_REVEALSIG, and ENCRYPTED from FINISHED. Each way is a cell
+that leads to the states. Cells that fail even when their states are entered in the usual way, and ways that fail
+themselves, are left to the scenarios in cells.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ States = tuple[MessageState, AuthState]
 
 
 def _follow(cell: Cell) -> States | None:
-    """The states after a cell, if it leads to others or to a new handshake; None if the texts leave them open."""
+    """The states that a cell leads to; None if it changes nothing, or if the texts leave the states open."""
     row = filled()[cell]
     after = (row.message or cell.message, row.auth or cell.auth)
     if row.stays or row.or_auth not in (None, after[1]):
@@ -42,18 +42,21 @@ def entries(version: int) -> Mapping[States, tuple[Cell, ...]]:
         states = _follow(cell)
         if states is None or cell.version != version or cell.setting not in (Setting.USUAL, Setting.TAG_STARTS):
             continue
-        if cell.input != "commit_equal":  # nobody can open that commit, so no handshake goes on from there
+        if cell.input != "commit_equal":  # nobody can open that commit, so the handshake can't go on
             found[states].append(cell)
     return {states: tuple(cells) for states, cells in found.items()}
 
 
-#: Cells that lead to a pair of states, one after the other.
+#: Cells, visited one after another, that lead to a pair of states.
 Way = tuple[Cell, ...]
 
 
 @cache
 def ways_to(version: int, states: States) -> tuple[Way, ...]:
-    """All ways into a pair of states. Where one or two cells lead there, they go on from every way into their own."""
+    """All ways into a pair of states: the cells that lead there.
+
+    If there are only one or two, each is combined with every cell that leads to its own states.
+    """
     last = entries(version)[states]
     if len(last) > 2:
         return tuple((cell,) for cell in last)
@@ -76,7 +79,7 @@ def cells_of(version: int, states: States) -> tuple[Cell, ...]:
 
 
 def _walk(context: Context, way: Way, cells: Sequence[Cell]) -> None:
-    """Enter the states of some cells by other cells, and visit them there. CheckFailed, Unreached."""
+    """Enter a pair of states by the cells of a way, and visit cells there. CheckFailed, Unreached."""
     first = way[0]
     try:
         at = Position(context, first.message, first.auth)
@@ -84,7 +87,7 @@ def _walk(context: Context, way: Way, cells: Sequence[Cell]) -> None:
             at.subject.tick(LATER)
             visit(at, cell)
         if at.message is MessageState.ENCRYPTED:
-            at.arrive(True)  # which sends a text, after which no heartbeat is due
+            at.arrive(True)  # sends a text, so that no heartbeat is due
     except CheckFailed as failed:
         raise Unreached(f"{_named(way)}: {failed.check}") from failed
     at.set(Setting.USUAL)
@@ -94,12 +97,12 @@ def _walk(context: Context, way: Way, cells: Sequence[Cell]) -> None:
 
 
 def _named(way: Way) -> str:
-    """A way in words; the version is in the scenario's id."""
+    """A way in words, without the version, which is in the scenario's id."""
     return ", then ".join(str(cell).partition(" ")[2] for cell in way)
 
 
 def _right_otherwise(context: Context, cell: Cell) -> bool:
-    """Whether a cell is as the table says when its states are entered in the usual way."""
+    """Whether a cell passes when its states are entered in the usual way."""
     try:
         walk(context, [cell])
     except (CheckFailed, Unreached):
@@ -108,9 +111,9 @@ def _right_otherwise(context: Context, cell: Cell) -> bool:
 
 
 def _wrong(context: Context, way: Way, cells: Sequence[Cell]) -> CheckFailed | None:
-    """What is wrong with the first of some cells that is right when its states are entered in the usual way.
+    """The failure of the first cell that passes when its states are entered in the usual way, but not in this way.
 
-    Each is visited in a run of its own.
+    Each cell is visited in a run of its own.
     """
     for cell in cells:
         if not _right_otherwise(context, cell):
@@ -125,7 +128,7 @@ def _wrong(context: Context, way: Way, cells: Sequence[Cell]) -> CheckFailed | N
 
 
 def enter_by_every_way(context: Context, states: States) -> None:
-    """Visit all cells of a pair of states, entered in every way that there is."""
+    """Visit all cells of a pair of states, entering the states in every way."""
     able = context.target.capabilities >= {"policy", "whitespace_tag"}
     reached = False
     for way in ways_to(context.version, states):

@@ -1,7 +1,7 @@
-"""How a cell of the state tables is visited: the way to its states, its input, and the probe of the states that follow.
+"""How a cell of the state tables is visited: enter its states, give its input, and probe the states that follow.
 
-Only what the target sends and tells is judged. The message state shows in what the target does with a typed text; the
-authentication state shows in which message of a handshake it accepts. [The protocol state machine]
+Only what the target sends and reports is judged. What it does with a typed text shows the message state; which
+handshake message it accepts shows the authentication state. [The protocol state machine]
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from otterproof.scenarios.conformance.handshake_play import LATER, refused
 
 WRONG = SignatureOptions(mac=bytes(20))
 
-#: The flag that a setting adds to the version's own.
+#: The policy flag that a setting adds to that of the version.
 _FLAGS = {
     Setting.REQUIRE: Policy.REQUIRE_ENCRYPTION,
     Setting.SEND_TAG: Policy.SEND_WHITESPACE_TAG,
@@ -50,7 +50,7 @@ def policy_of(version: int, setting: Setting) -> Policy:
 
 
 class Unreached(Exception):
-    """A target can't be brought into the states of a cell; the fault then shows in the cell that leads there."""
+    """A target can't be brought into the states of a cell. The cell that leads there then shows the fault."""
 
 
 class Position:
@@ -58,8 +58,8 @@ class Position:
 
     old: the insider of the present or past session. new: the insider of the handshake under way, the same client.
     commits: the insider of the last D-H Commit, whether the target accepted it or not. commit, dh_key, reveal: the
-    target's last messages of a handshake. unopened: nobody can open the commit that the target accepted. after: the id
-    of the demand on the states that follow the last input.
+    target's last messages of a handshake. unopened: the target accepted a commit that nobody can open. after: the id of
+    the check on the states that follow the last input.
     """
 
     def __init__(self, context: Context, message: MessageState, auth: AuthState) -> None:
@@ -67,7 +67,7 @@ class Position:
         self.message, self.auth = message, auth
         self.subject: TargetSession = context.target_session()
         self.setting = Setting.USUAL
-        #: Flags that the target's policy has on top of the usual one, for it can't have another.
+        #: Flags that a target with a fixed policy has on top of the usual ones.
         self.surplus = (context.target.fixed_policy or Policy.NONE) & ~(ALLOW[2] | ALLOW[3])
         self.commit: Message | None = None
         self.dh_key: Message | None = None
@@ -96,7 +96,7 @@ class Position:
     def arrive(self, completes: bool) -> None:
         """Demand that the handshake under way has not changed the message state. CheckFailed, Unreached.
 
-        completes: the input completes the handshake, with which a text stored in FINISHED would go out.
+        completes: the input completes the handshake, which would also send a text stored in FINISHED.
         """
         try:
             if self.message is MessageState.ENCRYPTED:
@@ -109,19 +109,19 @@ class Position:
             raise Unreached(f"{self.message.name}, {self.auth.name}: {failed.check}") from failed
 
     def insider(self) -> Insider:
-        """The peer's client, with D-H keys that were not used yet."""
+        """The peer's client, with D-H keys that were not used before."""
         self._insiders += 1
         return self.subject.insider(seed=b"cells %d" % self._insiders)
 
     def set(self, setting: Setting) -> None:
-        """Change the target's policy, if need be."""
+        """Set the target's policy, unless it is set already."""
         if setting is not self.setting:
             self.setting = setting
             policy = policy_of(self.version, setting)
             self.subject.world.step(self.subject.name, "set_policy", {"policy": policy})
 
     def completing(self, signed: SignatureOptions = SignatureOptions()) -> bytes:  # noqa: B008 (immutable)
-        """The message that completes the handshake under way, or would if it were not wrong."""
+        """The message that completes the handshake under way, or would if `signed` were not wrong."""
         if self.auth is AuthState.AWAITING_REVEALSIG and self.dh_key is not None:
             return self.new.reveal_signature(wire.build(self.dh_key), signed)
         if self.auth is AuthState.AWAITING_SIG and self.commit is not None and self.reveal is not None:
@@ -147,7 +147,7 @@ def _commit(at: Position) -> bytes:
 
 
 def _commit_compared(at: Position, higher: bool) -> bytes:
-    """A genuine D-H Commit whose hash is higher than that of the target's, or lower."""
+    """A genuine D-H Commit whose hash is higher than the target's own, or lower."""
     own = _own_commit(at).data("hashed_gx")
     while (wire.parse(_commit(at)).data("hashed_gx") > own) is not higher:
         pass
@@ -155,7 +155,7 @@ def _commit_compared(at: Position, higher: bool) -> bytes:
 
 
 def _commit_equal(at: Position) -> bytes:
-    """A D-H Commit of the peer with the target's own content, which the peer can't open."""
+    """A D-H Commit from the peer with the content of the target's own, which the peer can't open."""
     own, theirs = _own_commit(at), wire.parse(_commit(at))
     for name in ("encrypted_gx", "hashed_gx"):
         theirs = theirs.with_value(name, own.data(name))
@@ -164,7 +164,7 @@ def _commit_equal(at: Position) -> bytes:
 
 
 def _stray_reveal(at: Position) -> bytes:
-    """A Reveal Signature of a stranger: for the target's D-H Key if there is one, or else for any D-H Key."""
+    """A stranger's Reveal Signature: for the target's D-H Key if there is one, otherwise for any D-H Key."""
     stranger = at.insider()
     dh_key = at.insider().dh_key() if at.dh_key is None else wire.build(at.dh_key)
     return stranger.reveal_signature(dh_key)
@@ -177,13 +177,13 @@ def _replayed(at: Position) -> bytes:
 
 
 def _key_exchange(at: Position) -> bytes:
-    """A version 1 Key Exchange Message with all its fields and an invented signature."""
+    """A version 1 Key Exchange Message with all its fields and a made-up signature."""
     key = public_key(at.new.key.public)[2:]
     body = b"\0\1\x0a\0" + key + (1).to_bytes(4) + mpi(power(DH_GENERATOR, at.new.x)) + bytes(39) + b"\1"
     return wire.armour(body)
 
 
-#: The message that each input is, made for a position.
+#: The message of each input, made for a position.
 MESSAGES: dict[str, Callable[[Position], bytes]] = {
     "plaintext": lambda at: b"hello in the clear",
     "tagged_plaintext": lambda at: b"hello in the clear" + TAG_BASE + TAG_VERSIONS[at.version],
@@ -218,7 +218,7 @@ MESSAGES: dict[str, Callable[[Position], bytes]] = {
 def visit(at: Position, cell: Cell) -> None:
     """Give the cell's input to a target in the cell's states; check what goes out and what the user sees.
 
-    The position is then the one that should follow; `probe` finds out whether it is.
+    Afterwards the position holds the states that should follow; `probe` finds out whether they do.
     """
     row = filled()[cell]
     at.after = state_check(cell)
@@ -255,7 +255,7 @@ def _check_reply(at: Position, cell: Cell, reply: Reply, before: tuple[Message |
 
 
 def _check_sent(at: Position, check_id: str, sent: Sent, message: Message, before: tuple[Message | None, ...]) -> None:
-    """Check what the kind of a message does not show: whether it is new or the same as before, and its text."""
+    """Check what the kind of a message does not show: whether it repeats the one before, and its text."""
     commit, dh_key, reveal = before
     case = str(sent)
     if sent in (Sent.COMMIT, Sent.COMMIT_AGAIN):
@@ -285,13 +285,13 @@ def _check_sent(at: Position, check_id: str, sent: Sent, message: Message, befor
 
 
 def _check_again(check_id: str, same: bool, wanted: bool, case: str) -> None:
-    """Demand that a message is the same as before, or that it is not."""
+    """Demand that a message repeats the one before, or that it does not."""
     words = {True: "the same as before", False: "not the same as before"}
     check(check_id, same == wanted, expected=words[wanted], got=words[same], case=case)
 
 
 def _check_shown(at: Position, cell: Cell, reply: Reply, message: bytes) -> None:
-    """Check what the user is shown; what not every driver tells is not demanded."""
+    """Check what the user is shown, as far as every driver reports it."""
     row, check_id = filled()[cell], reaction_check(cell)
     told = [event for event in reply.events if isinstance(event, SessionEstablished | PeerEndedSession)]
     case = f"the user is shown {row.shows or 'nothing'}"
@@ -328,7 +328,7 @@ def _check_shown(at: Position, cell: Cell, reply: Reply, message: bytes) -> None
 
 
 def probe(at: Position, also: AuthState | None = None) -> None:
-    """Find out whether the target is where it should be. also: another authentication state that is allowed.
+    """Find out whether the target is in the expected states. also: another authentication state that is allowed.
 
     This completes a handshake under way, so it comes last.
     """
@@ -336,7 +336,7 @@ def probe(at: Position, also: AuthState | None = None) -> None:
     _probe_message(at)
     target = at.subject
     if at.auth is AuthState.AWAITING_DHKEY:
-        at.new = at.insider()  # the D-H Key of the one before would be accepted in AWAITING_SIG, too
+        at.new = at.insider()  # in AWAITING_SIG the D-H Key of the one before would be accepted, too
         reply = target.receive(at.new.dh_key())
         if also is AuthState.NONE and not reply.sent:
             refused(reply, "handshake.not-given-up-as-a-whole", "a D-H Key after the handshake was given up")
@@ -364,7 +364,7 @@ def probe(at: Position, also: AuthState | None = None) -> None:
 
 
 def _probe_message(at: Position) -> None:
-    """PLAINTEXT, ENCRYPTED or FINISHED: what the target does with a text that the user types."""
+    """PLAINTEXT, ENCRYPTED or FINISHED, as shown by what the target does with a typed text."""
     if at.message is MessageState.PLAINTEXT:
         at.subject.assert_sent_in_clear(b"which state is this?", at.after)
     elif at.message is MessageState.ENCRYPTED:
@@ -374,7 +374,7 @@ def _probe_message(at: Position) -> None:
 
 
 def _probe_given_up(at: Position) -> None:
-    """NONE after a failure: the next handshake is a new one, and not the old one with a fault in it."""
+    """NONE after a failure: the next handshake is a new one, and does not continue the failed one."""
     if at.auth is AuthState.AWAITING_REVEALSIG and at.dh_key is not None:
         dh_key = at.subject.receive(at.insider().commit()).message(Kind.DH_KEY, at.after, case="a D-H Commit in NONE")
         same = dh_key.number("gy") == at.dh_key.number("gy")
@@ -399,7 +399,7 @@ def _probe_none(at: Position) -> None:
 
 
 def walk(context: Context, cells: Sequence[Cell]) -> None:
-    """Visit cells of the same states on one way, and probe the states that follow the last. CheckFailed, Unreached."""
+    """Visit cells of the same states in one run, and probe the states after the last. CheckFailed, Unreached."""
     try:
         at = Position(context, cells[0].message, cells[0].auth)
     except CheckFailed as failed:

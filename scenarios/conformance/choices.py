@@ -1,7 +1,7 @@
-"""What the engines of this project do where the specification leaves a choice.
+"""What this project's engines do where the specification leaves a choice.
 
-docs/reference/choices.md lists what they chose. Other targets are not judged by these: the specification permits other
-readings too, and the other modules accept them.
+docs/reference/choices.md lists the choices. Other targets are not judged by them: the specification permits other
+readings, and the other modules accept those.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otterproof.scenarios.conformance.mac_keys import Ledger
 
 @scenario(needs=("lockstep",), requirements=("DATA-CTR-2", "!DATA-CTR-2", "!KEYMGMT-RECV-6"))
 def counter_0_is_refused(context: Context) -> None:
-    """A first message with counter 0 is not shown, and the session goes on with one that has a counter above 0."""
+    """A first message with counter 0 is not shown; the session goes on with a counter above 0."""
     target, insider = context.encrypted()
     target.receive(insider.data(b"counter 0", ctr=0)).assert_rejected(
         "data.counter-0-accepted", "a message with counter 0"
@@ -28,7 +28,7 @@ def counter_0_is_refused(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("DATA-FLAGS-6", "!DATA-FLAGS-6"))
 def undefined_flags_are_ignored(context: Context) -> None:
-    """A message is read whatever undefined flags it has."""
+    """A message is read regardless of any undefined flags in it."""
     target, insider = context.encrypted()
     for flags in (0x02, 0x40, 0x80, 0xFE):
         target.assert_receives_text(insider, b"with flags", check_id="data.undefined-flags-refused", flags=flags)
@@ -48,7 +48,7 @@ def simultaneous_ends_raise_no_error(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
 def partial_old_mac_key_is_refused(context: Context) -> None:
-    """A message whose old MAC keys are not a whole number of keys is malformed."""
+    """A message is refused if its old MAC keys are not a whole number of keys."""
     target, insider = context.encrypted()
     for size in (1, 19, 21, 39):
         lie = insider.data(b"not whole", old_mac_keys=bytes(size))
@@ -76,7 +76,7 @@ def next_keys_out_of_range_are_refused(context: Context) -> None:
 def used_mac_keys_are_revealed_in_order(context: Context) -> None:
     """Only MAC keys that verified a message are revealed, in the order in which they were dropped.
 
-    A forgery does not make a key a used one; a refused message whose MAC is right does.
+    A forgery does not count as use of a key; a refused message whose MAC is right does.
     """
     choose = random.Random(context.seed)
     for _ in range(8):
@@ -98,7 +98,7 @@ def used_mac_keys_are_revealed_in_order(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3"))
 def last_message_reveals_all_used_keys(context: Context) -> None:
-    """The message with which a user ends the session also reveals the used MAC keys of live keys."""
+    """The message that ends a session also reveals the used MAC keys of D-H keys that are still live."""
     ledger = Ledger(*context.encrypted(), exact=True)
     for _ in range(2):
         ledger.receive()
@@ -112,7 +112,7 @@ def last_message_reveals_all_used_keys(context: Context) -> None:
 
 @scenario(versions=(2,), needs=("lockstep",), requirements=("EXTRA-KEY-5", "!EXTRA-KEY-5"))
 def extra_key_is_refused_in_version_2(context: Context) -> None:
-    """In version 2 the user's request for the extra symmetric key is refused, and nothing goes out."""
+    """In version 2 the user's request for the extra symmetric key is refused, and nothing is sent."""
     target, insider = context.encrypted()
     reply = target.user("extra_key", use=1, data=b"a file")
     reply.one(ActionRefused, "extra-key.granted-where-undefined")

@@ -1,4 +1,4 @@
-"""What a driver claims about its target: its capabilities, and randomness that follows from a seed."""
+"""What a driver claims about its target: its capabilities, and that its randomness follows from a seed."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def different_seeds_give_different_bytes(context: Context) -> None:
 
 @scenario(requirements=("STATE-ACTIONS-1",))
 def claimed_capabilities_work(context: Context) -> None:
-    """A driver's claims hold: what it says its target can do is not answered with "unsupported".
+    """A target can do all that its driver claims: none of it is answered with "unsupported".
 
-    The claims do not depend on the version, so they are tested once, in the lowest version that is claimed.
+    The claims do not depend on the version, so they are tested once, in the lowest version claimed.
     """
     target = context.target
     versions = [version for version in (2, 3) if f"v{version}" in target.capabilities]

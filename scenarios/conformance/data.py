@@ -11,7 +11,7 @@ from otterproof.harness.wire.layers import tlv, with_tlvs
 
 IGNORE_UNREADABLE = 0x01
 
-#: Texts that a client may be tempted to change, or to mistake for something else.
+#: Texts that a client might change or mistake for something else.
 TEXTS = (
     b"plain",
     "Otter \u00fc\u4e2d \U0001f9a6".encode(),
@@ -24,7 +24,7 @@ TEXTS = (
     b"a tag \x20\x09\x20\x20\x09\x09\x09\x09\x20\x09\x20\x09\x20\x09\x20\x20\x20\x20\x09\x09\x20\x20\x09\x09 of spaces",
 )
 
-#: What a target that accepts a wrong value in a header field does not check.
+#: The check that fails when a wrong value in a header field is accepted.
 NOT_CHECKED = {
     "version": "data.version-not-checked",
     "type": "data.type-not-checked",
@@ -37,14 +37,14 @@ NOT_CHECKED = {
     requirements=("DATA-FORM-1", "DATA-FORM-2", "DATA-FORM-3", "DATA-FORM-4", "DATA-FORM-5", "DATA-FORM-6"),
 )
 def fields_of_a_data_message(context: Context) -> None:
-    """A Data Message has a version, a type, in version 3 both instance tags, and then its eight fields in order."""
+    """A Data Message has a version, a type, both instance tags (in version 3), and then its eight fields in order."""
     target, insider = context.encrypted()
     for message in (
         target.assert_sends_text(insider, b"first"),
         target.exchange_texts(insider),
         target.exchange_texts(insider),
     ):
-        # A message with another type, or without one of its fields, has failed already: it is no Data Message.
+        # A message with another type or without one of its fields is no Data Message and has failed already.
         # Its form is judged in every step. [otterproof.harness.judges.oracles.form]
         if context.version == 3:
             check_equal("data.wrong-receiver-tag", message.number("receiver_tag"), insider.tag)
@@ -54,7 +54,7 @@ def fields_of_a_data_message(context: Context) -> None:
     requirements=("!DATA-FORM-1", "!DATA-FORM-2", "!DATA-FORM-3", "!DATA-FORM-4", "!DATA-FORM-5"),
 )
 def message_with_a_wrong_header_is_not_read(context: Context) -> None:
-    """A message of another version or type, or in version 3 between other clients, is not read."""
+    """A Data Message with a wrong version or type, or in version 3 with wrong instance tags, is not read."""
     target, insider = context.encrypted()
     changes = [("version", 0), ("version", 1), ("version", 4), ("version", 0x0300), ("version", 5 - context.version)]
     changes += [("type", 0), ("type", 4), ("type", 0x13), ("type", 0x83)]
@@ -73,9 +73,9 @@ def message_with_a_wrong_header_is_not_read(context: Context) -> None:
 
 @scenario(requirements=("!DATA-FORM-6",))
 def misordered_fields_are_not_read(context: Context) -> None:
-    """A message with fields left out, doubled or in another order is not read, and the session goes on."""
+    """A message with fields missing, doubled or out of order is not read, and the session goes on."""
     target, insider = context.encrypted()
-    target.exchange_texts(insider)  # so that the two key ids are different
+    target.exchange_texts(insider)  # makes the two key ids differ
     insider.data()
     for change in (
         "flags next_dh sender_keyid recipient_keyid ctr encrypted_message",
@@ -104,7 +104,7 @@ def misordered_fields_are_not_read(context: Context) -> None:
 
 @scenario(requirements=("DATA-TEXT-1", "!DATA-TEXT-1", "DATA-RECV-2"))
 def texts_pass_unchanged(context: Context) -> None:
-    """Text passes unchanged: with markup, not ASCII, with white space around it, or with what looks like OTR."""
+    """Text passes unchanged, even with markup, non-ASCII characters or outer white space, or if it looks like OTR."""
     target, insider = context.encrypted()
     for text in TEXTS:
         reply = target.assert_receives_text(insider, text, check_id="data.text-changed")
@@ -118,7 +118,7 @@ def texts_pass_unchanged(context: Context) -> None:
     requirements=("DATA-TEXT-2", "!DATA-TEXT-2", "DATA-ENC-3", "!DATA-ENC-3", "!TYPES-DATA-2"),
 )
 def texts_of_any_length(context: Context) -> None:
-    """Text of any length arrives whole, and only text and TLVs are encrypted.
+    """Text of any length arrives whole, and nothing but text and TLVs is encrypted.
 
     A message that announces more encrypted bytes than it has is not read.
     """
@@ -144,7 +144,7 @@ def texts_of_any_length(context: Context) -> None:
     requirements=("DATA-TEXT-3", "!DATA-TEXT-3", "DATA-HEARTBEAT-1", "!DATA-HEARTBEAT-1", "!DATA-RECV-2", "DATA-RECV-3")
 )
 def only_text_is_shown(context: Context) -> None:
-    """Text is shown if there is any, with or without TLVs behind it; a message without text also changes keys."""
+    """Text is shown if there is any, with or without TLVs after it; a message without text also changes keys."""
     target, insider = context.encrypted()
     padding = with_tlvs(b"", [tlv(0, b"\0" * 20)])
     for plaintext, texts in (
@@ -162,7 +162,7 @@ def only_text_is_shown(context: Context) -> None:
 
 
 def assert_newest_key_used(message: Message, keyid: int) -> None:
-    """Demand that a message of the target's goes to the insider's key with this id, the newest that the target has."""
+    """Demand that the target's message goes to the insider's key with this id, the newest that the target has."""
     found = message.number("recipient_keyid")
     check("keys.wrong-recipient-key", found == keyid, expected=f"recipient key id {keyid}", got=found)
 
@@ -176,7 +176,7 @@ def _damaged(insider: Insider, flags: int) -> bytes:
 
 @scenario(requirements=("DATA-FLAGS-1", "DATA-FLAGS-2", "!DATA-FLAGS-2", "DATA-FLAGS-3"))
 def flags_of_sent_messages(context: Context) -> None:
-    """Ordinary messages have no flags, even in answer to flagged ones; the last may have IGNORE_UNREADABLE only."""
+    """Ordinary messages have no flags, even in reply to flagged ones; the last may have only IGNORE_UNREADABLE."""
     target, insider = context.encrypted()
     for flags in (0, IGNORE_UNREADABLE):
         target.assert_receives_text(insider, b"with flags %d" % flags, flags=flags)
@@ -187,9 +187,9 @@ def flags_of_sent_messages(context: Context) -> None:
 
 @scenario(requirements=("DATA-FLAGS-4", "!DATA-FLAGS-4", "DATA-FLAGS-5", "!DATA-FLAGS-5"))
 def ignore_unreadable(context: Context) -> None:
-    """A message with IGNORE_UNREADABLE is passed over in silence if its MAC is wrong or its keys are unknown.
+    """A message with IGNORE_UNREADABLE is silently ignored if its MAC is wrong or its keys are unknown.
 
-    Without the flag it is not, and a readable message is read with the flag and without.
+    Without the flag, the user is told or an Error Message is sent. A readable message is read with or without the flag.
     """
     target, insider = context.encrypted()
     for flags in (0, IGNORE_UNREADABLE):
@@ -216,7 +216,7 @@ def ignore_unreadable(context: Context) -> None:
 
 @scenario(requirements=("DATA-FLAGS-6", "!DATA-FLAGS-3", "!DATA-FLAGS-1"))
 def undefined_flags(context: Context) -> None:
-    """Undefined flags are all treated alike, do not count as IGNORE_UNREADABLE, and do not hide it."""
+    """All undefined flags are treated alike; they do not count as IGNORE_UNREADABLE, and do not hide it."""
     target, insider = context.encrypted()
     read = set()
     for flags in (0x02, 0x10, 0x80, 0xFE, 0xFF):
@@ -237,7 +237,7 @@ def undefined_flags(context: Context) -> None:
 
 
 def _old_key_ids_are_refused(context: Context) -> None:
-    """Demand that the ids of keys dropped long ago are refused: otherwise nothing particular is known of the id 0."""
+    """Demand that ids of keys dropped long ago are refused: if they are not, accepting id 0 shows nothing more."""
     target, insider = context.encrypted()
     for _ in range(3):
         target.exchange_texts(insider)
@@ -252,7 +252,7 @@ def _old_key_ids_are_refused(context: Context) -> None:
 
 @scenario(requirements=("DATA-KEYID-5", "!DATA-KEYID-5", "!DATA-KEYID-1", "!DATA-KEYID-3"))
 def key_id_0_is_refused(context: Context) -> None:
-    """A message with a key id of 0 is not read, right after the handshake and later; with the right ids it is."""
+    """A message with key id 0 is not read, right after the handshake or later; with the right ids it is."""
     _old_key_ids_are_refused(context)
     target, insider = context.encrypted()
     for _ in range(3):
@@ -267,7 +267,7 @@ def key_id_0_is_refused(context: Context) -> None:
 
 
 def _sent(target: TargetSession, insider: Insider, text: bytes, own_keyid: int) -> Message:
-    """The message with a text of the target's user, whose key ids are judged before the insider reads it."""
+    """The message with a text of the target's user. Its key ids are judged before the insider reads it."""
     message = target.user("send", text=text).message(Kind.DATA)
     check_equal("keys.own-key-id-not-in-step", message.number("sender_keyid"), own_keyid, case=text)
     found = target.read(insider, message).text
@@ -287,9 +287,9 @@ def _sent(target: TargetSession, insider: Insider, text: bytes, own_keyid: int) 
     )
 )
 def key_ids_of_sent_messages(context: Context) -> None:
-    """Key ids are above 0, the sender's rises by one with each change of its key, and only then.
+    """Key ids are above 0, and the sender's rises by one each time its key changes, and only then.
 
-    Each key was announced in an earlier message before it is used.
+    Each key is announced in an earlier message before it is used.
     """
     target, insider = context.encrypted()
     announced = dict(insider.theirs)
@@ -306,7 +306,7 @@ def key_ids_of_sent_messages(context: Context) -> None:
 
 @scenario(requirements=("!DATA-NEXT-1", "DATA-KEYID-4", "!DATA-KEYID-4", "KEYMGMT-RECV-1", "!KEYMGMT-RECV-1"))
 def key_ids_select_the_keys(context: Context) -> None:
-    """A message is read under the keys that its ids name, and under no others, even if these are live."""
+    """A message is read only under the keys that its ids name, not under other keys that are live."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     target.assert_receives_text(insider, b"now there are two keys of each side")

@@ -8,7 +8,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import SessionEstablished
 
-#: The limits of numbers of 8, 16, 24, 31, 32, 52 to 54, 63 or 64 bits, signed or unsigned, and of floating point.
+#: The limits of integers of 8, 16, 24, 31, 32, 52 to 54, 63 or 64 bits, signed or unsigned, and of floating point.
 LIMITS = (
     1,
     0xFF,
@@ -39,9 +39,9 @@ def _counter(message: Message) -> int:
 
 @scenario(requirements=("DATA-CTR-1", "DATA-CTR-2", "DATA-CTR-3", "KEYMGMT-SEND-4", "!KEYMGMT-SEND-4"))
 def counters_of_sent_messages(context: Context) -> None:
-    """Messages in a row use one pair of keys and counters that rise and are never 0.
+    """Messages in a row use one pair of keys, and counters that rise and are never 0.
 
-    The first counter under a new pair is any other than 0.
+    The first counter under a new pair may be any number but 0.
     """
     target, insider = context.encrypted()
     for turn in range(1, 5):
@@ -58,7 +58,7 @@ def counters_of_sent_messages(context: Context) -> None:
 def counters_exceed_one_byte(context: Context) -> None:
     """In a run of 300 messages under one pair of keys, each counter is above the last as a big-endian number.
 
-    A nightly run has 65,800 messages, so that counters need a third byte.
+    A nightly run has 65,800 messages, for which counters need a third byte.
     """
     target, _ = context.encrypted()
     last = 0
@@ -72,9 +72,9 @@ def counters_exceed_one_byte(context: Context) -> None:
     requirements=("!DATA-CTR-1", "KEYMGMT-RECV-6", "!KEYMGMT-RECV-6", "!DATA-RECV-13", "DATA-RECV-13", "!DATA-RECV-1")
 )
 def counters_must_rise(context: Context) -> None:
-    """A message is read once and in order: one whose counter is the last under its keys, or lower, is refused.
+    """A message is read once and in order: it is refused if its counter is not above the last under its keys.
 
-    This holds for a message that was late, too. Counters may be left out.
+    This also holds for a message that arrives late. Counters may be skipped.
     """
     target, insider = context.encrypted()
     target.assert_receives_text(insider, b"the first one")
@@ -114,7 +114,7 @@ def counters_have_64_bits(context: Context) -> None:
 def counter_0(context: Context) -> None:
     """A counter of 0 is refused after any other.
 
-    As the first under a pair of keys it is either always refused or always accepted, and accepted once.
+    As the first counter under a pair of keys, 0 is either always refused or always accepted, but then only once.
     """
     target, insider = context.encrypted()
     taken = set()
@@ -134,7 +134,7 @@ def counter_0(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-RECV-9", "!KEYMGMT-RECV-9", "!DATA-RECV-10"))
 def forgeries_do_not_advance_the_counter(context: Context) -> None:
-    """A message that does not verify leaves the last counter as it is, whatever counter it has."""
+    """A message that does not verify leaves the last counter as it is, whatever its own counter."""
     target, insider = context.encrypted()
     for _ in range(2):
         for counter in (1, 2, 1000, (1 << 64) - 1):
@@ -148,7 +148,7 @@ def forgeries_do_not_advance_the_counter(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-RECV-10", "!KEYMGMT-RECV-10"))
 def each_key_pair_has_its_own_counter(context: Context) -> None:
-    """Each pair of keys has its own last counter: a high one under one pair does not count for another live pair."""
+    """Each pair of keys has its own last counter: a high one under one pair does not affect another live pair."""
     target, insider = context.encrypted()
     for turn in range(1, 4):
         target.assert_receives_text(insider, b"high", ctr=(1 << 40) + turn)
@@ -166,7 +166,7 @@ _Nonce = tuple[int, int, int]
 
 
 def _nonces(target: TargetSession, insider: Insider, count: int, used: set[_Nonce], case: str) -> None:
-    """Demand that the next messages of the target's use no counter again under its keys; add them to `used`."""
+    """Demand that the target's next messages reuse no counter under the same keys; add them to `used`."""
     for number in range(count):
         message = target.assert_sends_text(insider, b"number %d" % number)
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
@@ -178,7 +178,7 @@ def _nonces(target: TargetSession, insider: Insider, count: int, used: set[_Nonc
 
 @scenario(requirements=("DATA-CTR-3", "!DATA-CTR-3", "DATA-RECV-10"))
 def no_counter_is_used_twice(context: Context) -> None:
-    """Forged, replayed and unreadable messages do not make the target use a counter again."""
+    """Forged, replayed and unreadable messages do not make the target reuse a counter."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     used: set[_Nonce] = set()
@@ -201,7 +201,7 @@ def no_counter_is_used_twice(context: Context) -> None:
 
 @scenario(requirements=("!DATA-CTR-3",))
 def counters_are_not_reused_after_a_handshake(context: Context) -> None:
-    """After a new handshake in which the peer repeats its D-H key, no counter is used again under the same keys."""
+    """After a new handshake in which the peer repeats its D-H key, no counter is reused under the same keys."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     kept = dict(insider.exponents)

@@ -18,7 +18,7 @@ LONG = b"0123456789abcdef" * 8
 
 
 def _blocks(target: TargetSession, insider: Insider, text: bytes) -> list[bytes]:
-    """The keystream of a message of the target's, in blocks of 16 bytes."""
+    """The keystream of a message with this text from the target, in blocks of 16 bytes."""
     message = target.user("send", text=text).message(Kind.DATA)
     check_equal("data.encrypted-wrongly", target.read(insider, message).text, text)
     content = message.data("encrypted_message")[: len(text)]
@@ -28,7 +28,7 @@ def _blocks(target: TargetSession, insider: Insider, text: bytes) -> list[bytes]
 
 @scenario(requirements=("DATA-ENC-1", "DATA-ENC-2", "!DATA-ENC-2", "DATA-ENC-3", "KEYMGMT-SEND-3", "KEYMGMT-RECV-7"))
 def encryption_of_data_messages(context: Context) -> None:
-    """Texts of many blocks are encrypted with AES in counter mode, each from its own counter on.
+    """Texts of many blocks are encrypted with AES in counter mode, each starting at its own counter.
 
     No block of the keystream is used twice.
     """
@@ -37,7 +37,7 @@ def encryption_of_data_messages(context: Context) -> None:
     for ctr in (1, 2, 0x0102030405060708):
         text = LONG + b"and a part of one"
         reply = target.receive(insider.data(text, ctr=ctr))
-        # A text that is cut, or not shown at all, says nothing about the encryption.
+        # A text that is cut short or not shown says nothing about the encryption.
         check("text.not-delivered", bool(reply.secure), expected="a text", got=reply)
         if not text.startswith(reply.secure[0]):
             reply.assert_shown("data.decrypted-wrongly", text)
@@ -49,7 +49,7 @@ def encryption_of_data_messages(context: Context) -> None:
 
 
 def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, bytes]:
-    """A counter from `first` on, and "text" under a wrong key or counter 0, so that it decrypts to other text."""
+    """A counter from `first` on and "text", encrypted under `aes` or counter 0 so that it decrypts to other text."""
     for ctr in range(first, first + 100_000):
         encrypted = crypto.aes_ctr(aes, bytes(8) if zero else ctr.to_bytes(8), b"text")
         if all(0x20 < byte < 0x7F for byte in crypto.aes_ctr(real, ctr.to_bytes(8), encrypted)):
@@ -59,7 +59,7 @@ def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, by
 
 @scenario(requirements=("!DATA-ENC-1", "!KEYMGMT-RECV-7", "!KEYMGMT-SEND-3"))
 def wrong_keys_and_counters_do_not_decrypt(context: Context) -> None:
-    """Text that was encrypted with another key or counter than the message names is not recovered."""
+    """Text encrypted with another key or counter than the message names is not recovered."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     keys, other = insider.keys(2, 2), insider.keys(1, 1)
@@ -81,7 +81,7 @@ def wrong_keys_and_counters_do_not_decrypt(context: Context) -> None:
 
 @scenario(requirements=("DATA-MAC-1", "!DATA-MAC-1", "!KEYMGMT-RECV-5", "KEYMGMT-RECV-5", "DATA-RECV-12"))
 def wrong_mac_is_refused(context: Context) -> None:
-    """Any MAC but SHA1-HMAC with the pair's sending key is refused, however close it is, and the text is not shown."""
+    """Any MAC but the SHA1-HMAC under the pair's sending key is refused, however close, and the text is not shown."""
     target, insider = context.encrypted()
     for text in (b"first", b"second"):
         genuine = wire.parse(insider.data(text))
@@ -113,18 +113,18 @@ def _ids(message: Message) -> tuple[int, int]:
 
 @scenario(requirements=("DATA-MAC-2", "!DATA-MAC-2", "DATA-RECV-1"))
 def mac_covers_all_preceding_fields(context: Context) -> None:
-    """A change in the first or last bit of any field before the MAC makes a message unreadable.
+    """A message is not read if the first or last bit of any field before the MAC was changed.
 
-    Each changed message has a counter above all before it, so that no other check can refuse it in place of the MAC's.
+    Each changed message has a counter above all before it, so that only the check of the MAC can refuse it.
     """
     target, insider = context.encrypted()
     target.exchange_texts(insider)
-    under = (1, 2)  # whose counters nobody needs afterwards
+    under = (1, 2)  # a pair whose counters are not needed afterwards
     target.assert_receives_text(insider, b"every field counts", under=under)
     ctr = 2
     fields = wire.parse(insider.data(under=under)).fields
     names = [field.name for field in fields[: [field.name for field in fields].index("mac")]]
-    for name in sorted(names, key="ctr".__eq__):  # with its first bit changed, a counter is above all to come
+    for name in sorted(names, key="ctr".__eq__):  # last: with its first bit changed, ctr is above all to come
         for byte, bit in ((-1, 0x01), (0, 0x80)):
             ctr += 2
             genuine = wire.parse(insider.data(b"every field counts", under=under, ctr=ctr))
@@ -146,12 +146,12 @@ def mac_covers_all_preceding_fields(context: Context) -> None:
 
 @scenario(requirements=("!DATA-MAC-2", "!DATA-ORDER-1"))
 def mac_over_fewer_fields_is_refused(context: Context) -> None:
-    """A MAC over only some of the bytes before it, or over others in the place of some, is refused."""
+    """A MAC over only some of the bytes before it, or with some of them replaced, is refused."""
     target, insider = context.encrypted()
     first = {what: covered for what, covered in TOO_LITTLE.items() if what != OTHER_ORDER}
     _refuses_macs(target, insider, "data.mac-covers-too-little", first, (1, 1))
     target.exchange_texts(insider)
-    last = {OTHER_ORDER: TOO_LITTLE[OTHER_ORDER]}  # here the two key ids are different
+    last = {OTHER_ORDER: TOO_LITTLE[OTHER_ORDER]}  # needs two key ids that differ
     _refuses_macs(target, insider, "data.mac-covers-too-little", last, (1, 2))
     target.assert_session_alive(insider)
 
@@ -159,7 +159,7 @@ def mac_over_fewer_fields_is_refused(context: Context) -> None:
 def _refuses_macs(
     target: TargetSession, insider: Insider, check_id: str, lies: Mapping[str, Covered], under: tuple[int, int]
 ) -> None:
-    """Demand that MACs that cover something else are refused, each in a message with a counter of its own."""
+    """Demand that MACs over other bytes are refused, each in a message with a counter of its own."""
     clients = insider.tag.to_bytes(4) + insider.target_tag.to_bytes(4)
     for what, covered in lies.items():
         genuine = wire.parse(insider.data(b"under another MAC", under=under))
@@ -181,7 +181,7 @@ def mac_over_more_fields_is_refused(context: Context) -> None:
 
 @scenario(requirements=("DATA-MAC-3", "!DATA-MAC-3", "DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
 def mac_does_not_cover_old_mac_keys(context: Context) -> None:
-    """Old MAC keys can be inserted, changed and removed without harm, and a MAC that covers them is refused.
+    """Inserting, changing or removing old MAC keys does no harm, and a MAC that covers them is refused.
 
     Messages whose old MAC keys are not a whole number of keys are either all read or all refused.
     """
@@ -207,7 +207,7 @@ def mac_does_not_cover_old_mac_keys(context: Context) -> None:
 
 @scenario(requirements=("!DATA-RECV-12", "DATA-ORDER-1", "!DATA-ORDER-1", "!TLV-FORM-7", "TLV-FORM-7"))
 def unverified_messages_have_no_effect(context: Context) -> None:
-    """Neither keys nor TLVs nor the counter of a message without the right MAC have any effect; with it they do."""
+    """The keys, TLVs and counter of a message take effect only if its MAC is right."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     bad = bytes(range(20))
@@ -235,7 +235,7 @@ def unverified_messages_have_no_effect(context: Context) -> None:
 
 @scenario(requirements=("DATA-ORDER-2", "!DATA-ORDER-2"))
 def both_sides_derive_the_same_keys(context: Context) -> None:
-    """Texts pass both ways under each pair of keys, in runs and alternately, and under pairs one step behind."""
+    """Texts pass both ways under each pair of keys, in runs and alternating, and under pairs one step behind."""
     target, insider = context.encrypted()
     for turn in range(4):
         for _ in range(turn):

@@ -20,7 +20,7 @@ IGNORE_UNREADABLE = 0x01
 
 
 def _unreadable(insider: Insider) -> dict[str, bytes]:
-    """Messages that can't be read in an encrypted session that has just begun, by what is wrong with them."""
+    """Messages that can't be read in a session that has just begun, by what is wrong with them."""
     genuine = wire.parse(insider.data(b"text"))
     return {
         "a wrong MAC": insider.data(b"text", mac=bytes(range(20))),
@@ -33,7 +33,7 @@ def _unreadable(insider: Insider) -> dict[str, bytes]:
 
 @scenario(requirements=("DATA-RECV-6", "!DATA-RECV-6"))
 def the_user_is_told_of_unreadable_messages(context: Context) -> None:
-    """The user is told of each message that can't be verified, replayed ones included, and not of readable ones."""
+    """The user is told of each message that can't be verified or is a replay, and not of readable ones."""
     target, insider = context.encrypted()
     for what, message in _unreadable(insider).items():
         reply = target.receive(message)
@@ -53,7 +53,7 @@ def the_user_is_told_of_unreadable_messages(context: Context) -> None:
 
 @scenario(requirements=("DATA-RECV-7", "!DATA-RECV-7"))
 def unreadable_messages_are_answered(context: Context) -> None:
-    """Each message that can't be verified, replayed ones included, gets an Error Message; readable ones do not."""
+    """Each message that can't be verified or is a replay gets an Error Message; readable ones do not."""
     target, insider = context.encrypted()
     for what, message in _unreadable(insider).items():
         reply = target.receive(message)
@@ -67,7 +67,7 @@ def unreadable_messages_are_answered(context: Context) -> None:
 
 @scenario(requirements=("DATA-RECV-10", "!DATA-RECV-10", "!DATA-RECV-3", "KEYMGMT-ROTATE-5", "!KEYMGMT-ROTATE-5"))
 def unreadable_messages_change_nothing(context: Context) -> None:
-    """Messages that can't be read leave the session and its keys as they were."""
+    """Messages that can't be read leave the session and its keys unchanged."""
     target, insider = context.encrypted()
     for _ in range(3):
         before = target.assert_sends_text(insider, b"before")
@@ -83,7 +83,7 @@ def unreadable_messages_change_nothing(context: Context) -> None:
 
 
 def _outside(context: Context) -> Iterator[tuple[str, TargetSession, Insider]]:
-    """The target in PLAINTEXT after its user's end, and in FINISHED; the insider still has the keys of the session."""
+    """A target in PLAINTEXT after its user's end, then one in FINISHED; the insider still has the session's keys."""
     target, insider = context.encrypted()
     target.user("end").one(UserEndedSession)
     yield "PLAINTEXT, after the user's end", target, insider
@@ -94,10 +94,7 @@ def _outside(context: Context) -> Iterator[tuple[str, TargetSession, Insider]]:
 
 @scenario(requirements=("DATA-RECV-8", "!DATA-RECV-8"))
 def the_user_is_told_outside_a_session(context: Context) -> None:
-    """In PLAINTEXT and FINISHED the user is told of a Data Message that the ended session could have read.
-
-    Its text is not shown.
-    """
+    """In PLAINTEXT and FINISHED, the user is told of a Data Message of the ended session; its text is not shown."""
     for state, target, insider in _outside(context):
         with context.case(state):
             for text in (b"good before", b""):
@@ -125,7 +122,7 @@ def data_outside_a_session_is_answered(context: Context) -> None:
 
 @scenario(requirements=("DATA-HEARTBEAT-2", "!DATA-HEARTBEAT-2"))
 def messages_without_text_change_keys(context: Context) -> None:
-    """A message without text acknowledges and announces keys like any other; one under older keys changes none."""
+    """A message without text acknowledges and announces keys like any other; under older keys it changes none."""
     target, insider = context.encrypted()
     for turn, plaintext in enumerate((b"", b"\0", b"", b"\0\0\0\0\0"), start=1):
         target.receive(insider.data(plaintext)).assert_shown("data.empty-text-shown", case=plaintext)
@@ -139,12 +136,12 @@ def messages_without_text_change_keys(context: Context) -> None:
     check_equal("keys.changed-by-old-message", again, wanted_id)
 
 
-#: Seconds between heartbeats: an interval that every target with a clock can have.
+#: Seconds between heartbeats: an interval that every target with a clock supports.
 INTERVAL = 60
 
 
 def _heartbeats(target: TargetSession, insider: Insider, reply: Reply) -> list[Message]:
-    """The Data Messages that were sent, none of which may have text."""
+    """The Data Messages that were sent; none may have text."""
     messages = reply.messages(Kind.DATA)
     for message in messages:
         text = target.read(insider, message).text
@@ -157,9 +154,9 @@ def _heartbeats(target: TargetSession, insider: Insider, reply: Reply) -> list[M
     requirements=("DATA-RECV-4", "!DATA-RECV-4", "DATA-RECV-5", "!DATA-RECV-5", "DATA-FORM-6"),
 )
 def heartbeats(context: Context) -> None:
-    """When nothing was sent for the interval, a readable message is answered with a heartbeat.
+    """A readable message is answered with a heartbeat if nothing was sent for the interval.
 
-    The heartbeat has the flag IGNORE_UNREADABLE. None goes out early, nor for an unreadable message.
+    The heartbeat has the flag IGNORE_UNREADABLE. None is sent early, or in answer to an unreadable message.
     """
     target, insider = context.encrypted()
     for _ in range(3):
@@ -183,7 +180,7 @@ def heartbeats(context: Context) -> None:
 
 @scenario(needs=("time", "heartbeat"), requirements=("DATA-RECV-11", "!DATA-RECV-11", "!DATA-RECV-4"))
 def heartbeats_are_not_answered_endlessly(context: Context) -> None:
-    """Heartbeats do not answer each other endlessly, and a text of the user's resets the interval like one."""
+    """Heartbeats do not answer each other endlessly; a text from the user resets the interval as a heartbeat does."""
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"something is sent")
     target.tick(2 * INTERVAL)

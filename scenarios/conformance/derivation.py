@@ -33,7 +33,7 @@ from otterproof.scenarios.conformance.encoding_keys import check_signature
     )
 )
 def keys_of_the_handshake(context: Context) -> None:
-    """In either role the target reads and makes signed blocks with the seven values derived from the shared secret.
+    """In either role the target makes and reads signed blocks with the seven values derived from the shared secret.
 
     Both sides have the same ssid.
     """
@@ -46,9 +46,8 @@ def keys_of_the_handshake(context: Context) -> None:
             kind = Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE
             message = target.replies(since, target.name).message(kind)
             theirs = insider.theirs[int(insider.identity(message).value("keyid"))]
-            check_signature(
-                insider, message, theirs
-            )  # which decrypts it with c and verifies it with m1, or with c' and m1'
+            # This decrypts it with c and verifies it with m1, or with c' and m1'.
+            check_signature(insider, message, theirs)
             keys = insider.handshake
             m2 = keys.m2 if target_begins else keys.m2_primed
             mac = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
@@ -128,7 +127,7 @@ WRONG_HANDSHAKES: tuple[tuple[str, str, Callable[[int], HandshakeKeys]], ...] = 
     )
 )
 def wrong_handshake_keys_are_refused(context: Context) -> None:
-    """A signature that is encrypted, made or authenticated with other keys leads to no session, in either role."""
+    """A signature that is encrypted, made or authenticated with other keys makes no session, in either role."""
     for check_id, what, derive in WRONG_HANDSHAKES:
         with context.case(what):
             for target_begins in (False, True):
@@ -145,7 +144,7 @@ def wrong_handshake_keys_are_refused(context: Context) -> None:
 
 @scenario(requirements=("!DERIVE-AKE-2",))
 def each_handshake_has_its_own_ssid(context: Context) -> None:
-    """Each handshake gives another ssid, even between the same people, and the ssid is never transmitted."""
+    """Each handshake gives a new ssid, even between the same people, and the ssid is never transmitted."""
     for seed in (b"first", b"second"):
         with context.case():
             target = context.target_session()
@@ -157,7 +156,7 @@ def each_handshake_has_its_own_ssid(context: Context) -> None:
 
 @scenario(requirements=("DERIVE-SSID-2", "!DERIVE-SSID-2"))
 def who_sent_the_reveal_signature(context: Context) -> None:
-    """Each client knows which half of the ssid is its own: whether it sent the Reveal Signature Message.
+    """Each client knows which half of the ssid is its own, from whether it sent the Reveal Signature Message.
 
     What counts is the handshake of this session, not an earlier one.
     """
@@ -175,7 +174,7 @@ def who_sent_the_reveal_signature(context: Context) -> None:
 
 
 def _assert_role(established: SessionEstablished, revealed: bool, case: str) -> None:
-    """Demand that the target says truly whether it sent the Reveal Signature Message."""
+    """Demand that the target reports correctly whether it sent the Reveal Signature Message."""
     check_told("derivation.ssid-half-wrong", established.sent_reveal_signature, revealed, case=case)
 
 
@@ -194,7 +193,7 @@ def _padded(keys: SessionKeys, high: bool, secret: int) -> SessionKeys:
 
 @scenario(requirements=("DERIVE-SECRET-2", "!DERIVE-SECRET-2"))
 def secrets_with_leading_zeros(context: Context) -> None:
-    """A shared secret that begins with zero bytes is hashed without them, in Data Messages of both directions."""
+    """A shared secret that begins with zero bytes is hashed without them, for Data Messages in both directions."""
     target, insider = context.encrypted()
     theirs = insider.theirs[1]
     insider.exponents[2] = exponent = insider.exponent(theirs, _short)
@@ -214,7 +213,7 @@ def secrets_with_leading_zeros(context: Context) -> None:
 def handshake_secrets_with_leading_zeros(context: Context) -> None:
     """A handshake whose shared secret begins with zero bytes succeeds.
 
-    The insider commits a second time once it has seen the target's key, which the target then repeats.
+    Once the insider has seen the target's key, it commits again; the target then repeats its key.
     """
     target = context.target_session()
     insider = target.insider()
@@ -229,7 +228,7 @@ def handshake_secrets_with_leading_zeros(context: Context) -> None:
 
 
 def _ordered(theirs: int, high: bool, high_below: bool, public: int, _secret: int) -> bool:
-    """Whether our public value is the greater one, as `high` says, and its low 64 bits are, as `high_below` says."""
+    """Whether our public value is the greater one exactly if `high`, and so are its low 64 bits if `high_below`."""
     below = 1 << 64
     return (public > theirs) == high and (public % below > theirs % below) == high_below
 
@@ -237,7 +236,7 @@ def _ordered(theirs: int, high: bool, high_below: bool, public: int, _secret: in
 def _text_is_read(context: Context, high: bool) -> bool:
     """Whether the target reads the first text of a session in which our public value is the greater one, or is not.
 
-    If not in one session, then in another: some keys are read wrongly for what happens to be in them.
+    If the first session fails, a second one is tried: a target may misread some keys because of their value.
     """
     tried = 0
     for number in range(64):
@@ -257,7 +256,7 @@ def _text_is_read(context: Context, high: bool) -> bool:
 def high_and_low_end(context: Context) -> None:
     """For each pair of keys, the side with the numerically greater public key is the high end.
 
-    Texts pass both ways, whichever key is greater in its low 64 bits.
+    Texts pass both ways, whichever key has the greater low 64 bits.
     """
     read = {high: _text_is_read(context, high) for high in (False, True)}
     check(
@@ -284,7 +283,7 @@ def high_and_low_end(context: Context) -> None:
 
 
 def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKeys]:
-    """Session keys for a pair of key ids, derived in wrong ways, by what is wrong. Of some, only the MAC key is."""
+    """Session keys for a pair of key ids, derived in wrong ways, by what is wrong; in some, only the MAC key."""
     right = insider.keys(ours, theirs)
     secret = power(insider.theirs[theirs], insider.exponents[ours])
     public = power(DH_GENERATOR, insider.exponents[ours])
@@ -309,9 +308,9 @@ def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKe
 
 @scenario(requirements=("!DERIVE-DATA-4", "!DERIVE-DATA-5", "!DERIVE-DATA-6", "!DERIVE-DATA-7"))
 def wrong_session_keys_are_refused(context: Context) -> None:
-    """A message under wrongly derived keys is not read: of the other direction, from other bytes, with other hashes.
+    """A message under wrong session keys is not read: those of the other direction, or derived in other ways.
 
-    Nor is a message of the target's own that is sent back to it.
+    Nor is one of the target's own messages that is sent back to it.
     """
     target, insider = context.encrypted()
     for _ in range(2):
@@ -334,7 +333,7 @@ def wrong_session_keys_are_refused(context: Context) -> None:
 
 @scenario(requirements=("DERIVE-DATA-1", "!DERIVE-DATA-1", "DERIVE-DATA-5", "DERIVE-DATA-6", "DERIVE-DATA-7"))
 def keys_of_each_pair(context: Context) -> None:
-    """Each pair of keys has its own session keys; those of the handshake or of the pair before do not serve."""
+    """Each pair of keys has its own session keys; those of the handshake or of the pair before do not work."""
     target, insider = context.encrypted()
     before = insider.keys(1, 1)
     for _ in range(3):
@@ -347,7 +346,7 @@ def keys_of_each_pair(context: Context) -> None:
 
 
 def _in_both_directions(target: TargetSession, insider: Insider) -> None:
-    """Demand that a text passes each way, and that the target's message has the MAC key of the pair that it names."""
+    """Demand that a text passes each way, and that the target's message is authenticated under the pair it names."""
     target.assert_receives_text(insider, b"to the target", check_id="derivation.session-keys-differ")
     message = target.user("send", text=b"from the target").message(Kind.DATA)
     pair = message.number("recipient_keyid"), message.number("sender_keyid")

@@ -16,12 +16,12 @@ from otterproof.implementations.contract import Event, SessionEstablished, TextR
 
 
 def body_of(message: bytes) -> bytes:
-    """The base64 of a message."""
+    """The base64 part of an encoded message."""
     return message.removeprefix(b"?OTR:").removesuffix(b".")
 
 
 def refused(target: TargetSession, check_id: str, message: bytes, case: str) -> Reply:
-    """Demand that nothing in a message is taken for genuine. case: the message, and what is wrong with it."""
+    """Demand that nothing in a message is accepted as genuine. case: the message, and what is wrong with it."""
     reply = target.receive(message)
     as_it_came = message in (*reply.secure, *reply.clear)
     reply.assert_rejected("encoding.body-shown" if as_it_came else check_id, case)
@@ -29,13 +29,13 @@ def refused(target: TargetSession, check_id: str, message: bytes, case: str) -> 
 
 
 def assert_answered_with_error_at_most(reply: Reply, case: str) -> None:
-    """Demand that a malformed message gets no answer but an Error Message."""
+    """Demand that a malformed message gets no answer except an Error Message."""
     quiet = set(reply.kinds) <= {Kind.ERROR}
     check("encoding.malformed-answered", quiet, expected="no answer but an OTR Error Message", got=reply, case=case)
 
 
 def assert_field_named(events: Iterable[Event], name: str, case: str) -> None:
-    """Demand that the one event about a malformed message names this field. Engines of this project only."""
+    """Demand that the one event about a malformed message names this field. For this project's engines only."""
     names = [getattr(event, "field", "no field") for event in events]
     check_equal("encoding.wrong-field-reported", names, [name], case=case)
 
@@ -43,8 +43,8 @@ def assert_field_named(events: Iterable[Event], name: str, case: str) -> None:
 def steps(context: Context) -> Iterator[tuple[TargetSession, Insider, bytes]]:
     """A genuine message of each kind, with a target that waits for it; the caller gives it to the target.
 
-    A message of a handshake must then have its effect, since the next one depends on it. No message is given twice:
-    other scenarios judge what a target does with a repeated message.
+    A handshake message must then take effect, since the next one depends on it. No message is given twice: other
+    scenarios judge what a target does with a repeated message.
     """
     target = context.target_session()
     insider = target.insider()
@@ -65,12 +65,12 @@ def steps(context: Context) -> Iterator[tuple[TargetSession, Insider, bytes]]:
 
 
 def _answer(target: TargetSession, kind: Kind) -> bytes:
-    """The last message of a kind that the target has sent."""
+    """The last message of a kind that the target sent."""
     return build([message for message in target.replies(0, "target").sent if message.kind is kind][-1])
 
 
 def has_its_effect(target: TargetSession, check_id: str, insider: Insider, message: bytes) -> None:
-    """Demand that a genuine message has its effect: an answer, a session, a text that is shown. Text is sent afresh."""
+    """Demand that a genuine message takes effect: an answer, a session, a text shown. Data Messages are made afresh."""
     kind = wire.parse(message).kind
     reply = target.receive(insider.data(b"a text") if kind is Kind.DATA else message)
     case = f"{TITLES[kind]}, after the malformed ones"
@@ -84,7 +84,7 @@ def has_its_effect(target: TargetSession, check_id: str, insider: Insider, messa
 
 @scenario(requirements=("ARMOUR-FORM-1", "ARMOUR-FORM-2"))
 def messages_are_sent_in_padded_base64(context: Context) -> None:
-    """An encoded message is "?OTR:", padded base64 of the standard alphabet in one piece, and a dot."""
+    """An encoded message is "?OTR:", unbroken padded base64 of the standard alphabet, and a dot."""
     for begins in (False, True):
         with context.case(who_begins(begins)):
             target = context.target_session()
@@ -96,7 +96,10 @@ def messages_are_sent_in_padded_base64(context: Context) -> None:
 
 @scenario(requirements=("ARMOUR-PARSE-3", "!ARMOUR-PARSE-3"))
 def undecodable_messages_are_not_shown(context: Context) -> None:
-    """Bad base64, an unknown version or type, and a message cut short are not shown as text; a text in between is."""
+    """A message with bad base64 or an unknown version or type, or that is cut short, is not shown as text.
+
+    A text between such messages is shown.
+    """
     for state, target, insider in context.each_state():
         with context.case(state):
             commit = wire.parse(insider.commit())
@@ -116,7 +119,7 @@ def undecodable_messages_are_not_shown(context: Context) -> None:
 
 @scenario(requirements=("ARMOUR-PARSE-1", "!ARMOUR-PARSE-1"))
 def invalid_base64_is_refused(context: Context) -> None:
-    """A body that is not base64 changes nothing; the genuine message still counts."""
+    """A body that is not base64 changes nothing; the genuine message is still accepted."""
     for target, insider, message in steps(context):
         with context.case():
             body = body_of(message)
@@ -127,7 +130,7 @@ def invalid_base64_is_refused(context: Context) -> None:
 
 @scenario(requirements=("!ARMOUR-FORM-1", "!ARMOUR-FORM-2"))
 def nonstandard_base64_is_refused(context: Context) -> None:
-    """Base64 in another alphabet, with other characters in it, without padding or without the final dot is refused."""
+    """Base64 in another alphabet, with foreign characters, without padding or without the final dot is refused."""
     target, insider = context.encrypted()
     for number in range(8):
         text = b"number %d " % number + b"x" * (number % 3)
@@ -149,7 +152,7 @@ def nonstandard_base64_is_refused(context: Context) -> None:
 
 @scenario(requirements=("ARMOUR-FORM-1",))
 def message_ends_at_the_first_dot(context: Context) -> None:
-    """What follows the first dot, further dots included, is not part of the message."""
+    """What follows the first dot, including further dots, is not part of the message."""
     target, insider = context.encrypted()
     for after in (b" ", b"\n", b". And so on.", b" ..."):
         reply = target.receive(insider.data(b"a text") + after)
@@ -158,7 +161,7 @@ def message_ends_at_the_first_dot(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("ARMOUR-FORM-1",))
 def our_engines_find_messages_within_text(context: Context) -> None:
-    """The engines of this project recognise an encoded message wherever it stands."""
+    """This project's engines recognise an encoded message anywhere in a text."""
     target, insider = context.encrypted()
     for before in (b" ", b"Look: ", b"?OTR ", b"<p>"):
         reply = target.receive(before + insider.data(b"a text") + b" </p>")
@@ -182,7 +185,7 @@ def short_bodies_are_refused(context: Context) -> None:
 
 @scenario(requirements=("ARMOUR-PARSE-4", "!ARMOUR-PARSE-4", "ARMOUR-PARSE-5", "!ARMOUR-PARSE-5"))
 def unknown_versions_and_types_are_ignored(context: Context) -> None:
-    """A message that is right but for an unknown version or type changes nothing."""
+    """A message that is valid except for an unknown version or type changes nothing."""
     for target, insider, message in steps(context):
         with context.case():
             genuine = wire.parse(message)
@@ -201,7 +204,7 @@ def unknown_versions_and_types_are_ignored(context: Context) -> None:
 
 @scenario(requirements=("ARMOUR-PARSE-6", "!ARMOUR-PARSE-6", "TYPES-DATA-2"))
 def truncated_messages_are_refused(context: Context) -> None:
-    """A message without its last byte, its second half or whole fields is not acted on; the whole one then is."""
+    """A message without its last byte, its second half or whole fields is not acted on; the whole message then is."""
     for target, insider, message in steps(context):
         with context.case():
             genuine = wire.parse(message)
@@ -215,7 +218,7 @@ def truncated_messages_are_refused(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("ARMOUR-PARSE-6",))
 def truncated_headers_are_refused(context: Context) -> None:
-    """A commit that ends within its instance tags is not taken for a commit; a whole one is answered afterwards."""
+    """A commit that ends within its instance tags is not accepted; a whole one is answered afterwards."""
     target = context.target_session()
     insider = target.insider()
     whole = wire.parse(insider.commit())
@@ -255,7 +258,7 @@ def trailing_bytes_are_refused_or_ignored(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("!ARMOUR-PARSE-7",))
 def our_engines_refuse_trailing_bytes(context: Context) -> None:
-    """The engines of this project refuse a message of any kind with a byte too many as malformed."""
+    """This project's engines refuse as malformed any message with one byte too many."""
     for target, insider, message in steps(context):
         with context.case():
             genuine = wire.parse(message)
@@ -267,7 +270,10 @@ def our_engines_refuse_trailing_bytes(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("DATA-OLDMACS-1", "!DATA-OLDMACS-1", "!COMMIT-HASH-2", "!REVEAL-FORM-7"))
 def our_engines_check_fixed_lengths(context: Context) -> None:
-    """Fields of a fixed length, and MAC keys of a multiple of it, are refused when they are longer or shorter."""
+    """Fields of a fixed length are refused with another length.
+
+    So are old MAC keys that are not a whole number of keys.
+    """
     fixed = {
         "hashed_gx": ("encoding.hash-wrong-size-accepted", (31, 33, 0)),
         "revealed_key": ("handshake.revealed-key-size-not-checked", (15, 17, 0, 32)),

@@ -26,7 +26,7 @@ from otterproof.implementations.contract import (
     SessionEstablished,
 )
 
-#: With these seeds r and s, respectively, of the first signature of this project's engines have a leading zero byte.
+#: Seeds with which r or s, respectively, of an engine's first signature has a leading zero byte.
 SHORT_R_SEED, SHORT_S_SEED = b"short r 8", b"short s 306"
 
 
@@ -38,7 +38,7 @@ def other_generator(key: DsaPrivateKey, power_of: int = 3) -> DsaPrivateKey:
 
 
 def signed_by_target(target: TargetSession, insider: Insider, *, begins: bool) -> tuple[Message, int]:
-    """A handshake with the target; its signed message and its D-H value in it."""
+    """A whole handshake with the target: its signed message, and its own D-H value."""
     if begins:
         commit = target.query().message(Kind.DH_COMMIT)
         message = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
@@ -53,7 +53,7 @@ def signed_by_target(target: TargetSession, insider: Insider, *, begins: bool) -
 
 
 def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
-    """Demand that the block in a message of the target's has its key and a right signature; the signature."""
+    """Demand that the signed block in the target's message has its key and a valid signature. The signature."""
     keys, block = insider.handshake, insider.identity(message)
     check("handshake.signature-block-unreadable", not block.problems, got=map(str, block.problems), case=message)
     kind = block.value("pubkey_type")
@@ -90,9 +90,9 @@ def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
     )
 )
 def own_key_and_signature_are_well_formed(context: Context) -> None:
-    """The target sends the same DSA key in every handshake, with a signature of r and s in 20 bytes each.
+    """The target sends the same DSA key in every handshake, and signatures with r and s in 20 bytes each.
 
-    With these seeds r or s of this project's engines is short; for other targets that is left to chance.
+    The seeds make r or s short in the signatures of this project's engines; for other targets that is left to chance.
     """
     for seed in (SHORT_R_SEED, SHORT_S_SEED):
         with context.case():
@@ -105,7 +105,7 @@ def own_key_and_signature_are_well_formed(context: Context) -> None:
 
 @scenario(requirements=("KEYS-SIG-6", "!KEYS-SIG-6"))
 def signature_nonces_are_unique(context: Context) -> None:
-    """Signatures of one client, for the same peer or others, never have the same r, so no nonce is used twice."""
+    """No two signatures of a client share an r, whether for one peer or several, so no nonce is reused."""
     found: list[bytes] = []
     target = context.target_session()
     for number in range(4):
@@ -120,7 +120,7 @@ def signature_nonces_are_unique(context: Context) -> None:
 
 @scenario(requirements=("!KEYS-PUBKEY-1", "!KEYS-FPR-1", "!KEYS-FPR-5", "KEYS-FPR-5"))
 def fingerprint_identifies_the_key(context: Context) -> None:
-    """A key has the same fingerprint in every session, and a key that differs only in g has another one."""
+    """A key has the same fingerprint in every session; a key that differs only in g has a different one."""
     keys = (
         published_key("mallory"),
         published_key("carol"),
@@ -148,7 +148,7 @@ def _assert_fingerprint(found: bytes, expected: bytes, whose: str) -> None:
 
 @scenario(requirements=("KEYS-FPR-1", "KEYS-FPR-2", "!KEYS-FPR-2"))
 def fingerprints_exclude_the_key_type(context: Context) -> None:
-    """A fingerprint is SHA-1 of the key without its type, for the target's own key and for the peer's."""
+    """A fingerprint is the SHA-1 hash of the key without its type, for the target's own key and the peer's."""
     target = context.target_session()
     own = target.world.parties["target"].fingerprint
     expected = hashlib.sha1(public_key(published_key("alice").public)[2:]).digest()
@@ -159,7 +159,7 @@ def fingerprints_exclude_the_key_type(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("KEYS-FPR-3", "!KEYS-FPR-3"))
 def smp_uses_the_same_fingerprints(context: Context) -> None:
-    """SMP succeeds with the fingerprints that are shown, and fails with ones for which the type is hashed, too."""
+    """SMP succeeds with the fingerprints that are shown, and fails with ones that also hash the key type."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.asked(smp_session.liar()).tells(True)
     smp_session = SmpSession(*context.encrypted())
@@ -171,7 +171,7 @@ def smp_uses_the_same_fingerprints(context: Context) -> None:
 
 
 def _refused(context: Context, check_id: str, signed: SignatureOptions, case: str) -> None:
-    """Demand that a signed block leads to no session, in either role. case: what is wrong with it."""
+    """Demand that a signed block makes no session, in either role. case: what is wrong with it."""
     for begins in (False, True):
         target = context.target_session()
         insider = target.insider()
@@ -181,7 +181,7 @@ def _refused(context: Context, check_id: str, signed: SignatureOptions, case: st
 
 @scenario(requirements=("!KEYS-PUBKEY-2", "!KEYS-PUBKEY-3", "KEYS-PUBKEY-4", "!KEYS-PUBKEY-4"))
 def other_key_types_are_refused(context: Context) -> None:
-    """A key of another type is refused even if it would verify as DSA, and so is one with wrong or missing numbers."""
+    """A key of another type is refused even if it would verify as DSA; so is a key with wrong or missing numbers."""
     mallory = published_key("mallory").public
     for kind in (1, 0x0100, 0xFFFF):
         with context.case(kind):
@@ -204,7 +204,7 @@ def other_key_types_are_refused(context: Context) -> None:
 
 @scenario(requirements=("!KEYS-SIG-1", "!KEYS-SIG-2", "!KEYS-SIG-4", "KEYS-SIG-5", "!KEYS-SIG-5"))
 def invalid_signatures_are_refused(context: Context) -> None:
-    """Signatures with r or s out of range, of another value than the right one, or of another length are refused."""
+    """A signature is refused if r or s is out of range, if it signs another value, or if its length is wrong."""
     q = published_key("mallory").public.q
     out_of_range = "encoding.signature-out-of-range-accepted"
     for pair, case in (
@@ -234,7 +234,7 @@ def invalid_signatures_are_refused(context: Context) -> None:
 
 @scenario(requirements=("KEYS-SIG-3", "!KEYS-SIG-3", "KEYS-SIG-4", "!KEYS-SIG-2"))
 def signatures_with_leading_zeros_verify(context: Context) -> None:
-    """A signature whose r or s begins with a zero byte is accepted, and refused without that byte."""
+    """A signature whose r or s begins with a zero byte is accepted; without that byte it is refused."""
     top = 1 << 152
     for wanted in (lambda r, s: r < top, lambda r, s: s < top):
         with context.case():
@@ -270,7 +270,7 @@ def long_keys_are_accepted(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("KEYS-PARAMS-1", "!KEYS-PARAMS-1"))
 def our_engines_refuse_invalid_key_parameters(context: Context) -> None:
-    """The engines of this project refuse keys under which anybody can sign, and keys of unusual sizes."""
+    """This project's engines refuse keys under which anyone can sign, and keys of unusual sizes."""
     mallory = published_key("mallory").public
     p, q = mallory.p, mallory.q
     absurd = {f"y = {what}": replace(mallory, y=y) for what, y in {"0": 0, "1": 1, "p": p, "p + 1": p + 1}.items()}

@@ -25,10 +25,10 @@ from otterproof.implementations.contract import (
 )
 from otterproof.scenarios.conformance.encoding_armour import assert_field_named, has_its_effect, refused, steps
 
-#: Lengths that are longer than any message, some of them negative when read as signed.
+#: Lengths that exceed any message; some are negative when read as signed.
 TOO_LONG = (0x7FFFFFFF, 0x80000000, 0xFFFFFFE0, 0xFFFFFFFC, 0xFFFFFFFF)
 
-#: With this seed the first D-H key of this project's engines, written with 192 bytes, has a leading zero byte.
+#: A seed with which an engine's first D-H key, written in 192 bytes, has a leading zero byte.
 LEADING_ZERO_SEED = b"leading zero 320"
 
 
@@ -48,7 +48,7 @@ def fields_with_length(message: Message) -> Iterator[Field]:
     )
 )
 def excessive_lengths_are_refused(context: Context) -> None:
-    """A length that is larger than the rest of the message, by 1 or by 2^32, makes it malformed and does no harm."""
+    """A message with a length beyond its end, by one byte or by far, is refused as malformed and does no harm."""
     for target, insider, message in steps(context):
         with context.case():
             genuine = wire.parse(message)
@@ -65,18 +65,18 @@ def excessive_lengths_are_refused(context: Context) -> None:
 
 @scenario(requirements=("TYPES-DATA-1", "TYPES-MPI-1"))
 def long_data_arrives_whole(context: Context) -> None:
-    """All four bytes of the length of DATA count: texts of more than 65535 bytes arrive, in both directions."""
+    """All four length bytes of DATA count: texts of more than 65535 bytes arrive, in both directions."""
     target, insider = context.encrypted()
     text = b"".join(b"%d " % number for number in range(13_000))  # 66,890 bytes
     reply = target.receive(insider.data(text))
-    read = bool(reply.secure)  # with a wrong length nothing fits, so that a target that shows a part has read all
+    read = bool(reply.secure)  # with a misread length nothing verifies: a target that shows a part has read it all
     reply.assert_shown("data.long-text-lost" if read else "encoding.data-length-cut", text)
     target.assert_sends_text(insider, text, check_id="data.long-text-not-sent")
 
 
 @scenario(requirements=("TYPES-INT-1", "!TYPES-INT-1"))
 def key_ids_are_unsigned_and_big_endian(context: Context) -> None:
-    """Key ids of 2^31 and more work like small ones, and a key id with its bytes reversed is a different one."""
+    """Key ids of 2^31 and above work like small ones, and a key id with its bytes reversed is a different one."""
     for keyid in (0x7FFFFFFF, 0x80000001, 0xFFFFFF00):
         with context.case(f"keyid {keyid}"):
             target, insider = context.encrypted(signed=SignatureOptions(keyid=keyid))
@@ -89,7 +89,7 @@ def key_ids_are_unsigned_and_big_endian(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("TYPES-INT-1",))
 def instance_tags_are_unsigned(context: Context) -> None:
-    """Instance tags of 2^31 and more work like small ones."""
+    """Instance tags of 2^31 and above work like small ones."""
     for tag in (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
         with context.case(f"tag {tag}"):
             target = context.target_session()
@@ -107,7 +107,7 @@ def shorts_are_unsigned_and_big_endian(context: Context) -> None:
     target.end_by_peer(insider)
     target, insider = context.encrypted()
     lie = wire.parse(insider.data(b"swapped version"))
-    unknown = 0x0707  # which would be as unknown with its bytes swapped
+    unknown = 0x0707  # unknown in either byte order
     for version in (unknown, context.version << 8, 0x0100 | context.version, 0xFF00 | context.version):
         changed = lie.with_value("version", version).body
         sealed = insider.seal(changed[: lie.field("mac").offset])
@@ -121,7 +121,7 @@ def shorts_are_unsigned_and_big_endian(context: Context) -> None:
 
 @scenario(requirements=("TYPES-BYTE-1", "!TYPES-BYTE-1"))
 def byte_fields_have_one_byte(context: Context) -> None:
-    """Type and flags have one byte each: a message in which they have none or two is refused."""
+    """Type and flags have one byte each: a message in which either has none or two is refused."""
     target, insider = context.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
     for name in ("type", "flags"):
@@ -134,7 +134,7 @@ def byte_fields_have_one_byte(context: Context) -> None:
 
 @scenario(requirements=("TYPES-CTR-1", "!TYPES-CTR-1"))
 def counter_has_eight_bytes(context: Context) -> None:
-    """All eight bytes of a counter count in decryption, both ways; a message with fewer or more bytes is refused."""
+    """All eight bytes of a counter are used, in both directions; a message with fewer or more bytes is refused."""
     target, insider = context.encrypted()
     first = wire.parse(insider.data(b"a text", ctr=0x0102030405060708))
     for raw in (first.raw("ctr")[:4], first.raw("ctr")[:7], first.raw("ctr") + b"\0", bytes(8) + first.raw("ctr")):
@@ -150,7 +150,7 @@ def counter_has_eight_bytes(context: Context) -> None:
 
 @scenario(requirements=("TYPES-MAC-1", "!TYPES-MAC-1"))
 def mac_has_twenty_bytes(context: Context) -> None:
-    """All twenty bytes of a MAC count: a part of it, or another part of the hash it is cut from, is refused."""
+    """All twenty bytes of a MAC are checked: part of it, or another part of the hash it is cut from, is refused."""
     target, insider = context.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
     mac = genuine.raw("mac")
@@ -173,7 +173,7 @@ def mac_has_twenty_bytes(context: Context) -> None:
 
 @scenario(requirements=("TYPES-MPI-2", "TYPES-MPI-4"))
 def numbers_are_sent_in_minimal_form(context: Context) -> None:
-    """No MPI that is sent, in the open or encrypted, has a leading zero byte, even when its highest bit is set."""
+    """No MPI that is sent, encrypted or not, has a leading zero byte, even when its highest bit is set."""
     context.seed = LEADING_ZERO_SEED
     for begins in (False, True):
         with context.case(who_begins(begins)):
@@ -184,12 +184,12 @@ def numbers_are_sent_in_minimal_form(context: Context) -> None:
                 target.exchange_texts(insider)
             for message in target.replies(0, "target").sent:
                 if message.has("encrypted_signature"):
-                    # Here are p and q of the target's key, whose highest bits are always set.
+                    # This contains p and q of the target's key, whose highest bits are always set.
                     assert_shortest(insider.identity(message).fields, "the encrypted signature")
 
 
 def assert_shortest(fields: Iterable[Field], where: str) -> None:
-    """Demand that the MPIs among some fields have no leading zero byte, be it a sign byte or padding."""
+    """Demand that the MPIs among some fields have no leading zero byte, whether as a sign byte or as padding."""
     for field in fields:
         if field.type is Type.MPI:
             check("form.mpi-not-minimal", field.raw[4:5] != b"\0", got=field.raw, case=f"{field.name} of {where}")
@@ -197,7 +197,7 @@ def assert_shortest(fields: Iterable[Field], where: str) -> None:
 
 @scenario(requirements=("!TYPES-MPI-2", "!TYPES-MPI-4", "TYPES-MPI-5", "!TYPES-MPI-5"))
 def leading_zeros_do_not_change_a_number(context: Context) -> None:
-    """A D-H key with a leading zero byte is refused, or read as the same number without it."""
+    """A D-H key with a leading zero byte is refused, or read as the number without it."""
     target = context.target_session()
     insider = target.insider()
     commit = build(target.query().message(Kind.DH_COMMIT))
@@ -218,7 +218,7 @@ def leading_zeros_do_not_change_a_number(context: Context) -> None:
 
 @scenario(requirements=("TYPES-GROUP-1", "!TYPES-GROUP-1"))
 def shared_secrets_use_the_1536_bit_group(context: Context) -> None:
-    """Both sides compute the same secret modulo the prime, and a D-H key that is not below the prime is refused."""
+    """Both sides compute the same secret modulo the prime; a D-H key that is not below the prime is refused."""
     for begins in (False, True):
         with context.case(who_begins(begins)):
             target, insider = context.encrypted(target_begins=begins)
@@ -256,7 +256,7 @@ def smp_uses_the_1536_bit_group(context: Context) -> None:
 
 
 def _first_message(run: SmpPeer, generator: int, modulus: int) -> dict[str, int]:
-    """SMP message 1 of a peer that uses another group, with proofs that are right in that group."""
+    """SMP message 1 of a peer that uses another group, with proofs that are valid in that group."""
     numbers = run.message_1()
     order = (DH_PRIME - 1) // 2
     for element, challenge, proof, prefix, exponent, r in (

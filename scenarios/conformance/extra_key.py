@@ -11,7 +11,7 @@ from otterproof.implementations.contract import ExtraKeyDerived
 
 EXTRA_KEY = 8
 
-#: Uses and the data with them: numbers that a client may read as negative, data that it may mistake for something else.
+#: Uses with their data: numbers that a client might read as negative, data that it might mistake for something else.
 REQUESTS = (
     (0, b""),
     (1, b"a file"),
@@ -21,21 +21,21 @@ REQUESTS = (
     (0xFFFFFFFF, "\u00fc".encode()),
 )
 
-#: Data for use 1, a file, which the user of any client can ask for: file names.
+#: Data for use 1, a file: file names. The user of any client can ask for this use.
 NAMES = (b"a file", b"x", "\u00fc".encode(), b"?OTRv23?", b"long " * 100)
 
 
 def _asked(
     target: TargetSession, insider: Insider, use: int, data: bytes
 ) -> tuple[ExtraKeyDerived, Message, list[Tlv]]:
-    """The target's user asks for the key: the event, the message, and its TLVs of type 8."""
+    """The target's user requests the key: the event, the message, and its type 8 TLVs."""
     reply = target.user("extra_key", use=use, data=data)
     event, message = reply.one(ExtraKeyDerived), reply.message(Kind.DATA)
     return event, message, [found for found in target.read(insider, message).tlvs if found.type == EXTRA_KEY]
 
 
 def _pair(message: Message) -> tuple[int, int]:
-    """(our key id, theirs) of a message of the target's."""
+    """(our key id, theirs) in a message from the target."""
     return message.number("recipient_keyid"), message.number("sender_keyid")
 
 
@@ -55,9 +55,9 @@ def _pair(message: Message) -> tuple[int, int]:
     ),
 )
 def target_requests_the_key(context: Context) -> None:
-    """The target announces use of the key with one type 8 TLV of a four-byte use and data, without the key itself.
+    """The target announces the key in one type 8 TLV: a four-byte use and data, without the key itself.
 
-    The key is derived from the message's own pair of keys. Unless the user asks for it, there is no such TLV.
+    The key is derived from the message's own pair of keys. Unless the user asks for it, no such TLV is sent.
     """
     target, insider = context.encrypted()
     for data in NAMES:
@@ -73,7 +73,7 @@ def target_requests_the_key(context: Context) -> None:
 
 
 def _assert_key(found: bytes, insider: Insider, pair: tuple[int, int], check_id: str, case: str = "") -> None:
-    """Demand that a key is that of a pair of key ids: (ours, theirs)."""
+    """Demand that a key is the extra key of a pair of key ids: (ours, theirs)."""
     expected = insider.keys(*pair).extra_key
     check_equal(check_id, found, expected, case=case)
 
@@ -81,7 +81,7 @@ def _assert_key(found: bytes, insider: Insider, pair: tuple[int, int], check_id:
 def _assert_reported(
     target: TargetSession, reply: Reply, insider: Insider, pair: tuple[int, int], use: int = 0, data: bytes = b""
 ) -> None:
-    """Demand that the target's user is told of the key of a pair, its use, and the data."""
+    """Demand that the target's user is told the key of a pair, its use, and the data."""
     event = reply.one(ExtraKeyDerived)
     _assert_key(event.key, insider, pair, "extra-key.receiver-differs")
     check_told("extra-key.value-misread", event.use, use, case="use")
@@ -92,7 +92,7 @@ def _assert_reported(
     versions=(3,), needs=("extra_key",), requirements=("EXTRA-KEY-3", "EXTRA-KEY-2", "TLV-EXTRA-2", "!EXTRA-KEY-3")
 )
 def target_receives_a_request(context: Context) -> None:
-    """The receiver of the TLV computes the same key, and gets use and data as they were sent."""
+    """The receiver of the TLV computes the same key, and gets the use and data as they were sent."""
     target, insider = context.encrypted()
     for use, data in REQUESTS:
         pair = (insider.our_keyid - 1, insider.their_keyid)
@@ -108,7 +108,7 @@ def target_receives_a_request(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("extra_key",), requirements=("!EXTRA-KEY-2", "EXTRA-KEY-4", "!EXTRA-KEY-4"))
 def extra_key_matches_the_keys_of_its_message(context: Context) -> None:
-    """The key changes with the keys, and only then; a late message asks for the key of its own, older pair."""
+    """The extra key changes with the D-H keys, and only then; a late message requests the key of its older pair."""
     target, insider = context.encrypted()
     seen: set[bytes] = set()
     for _ in range(4):
@@ -130,7 +130,7 @@ def extra_key_matches_the_keys_of_its_message(context: Context) -> None:
     versions=(3,), needs=("extra_key",), requirements=("TLV-EXTRA-4", "!TLV-EXTRA-4", "!TLV-EXTRA-2", "!EXTRA-KEY-3")
 )
 def tlv_without_use_yields_no_key(context: Context) -> None:
-    """A type 8 TLV of fewer than four bytes leads to no key and does no harm; four bytes are enough."""
+    """A type 8 TLV of fewer than four bytes yields no key and does no harm; four bytes are enough."""
     target, insider = context.encrypted()
     for size in range(4):
         reply = target.receive(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(size))]))
@@ -158,7 +158,7 @@ def version_2_ignores_the_tlv(context: Context) -> None:
 
 @scenario(versions=(2,), needs=("extra_key",), requirements=("EXTRA-KEY-5", "!EXTRA-KEY-5"))
 def no_extra_key_is_offered_in_version_2(context: Context) -> None:
-    """When the user asks for the extra symmetric key in a version 2 session, no type 8 TLV goes out."""
+    """When the user asks for the extra symmetric key in a version 2 session, no type 8 TLV is sent."""
     target, insider = context.encrypted()
     reply = target.user("extra_key", use=1, data=b"a file")
     sent = [found for message in reply.messages(Kind.DATA) for found in target.read(insider, message).tlvs]

@@ -1,4 +1,4 @@
-"""How much a client keeps for fragments: what its sender decides must not be all that there is. [Fragmentation]"""
+"""How much a client stores for fragments: a sender must not be able to use up its memory. [Fragmentation]"""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.contract import MessageUnreadable
 from otterproof.scenarios.conformance.fragments_play import assert_arrives, fragments
 
-#: The bytes of a message that no client has a use for. The texts name no limit; what a person types has some kilobytes.
+#: More bytes than any client needs in a message. The texts name no limit; what a person types has some kilobytes.
 TOO_LONG = 8 << 20
 
-#: As many clients as nobody has.
+#: More clients than anyone has.
 TOO_MANY = 300
 
 
 @scenario(requirements=("FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-1"))
 def size_of_a_message_in_fragments(context: Context) -> None:
-    """A message of eight megabytes is not put together from fragments, and the next one arrives."""
+    """A message of eight megabytes is not reassembled from fragments, and the next message still arrives."""
     target, insider = context.encrypted()
     message = insider.data(b"too long", tlvs=[tlv(0, bytes(0xFFFF))] * (TOO_LONG * 3 // 4 // 0xFFFF))
     shown = [text for part in fragments(insider, message, 128) for text in target.receive(part).secure]
@@ -30,9 +30,9 @@ def size_of_a_message_in_fragments(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-1"))
 def number_of_senders_of_fragments(context: Context) -> None:
-    """Of very many senders whose fragments interleave, not all have their messages put together.
+    """When the fragments of very many senders interleave, not all of their messages are reassembled.
 
-    They send Data Messages that can't be read, of which the user or the sender is told.
+    They send Data Messages that can't be read; a target that reassembles one tells its user or the sender.
     """
     target, insider = context.encrypted()
     unreadable = wire.parse(insider.data(b"for another session"))

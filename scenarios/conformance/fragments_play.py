@@ -1,4 +1,4 @@
-"""Fragments as the scenarios about them make them, and what they demand of a target that gets them; no scenarios."""
+"""How the scenarios make fragments, and what they demand of a target that gets them; no scenarios."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLE = (
     b"vk3RAAAAAA==."
 ).split(b",")
 
-#: k and n of fragments, in the order in which they arrive, that do not make up a message of three.
+#: k and n of fragments, in order of arrival, that do not make up a message of three.
 OUT_OF_ORDER = (
     ((1, 3), (3, 3)),
     ((2, 3), (3, 3)),
@@ -34,12 +34,12 @@ OUT_OF_ORDER = (
 
 
 def cut(message: bytes, count: int) -> list[bytes]:
-    """A message cut into that many pieces of about the same size."""
+    """A message cut into `count` pieces of about the same size."""
     return [message[len(message) * at // count : len(message) * (at + 1) // count] for at in range(count)]
 
 
 def fragment(insider: Insider, k: int | bytes, n: int | bytes, piece: bytes, receiver: int | None = None) -> bytes:
-    """A fragment from an insider. k, n: numbers, or the bytes to write for them."""
+    """A fragment from an insider. k, n: numbers, or the bytes to write in their place."""
     k, n = (b"%05d" % number if isinstance(number, int) else number for number in (k, n))
     if insider.version == 2:
         return b"?OTR,%s,%s,%s," % (k, n, piece)
@@ -48,7 +48,7 @@ def fragment(insider: Insider, k: int | bytes, n: int | bytes, piece: bytes, rec
 
 
 def fragments(insider: Insider, message: bytes, count: int, receiver: int | None = None) -> list[bytes]:
-    """A message in that many fragments."""
+    """A message in `count` fragments."""
     pieces = enumerate(cut(message, count), start=1)
     return [fragment(insider, k, count, piece, receiver) for k, piece in pieces]
 
@@ -60,7 +60,7 @@ def assert_arrives(
     count: int = 2,
     check_id: str = "fragment.not-put-together",
 ) -> None:
-    """Send a text in fragments, and demand that it is shown with the last one, and not before."""
+    """Send a text in fragments; demand that it is shown with the last one, and not before."""
     *first, last = fragments(insider, insider.data(text), count)
     for one in first:
         target.receive(one).assert_ignored("fragment.acted-on-too-early", "a fragment that is not the last")
@@ -74,5 +74,5 @@ def assert_all_rejected(target: TargetSession, check_id: str, parts: Sequence[by
 
 
 def in_words(numbers: Sequence[tuple[int, int]]) -> str:
-    """The numbers of fragments as people write them."""
+    """Fragment numbers in words."""
     return ", ".join(f"{k} of {n}" for k, n in numbers)

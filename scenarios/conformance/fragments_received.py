@@ -1,6 +1,6 @@
-"""Fragments that arrive: what is put together, what is forgotten, and what is not a fragment. [Fragmentation]
+"""Receiving fragments: what is reassembled, what is forgotten, and what is not a fragment. [Fragmentation]
 
-Most scenarios cut messages of a session into pieces, so that a text that is shown proves that they were put together.
+Most scenarios cut messages of a session into pieces: a text that is shown proves that they were reassembled.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def fragments_in_order_are_reassembled(context: Context) -> None:
 
 @scenario(requirements=("!FRAGMENT-RECV-14", "!FRAGMENT-RECV-19", "FRAGMENT-RECV-19"))
 def repeated_last_fragment_has_no_effect(context: Context) -> None:
-    """The last fragment of a message, or its only one, has no effect when it comes again."""
+    """The last fragment of a message, or its only one, has no effect when it is repeated."""
     target, insider = context.encrypted()
     for count in (2, 3):
         parts = fragments(insider, insider.data(b"in %d fragments" % count), count)
@@ -66,7 +66,10 @@ def repeated_last_fragment_has_no_effect(context: Context) -> None:
 
 @scenario(requirements=("FRAGMENT-RECV-3", "FRAGMENT-RECV-4", "!FRAGMENT-RECV-4"))
 def leading_zeros_in_headers_are_accepted(context: Context) -> None:
-    """Leading zeros in k, n and the tags make no difference, nor do capital letters in the tags; other letters do."""
+    """Leading zeros in k, n and the tags make no difference, nor do capital letters in the tags.
+
+    A tag that is not hexadecimal, or a k or n with letters, makes no fragment.
+    """
     target, insider = context.encrypted()
     tags = (b"%x|%x", b"%08x|%08x", b"%X|%X", b"%06X|%05x") if context.version == 3 else (b"",)
     for form in tags:
@@ -130,7 +133,7 @@ def illegal_fragment_numbers_are_ignored(context: Context) -> None:
     )
 )
 def fragments_out_of_order_are_forgotten(context: Context) -> None:
-    """A gap, a repetition, a step back, another n, or a lone last fragment: nothing is put together."""
+    """After a gap, a repetition, a step back, another n, or a lone last fragment, nothing is reassembled."""
     target, insider = context.encrypted()
     lone = fragment(insider, 3, 3, insider.data(b"whole, and numbered as the last"))
     assert_all_rejected(target, "fragment.out-of-order-accepted", [lone, lone], "a last fragment alone")
@@ -146,7 +149,7 @@ def fragments_out_of_order_are_forgotten(context: Context) -> None:
 
 @scenario(requirements=("FRAGMENT-RECV-10", "!FRAGMENT-RECV-10"))
 def first_fragment_discards_stored_ones(context: Context) -> None:
-    """A fragment numbered 1 replaces what was stored, and nothing of that is used any more."""
+    """A fragment numbered 1 replaces all stored fragments, and none of those is used any more."""
     target, insider = context.encrypted()
     dropped = fragments(insider, insider.data(b"never completed"), 3)
     target.receive(dropped[0])
@@ -193,7 +196,7 @@ def whole_message_clears_stored_fragments(context: Context) -> None:
     requirements=("FRAGMENT-RECV-20", "!FRAGMENT-RECV-20", "!FRAGMENT-RECV-3", "!FRAGMENT-SEND-2", "!FRAGMENT-SEND-3")
 )
 def malformed_headers_are_not_fragments(context: Context) -> None:
-    """A header with a field too many or too few, letters for numbers, or no final comma: nothing is put together."""
+    """A header with a field too many or too few, letters for numbers, or no final comma makes no fragment."""
     target, insider = context.encrypted()
     whole = insider.data(b"of another form")
     tags = b"|%08x|%08x" % (insider.tag, insider.target_tag) if context.version == 3 else b""
@@ -213,9 +216,9 @@ def malformed_headers_are_not_fragments(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("!FRAGMENT-SEND-7",))
 def our_engines_refuse_empty_fragments(context: Context) -> None:
-    """The project's engines accept no empty piece: a message that has one is not put together.
+    """This project's engines accept no empty fragment: a message that has one is not reassembled.
 
-    (The protocol text forbids only to send one.)
+    (The protocol text only forbids sending one.)
     """
     target, insider = context.encrypted()
     head, tail = cut(insider.data(b"with an empty piece"), 2)
@@ -226,7 +229,7 @@ def our_engines_refuse_empty_fragments(context: Context) -> None:
 
 @scenario(requirements=("FRAGMENT-BOUND-2", "!FRAGMENT-BOUND-2", "!FRAGMENT-SEND-6", "!FRAGMENT-RECV-20"))
 def malformed_numbers_are_not_accepted(context: Context) -> None:
-    """Numbers with a sign or a blank, and numbers above 65535, which wrap around in 16 bits, make no fragment."""
+    """A number with a sign or a space, or above 65535 (which wraps around in 16 bits), makes no fragment."""
     target, insider = context.encrypted()
     for one, two in ((b"+1", b"2"), (b" 1", b"2"), (b"65537", b"2"), (b"1", b"65538"), (b"-65535", b"2")):
         head, tail = cut(insider.data(b"numbered %s of %s" % (one, two)), 2)
@@ -240,7 +243,7 @@ def malformed_numbers_are_not_accepted(context: Context) -> None:
 
 @scenario(requirements=("!FRAGMENT-SEND-5",))
 def changed_fragments_yield_no_text(context: Context) -> None:
-    """Pieces that are changed, exchanged or left out make no text."""
+    """Pieces that are changed, exchanged or left out yield no text."""
     target, insider = context.encrypted()
     message = insider.data(b"a text that is long enough to be cut in pieces")
     first, second, third = cut(message, 3)
@@ -264,7 +267,7 @@ def changed_fragments_yield_no_text(context: Context) -> None:
     ),
 )
 def fragments_for_other_clients_are_discarded(context: Context) -> None:
-    """A fragment counts if its receiver tag is the target's own or 0; others are ignored and disturb nothing."""
+    """A fragment counts only if its receiver tag is the target's own or 0; others are ignored and disturb nothing."""
     target, insider = context.encrypted()
     other = insider.target_tag ^ 0x10
     for part in fragments(insider, insider.data(b"for another client"), 2, other):
@@ -281,7 +284,7 @@ def fragments_for_other_clients_are_discarded(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("v2",), requirements=("FRAGMENT-RECV-18", "!FRAGMENT-RECV-18"))
 def version_2_fragments_are_reassembled(context: Context) -> None:
-    """A client that allows versions 2 and 3 puts version 2 messages in fragments together, which have no tags."""
+    """A client that allows versions 2 and 3 reassembles version 2 fragments, which have no tags."""
     check_id = "fragment.version-2-form-refused"
     target = context.target_session(policy=ALLOW[2] | ALLOW[3])
     insider = Insider(target.insider().key, None, version=2, seed=b"older")
@@ -302,7 +305,7 @@ def version_2_fragments_are_reassembled(context: Context) -> None:
 
 @scenario(requirements=("FRAGMENT-SEND-9", "!FRAGMENT-SEND-9"))
 def fragmented_handshakes_complete(context: Context) -> None:
-    """Every message of a handshake may come in fragments; a message with a missing piece has no effect."""
+    """Every message of a handshake may arrive in fragments; a message with a missing piece has no effect."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
@@ -344,7 +347,7 @@ def fragments_of_different_clients_are_never_mixed(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("FRAGMENT-RECV-21", "FRAGMENT-RECV-16"))
 def our_engines_store_fragments_per_sender(context: Context) -> None:
-    """The project's engines store the fragments of each sender apart, so that messages of several may interleave."""
+    """This project's engines store each sender's fragments apart, so messages of several senders may interleave."""
     target, insider = context.encrypted()
     other = target.insider("bob", tag=0x3C3C, seed=b"other")
     mine, others = (
@@ -366,7 +369,7 @@ def our_engines_store_fragments_per_sender(context: Context) -> None:
     requirements=("FRAGMENT-RECV-7", "FRAGMENT-RECV-8", "FRAGMENT-RECV-9", "FRAGMENT-RECV-20", "!FRAGMENT-RECV-12"),
 )
 def our_engines_ignore_illegal_fragments(context: Context) -> None:
-    """The project's engines ignore an illegal or malformed fragment, and keep what they have stored."""
+    """This project's engines ignore an illegal or malformed fragment, and keep what they have stored."""
     target, insider = context.encrypted()
     for k, n in ((0, 2), (1, 0), (3, 2), (b"x", b"y"), (2, b"65538")):
         first, last = fragments(insider, insider.data(b"undisturbed"), 2)
@@ -378,7 +381,7 @@ def our_engines_ignore_illegal_fragments(context: Context) -> None:
 
 @scenario(requirements=("FRAGMENT-BOUND-3", "!FRAGMENT-BOUND-3"))
 def nested_fragments_do_no_harm(context: Context) -> None:
-    """A fragment inside a fragment, many levels deep, is not unpacked again and again, and does no harm."""
+    """A fragment inside a fragment, many levels deep, is not unpacked repeatedly and does no harm."""
     target, insider = context.encrypted()
     nested = fragment(insider, 1, 1, insider.data(b"deep inside"))
     for _ in range(20):
@@ -398,7 +401,7 @@ def nested_fragments_do_no_harm(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-1"))
 def our_engines_limit_stored_fragments(context: Context) -> None:
-    """The project's engines keep at most two mebibytes of one message, and the fragments of at most sixteen senders."""
+    """This project's engines store at most two mebibytes of one message, and fragments of at most sixteen senders."""
     target, insider = context.encrypted()
     padding = [tlv(0, bytes(0xFFFF))]
     fits = insider.data(b"fits", tlvs=padding * 20)
@@ -421,8 +424,9 @@ def our_engines_limit_stored_fragments(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("instance_tags",), requirements=("FRAGMENT-SAMPLE-1", "!FRAGMENT-SAMPLE-1"))
 def worked_example_is_reassembled(context: Context) -> None:
-    """Fragments like those of the worked example make up a message; those of the example itself have the same effect as
-    its whole message.
+    """Fragments like those of the protocol's worked example are reassembled.
+
+    The fragments of the example itself have the same effect as its whole message.
     """
     sender, receiver = SAMPLE_TAGS
     target = context.target_session(instance_tag=receiver)

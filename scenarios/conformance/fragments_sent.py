@@ -1,4 +1,4 @@
-"""Fragments that the target sends when the network takes short messages only. [Fragmentation]"""
+"""Fragments that the target sends when the network only takes short messages. [Fragmentation]"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALL = 100
 
 
 def check_fragments(raw: Iterable[bytes], version: int, size: int) -> None:
-    """Demand that messages are whole, or fragments of the version's form that make up a whole message of it."""
+    """Demand that messages are whole, or fragments in the version's form that make up a whole message."""
     joined, expected, count, tags = b"", 1, 0, (0, 0)
     for one in raw:
         encoded = one.startswith((b"?OTR:", b"?OTR|", b"?OTR,"))
@@ -56,7 +56,7 @@ def check_fragments(raw: Iterable[bytes], version: int, size: int) -> None:
 
 
 def _check_all_sent(expected: int, count: int) -> None:
-    """Demand that no fragment is missing. expected: the number of the next one, 1 if nothing is under way."""
+    """Demand that no fragment is missing. expected: the number of the next one, or 1 if none is due."""
     check("fragment.not-all-sent", expected == 1, expected=f"{count} fragments", got=f"{expected - 1} of them")
 
 
@@ -65,7 +65,7 @@ def _tags(tags: tuple[int, int]) -> str:
 
 
 def _whole_commit(context: Context) -> bytes:
-    """The D-H Commit Message of the target, as it goes out without a maximum size."""
+    """The target's D-H Commit Message, as it is sent without a maximum size."""
     reply = context.target_session().query()
     reply.message(Kind.DH_COMMIT)
     uncut = len(reply.raw) == 1 and reply.raw[0].startswith(b"?OTR:")
@@ -90,7 +90,7 @@ def _whole_commit(context: Context) -> bytes:
     ),
 )
 def long_messages_are_sent_in_fragments(context: Context) -> None:
-    """Messages of handshakes and texts go out in fragments that fit, are well formed and make up the whole messages."""
+    """Long handshake messages and texts are sent in well-formed fragments that fit and make up the whole messages."""
     for size in (SMALL, 333):
         with context.case(f"size {size}"):
             replies: list[Reply] = []
@@ -108,7 +108,7 @@ def long_messages_are_sent_in_fragments(context: Context) -> None:
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-1", "!FRAGMENT-SEND-1", "!FRAGMENT-SEND-8"))
 def messages_that_fit_are_sent_whole(context: Context) -> None:
-    """A message that is exactly as long as the network takes goes out whole; one that is a byte longer is cut."""
+    """A message exactly as long as the network allows is sent whole; one that is a byte longer is fragmented."""
     whole = _whole_commit(context)
     for size in (len(whole) + 1, len(whole), len(whole) - 1):
         with context.case(f"size {size}"):
@@ -127,7 +127,7 @@ def messages_that_fit_are_sent_whole(context: Context) -> None:
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-7", "FRAGMENT-SEND-5"))
 def exact_multiples_leave_no_empty_fragment(context: Context) -> None:
-    """A message whose length is a multiple of what a fragment holds is cut into neither too many nor too few pieces."""
+    """A message that fills a number of fragments exactly is cut into neither too many nor too few."""
     whole = _whole_commit(context)
     header = len(b"?OTR|00000000|00000000,00001,00001,,") if context.version == 3 else len(b"?OTR,00001,00001,,")
     for size in range(header + len(whole) // 2 - 1, header + len(whole) // 2 + 2):
@@ -137,9 +137,9 @@ def exact_multiples_leave_no_empty_fragment(context: Context) -> None:
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-12", "!FRAGMENT-SEND-12"))
 def too_small_fragment_size_is_refused(context: Context) -> None:
-    """If the maximum size has no room for more than a header, the size is refused or no fragment goes out.
+    """If the maximum size leaves room for no more than a header, the size is refused or no fragment is sent.
 
-    Fragments without content, or longer than the maximum size, must not go out. A sensible size works afterwards.
+    Fragments without content, or longer than the maximum size, must not be sent. A reasonable size works afterwards.
     """
     for size in (1, 17, 18, 30):
         with context.case(f"size {size}"):

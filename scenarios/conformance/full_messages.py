@@ -1,7 +1,7 @@
-"""More than usual in one message: many MAC keys, many TLVs, TLVs of one type or of every type, and the longest of each.
+"""Unusually full messages: many MAC keys, many TLVs, TLVs of one type or of every type, and the longest of each.
 
-Most clients send one TLV at a time and reveal a key or two, so what a client does with more is seldom tried.
-[Data Message, Revealing MAC keys]
+Most clients send one TLV at a time and reveal a key or two, so their handling of more is seldom tested. [Data Message,
+Revealing MAC keys]
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from otterproof.scenarios.conformance.negotiation_errors import errors_told
 
 PADDING, DISCONNECTED, UNKNOWN, EXTRA_KEY = 0, 1, 9, 8
 
-#: The most bytes that the value of a TLV can have.
+#: The longest value of a TLV, in bytes.
 LONGEST_VALUE = 0xFFFF
 
 
 @scenario(requirements=("MACREVEAL-WHEN-2", "MACREVEAL-WHEN-3", "MACREVEAL-WHEN-6", "MACREVEAL-WHAT-4"))
 def many_mac_keys_are_revealed(context: Context) -> None:
-    """After 40 texts under ever new keys of the peer's, the target's next message reveals all that is due at once.
+    """After 40 texts, each under a new key of the peer's, the target's next message reveals all MAC keys that are due.
 
     So does the message that ends a session. A nightly run has 3300 texts, whose keys take more than 65,535 bytes.
     """
@@ -52,7 +52,7 @@ def many_mac_keys_are_revealed(context: Context) -> None:
 
 @scenario(requirements=("DATA-OLDMACS-1", "DATA-MAC-3", "TYPES-DATA-1"))
 def many_old_mac_keys_are_received(context: Context) -> None:
-    """A message that reveals 13, 100 or 3300 MAC keys, more than 65535 bytes, is read like any other."""
+    """A message that reveals 13, 100 or 3300 MAC keys (the last more than 65535 bytes) is read like any other."""
     target, insider = context.encrypted()
     for count in (13, 100, 3300):
         reply = target.receive(insider.data(b"with many keys", old_mac_keys=bytes(range(20)) * count))
@@ -62,7 +62,7 @@ def many_old_mac_keys_are_received(context: Context) -> None:
 
 
 def _read_to_the_end(context: Context, kind: int) -> None:
-    """Demand that messages with many TLVs of a type that have no effect are read to their last TLV."""
+    """Demand that messages with many TLVs of a type without effect are read to their last TLV."""
     for number in (20, 300):
         with context.case(f"{number} TLVs of type {kind}"):
             target, insider = context.encrypted()
@@ -89,7 +89,7 @@ def many_records_of_unknown_type(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("extra_key",), requirements=("TLV-FORM-5", "TLV-EXTRA-2", "EXTRA-KEY-3"))
 def two_requests_for_the_extra_key(context: Context) -> None:
-    """Two type 8 TLVs in a message are each reported, with their uses and data, and lead to the same key."""
+    """Two type 8 TLVs in one message are each reported with their use and data, and yield the same key."""
     target, insider = context.encrypted()
     wanted = [(1, b"a file"), (7, b"another")]
     records = [tlv(EXTRA_KEY, use.to_bytes(4) + data) for use, data in wanted]
@@ -106,7 +106,7 @@ def two_requests_for_the_extra_key(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("TLV-FORM-5", "SMP-EXPECT-5", "TLV-SMP-4", "SMP-MSG3-3", "SMP-MSG3-4"))
 def two_smp_records_in_one_message(context: Context) -> None:
-    """Two aborts, two messages 1 or two messages 3 in one message do no harm, and SMP works afterwards."""
+    """Two SMP aborts, messages 1 or messages 3 in one message do no harm, and SMP works afterwards."""
     smp_session = SmpSession(*context.encrypted())
     first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     smp_session.give(MESSAGE_1, first)
@@ -124,12 +124,12 @@ def two_smp_records_in_one_message(context: Context) -> None:
 
 
 def _give_both(smp_session: SmpSession, *records: Tlv) -> SmpReply:
-    """The target receives several TLVs in one message."""
+    """Give the target several TLVs in one message."""
     return smp_session.heard(smp_session.subject.receive(smp_session.insider.data(tlvs=records)))
 
 
 def _records(context: Context, insider: Insider) -> dict[str, Tlv]:
-    """One TLV of each type that can be acted on together with others, by what it asks for."""
+    """One TLV of each type that can be acted on together with others, by what it requests."""
     able = context.target.capabilities
     records = {"padding": tlv(PADDING, b"\0\1\0\0")}
     if "smp" in able:
@@ -141,9 +141,9 @@ def _records(context: Context, insider: Insider) -> dict[str, Tlv]:
 
 @scenario(requirements=("TLV-FORM-5", "TLV-FORM-2", "TLV-PADDING-2"))
 def records_of_every_type(context: Context) -> None:
-    """Of TLVs of every type in one message, each is acted on, in whatever order they stand, and the text is shown.
+    """When a message has TLVs of every type, each is acted on, in any order, and the text is shown.
 
-    A type 1 TLV behind them ends the session.
+    A type 1 TLV after them ends the session.
     """
     for backwards in (False, True):
         with context.case("in the opposite order" if backwards else "in the order of their types"):
@@ -166,7 +166,7 @@ def records_of_every_type(context: Context) -> None:
 
 
 def _all_acted_on(reply: Reply, records: dict[str, Tlv], case: str) -> None:
-    """Demand that what was asked for has been done, and that the session goes on."""
+    """Demand that all that was requested was done, and that the session goes on."""
     for what, kind in (("SMP", SmpRequested), ("the extra key", ExtraKeyDerived)):
         if what in records:
             done = len(reply.of(kind)) == 1
@@ -196,7 +196,7 @@ def the_longest_messages(context: Context) -> None:
 
 
 def _shows_error(target: TargetSession) -> None:
-    """Demand that a long Error Message is shown once and whole, as an error or as a text."""
+    """Demand that a long Error Message is shown once and whole, as an error or as text."""
     told = errors_told(target.receive(b"?OTR Error: " + LONG))
     seen = len(told) == 1 and (told[0] is None or LONG in told[0])
     check("error.not-shown", seen, expected="the error, once", got=told, case=f"an Error Message of {len(LONG)} bytes")
@@ -204,7 +204,7 @@ def _shows_error(target: TargetSession) -> None:
 
 @scenario(requirements=("ERROR-SHOW-1", "ERROR-STATE-1"))
 def the_longest_error_message(context: Context) -> None:
-    """An Error Message of half a mebibyte is shown once, before a session and in it, which goes on."""
+    """An Error Message of half a mebibyte is shown once, before a session and during one, which goes on."""
     target = context.target_session()
     insider = target.insider()
     _shows_error(target)
@@ -232,9 +232,9 @@ def the_longest_data_with_the_extra_key(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("smp_question",), requirements=("TLV-SMP-5", "TLV-FORM-3"))
 def the_longest_questions(context: Context) -> None:
-    """Questions of more than 255 bytes, up to all that fits into a TLV, arrive whole.
+    """Questions of more than 255 bytes, up to the most that fits into a TLV, arrive whole.
 
-    The target sends its user's question whole, or refuses it.
+    The target sends its own user's question whole, or refuses it.
     """
     smp_session = SmpSession(*context.encrypted())
     numbers = list(smp_session.liar().message_1().values())

@@ -1,6 +1,6 @@
-"""What a client must check in a Reveal Signature Message and a Signature Message: MACs, signature, structure, key ids.
+"""What a client must check in Reveal Signature and Signature Messages: MACs, signature, structure, key ids.
 
-Each lie has exactly one fault, so that only the check for that fault can find it. [Authenticated Key Exchange, Reveal
+Each lie has exactly one fault, so that only the check for that fault can detect it. [Authenticated Key Exchange, Reveal
 Signature Message, Signature Message]
 """
 
@@ -60,8 +60,9 @@ def signature_message_with_a_wrong_mac(context: Context) -> None:
     )
 )
 def reveal_signature_with_a_wrong_signature(context: Context) -> None:
-    """The target verifies the DSA signature in a Reveal Signature Message: with the key in the message, over both D-H
-    values, that key and its key id.
+    """The target verifies the DSA signature in a Reveal Signature Message.
+
+    It uses the key in the message; the signature covers both D-H values, that key and its key id.
     """
     tells_lies(context, "handshake.reveal-signature-dsa-not-verified", WRONG_SIGNATURES, primed=False)
 
@@ -70,15 +71,16 @@ def reveal_signature_with_a_wrong_signature(context: Context) -> None:
     requirements=("!AKE-VERIFY-5", "!SIG-SIG-5", "!AKE-OUTLINE-2", "!AKE-BOTH-1", "!SIG-ACCEPT-1", "!AKE-VERIFY-6")
 )
 def signature_message_with_a_wrong_signature(context: Context) -> None:
-    """The target verifies the DSA signature in a Signature Message: with the key in the message, over both D-H values,
-    that key and its key id.
+    """The target verifies the DSA signature in a Signature Message.
+
+    It uses the key in the message; the signature covers both D-H values, that key and its key id.
     """
     tells_lies(context, "handshake.signature-message-dsa-not-verified", WRONG_SIGNATURES, primed=True)
 
 
 @scenario(requirements=("!REVEAL-SIG-7", "!SIG-SIG-7"))
 def signature_of_a_hash_of_m(context: Context) -> None:
-    """The signature covers M itself, all of it: a signature over a hash or a part of M is refused in both messages."""
+    """The signature covers all of M itself: a signature over a hash or a part of M is refused in both messages."""
     for primed in (False, True):
         with context.case():
             tells_lies(context, "handshake.signed-hash-of-m-accepted", HASHED_AGAIN, primed=primed)
@@ -94,7 +96,7 @@ def encrypted_signature_under_a_wrong_key(context: Context) -> None:
 
 @scenario(requirements=("REVEAL-SIG-9", "!REVEAL-SIG-9", "!REVEAL-SIG-6", "SIG-SIG-9", "!SIG-SIG-9", "!SIG-SIG-6"))
 def malformed_signature_block(context: Context) -> None:
-    """An X that is cut short, or has its parts in another order, is refused in both messages, without harm."""
+    """An X that is cut short, or has its parts in another order, is refused in both messages and does no harm."""
     for primed in (False, True):
         with context.case():
             tells_lies(context, "handshake.malformed-signature-block-accepted", WRONG_STRUCTURE, primed=primed)
@@ -102,7 +104,7 @@ def malformed_signature_block(context: Context) -> None:
 
 @scenario(requirements=("!REVEAL-FORM-8", "!SIG-FORM-6", "REVEAL-REJECT-1", "SIG-REJECT-1"))
 def truncated_signed_messages(context: Context) -> None:
-    """A Reveal Signature or Signature Message that is cut short, or has wrong lengths, is refused without harm."""
+    """A Reveal Signature or Signature Message that is cut short or has wrong lengths is refused and does no harm."""
     for primed in (False, True):
         with context.case():
             tells_lies(context, "handshake.malformed-signed-message-accepted", WRONG_FIELDS, primed=primed)
@@ -110,8 +112,9 @@ def truncated_signed_messages(context: Context) -> None:
 
 @scenario(requirements=("REVEAL-REJECT-1", "!REVEAL-REJECT-1", "SIG-REJECT-1", "!SIG-REJECT-1", "REVEAL-IGNORED-1"))
 def signed_message_with_a_wrong_mac_is_ignored(context: Context) -> None:
-    """A Reveal Signature or Signature Message with a wrong MAC is ignored: it draws no answer and makes no session. The
-    genuine message then completes the handshake, unless the target has given it up as a whole.
+    """A Reveal Signature or Signature Message with a wrong MAC is ignored: it gets no answer and makes no session.
+
+    The genuine message then completes the handshake, unless the target has given up the handshake as a whole.
     """
     for primed in (False, True):
         with context.case():
@@ -121,7 +124,11 @@ def signed_message_with_a_wrong_mac_is_ignored(context: Context) -> None:
 
 @scenario(requirements=("!REVEAL-REJECT-1", "!SIG-REJECT-1", "!REVEAL-IGNORED-1"))
 def signed_message_with_a_wrong_signature_is_ignored(context: Context) -> None:
-    """A Reveal Signature or Signature Message with a right MAC and a wrong signature is ignored in the same way."""
+    """A Reveal Signature or Signature Message with a right MAC but a wrong signature is ignored.
+
+    It gets no answer and makes no session. The genuine message then completes the handshake, unless the target has
+    given up the handshake as a whole.
+    """
     for primed in (False, True):
         with context.case():
             only_one = dict(list(WRONG_SIGNATURES.items())[:1])
@@ -154,7 +161,7 @@ def any_key_id_above_0_is_used(context: Context) -> None:
 
 @scenario(requirements=("SIG-REPLAY-1", "!SIG-REPLAY-1", "!AKE-FRESH-1"))
 def messages_of_an_earlier_handshake(context: Context) -> None:
-    """The insider's messages of an earlier handshake, sent again in a new one, make no session in either role."""
+    """The insider's messages of an earlier handshake, repeated in a new one, make no session in either role."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
@@ -185,8 +192,10 @@ def messages_of_an_earlier_handshake(context: Context) -> None:
 
 @scenario(requirements=("SIG-REPLAY-2", "!SIG-REPLAY-2"))
 def signature_of_the_other_direction(context: Context) -> None:
-    """A Signature Message is refused if it is made like a Reveal Signature Message: with the target's own encrypted
-    signature, or with the keys of that direction. The genuine one completes the handshake.
+    """A Signature Message that is made like a Reveal Signature Message is refused.
+
+    It has the target's own encrypted signature, or uses the keys of that direction. The genuine one completes the
+    handshake.
     """
 
     def reflected(of: SignedMessage) -> bytes:

@@ -42,15 +42,16 @@ from otterproof.scenarios.conformance.handshake_play import (
     )
 )
 def messages_in_none(context: Context) -> None:
-    """In NONE a D-H Key, a Reveal Signature and a Signature Message are ignored, with a session and without one: a new
-    handshake still completes, and a session stays usable.
+    """In NONE a D-H Key, a Reveal Signature and a Signature Message are ignored, with a session or without one.
+
+    A new handshake still completes, and a session stays usable.
     """
     later = (Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
     target = context.target_session()
     insider = target.insider()
     target.user("start")
     if context.version == 3 and not insider.knows_target_tag:
-        dh_key_for(target, insider)  # the target does not tell its tag: learn it from a message
+        dh_key_for(target, insider)  # learn the tag from a message, as the target does not report it
     else:
         ignores(target, "NONE", *later)
     target.establish(insider)
@@ -60,8 +61,9 @@ def messages_in_none(context: Context) -> None:
 
 @scenario(requirements=("REVEAL-DHKEY-1", "!REVEAL-DHKEY-1", "SIG-DHKEY-1", "!SIG-DHKEY-1", "!DHKEY-DHKEY-1"))
 def messages_while_a_dh_key_is_awaited(context: Context) -> None:
-    """In AWAITING_DHKEY a Reveal Signature, a Signature Message and a D-H Key that is cut short are ignored; a whole
-    D-H Key goes on with the handshake.
+    """In AWAITING_DHKEY a Reveal Signature, a Signature Message and a D-H Key that is cut short are ignored.
+
+    A whole D-H Key continues the handshake.
     """
     target = context.target_session()
     insider = target.insider()
@@ -89,7 +91,7 @@ def messages_while_a_dh_key_is_awaited(context: Context) -> None:
     )
 )
 def messages_while_a_reveal_signature_is_awaited(context: Context) -> None:
-    """In AWAITING_REVEALSIG a D-H Key and a Signature Message are ignored, and the Reveal Signature completes."""
+    """In AWAITING_REVEALSIG a D-H Key or Signature Message is ignored; the Reveal Signature completes the handshake."""
     target = context.target_session()
     insider = target.insider()
     dh_key = dh_key_for(target, insider)
@@ -109,8 +111,9 @@ def messages_while_a_reveal_signature_is_awaited(context: Context) -> None:
     )
 )
 def messages_while_a_signature_is_awaited(context: Context) -> None:
-    """In AWAITING_SIG the same D-H Key is answered with the same Reveal Signature each time. Another D-H Key, and a
-    Reveal Signature, are ignored; the Signature Message completes the handshake.
+    """In AWAITING_SIG the same D-H Key is answered with the same Reveal Signature each time.
+
+    Another D-H Key, and a Reveal Signature, are ignored. The Signature Message completes the handshake.
     """
     target = context.target_session()
     insider = target.insider()
@@ -137,7 +140,7 @@ def messages_while_a_signature_is_awaited(context: Context) -> None:
     )
 )
 def repeated_messages_after_the_handshake(context: Context) -> None:
-    """After a handshake the state is NONE: its messages are ignored when they come again, and the session goes on."""
+    """After a handshake the state is NONE: its messages are ignored when repeated, and the session goes on."""
     target = context.target_session()
     insider = target.insider()
     genuine = reveal_of(insider, dh_key_for(target, insider))
@@ -167,9 +170,7 @@ def repeated_messages_after_the_handshake(context: Context) -> None:
 
 @scenario(requirements=("!REVEAL-ACCEPT-4", "!SIG-ACCEPT-3", "AKE-HIDE-1", "!AKE-HIDE-1", "AKE-VERIFY-6"))
 def no_session_before_verification(context: Context) -> None:
-    """Until the last message has been verified no session is reported, Data Messages are refused, and the user's texts
-    do not go out as Data Messages.
-    """
+    """Until the last handshake message is verified, no session is reported, and no Data Message is read or sent."""
     unverified = {
         True: "handshake.signature-message-mac-not-verified",
         False: "handshake.reveal-signature-mac-not-verified",
@@ -252,8 +253,9 @@ def _policy_changes(target: TargetSession, policy: Policy) -> None:
     ),
 )
 def version_disallowed_during_the_handshake(context: Context) -> None:
-    """When the version of a handshake under way is no longer allowed, the next message is ignored, whichever it is;
-    once the version is allowed again, the message goes on with the handshake.
+    """When the version of a handshake under way is no longer allowed, the next message is ignored, whichever it is.
+
+    Once the version is allowed again, the message continues the handshake.
     """
     only_other = BOTH & ~ALLOW[context.version]
     # For the last two messages the text of version 3 names ALLOW_V2 only. [reading POLICY-AKE-FLAG]
@@ -285,8 +287,9 @@ def version_disallowed_during_the_handshake(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("policy", "v2"), requirements=("DHKEY-VERSION-1", "!DHKEY-VERSION-1"))
 def dh_key_of_another_version(context: Context) -> None:
-    """A version 2 D-H Key is ignored as an answer to a version 3 commit, even if both versions are allowed; a version 3
-    D-H Key goes on with the handshake.
+    """A version 2 D-H Key is ignored as an answer to a version 3 commit, even if both versions are allowed.
+
+    A version 3 D-H Key continues the handshake.
     """
     target = context.target_session(policy=BOTH)
     insider = target.insider()
@@ -301,7 +304,7 @@ def dh_key_of_another_version(context: Context) -> None:
 
 @scenario(versions=(2,), requirements=("AKE-V1-1", "!AKE-V1-1"))
 def version_1_key_exchange_message(context: Context) -> None:
-    """A version 1 Key Exchange Message makes no session and draws no answer; a handshake under way completes."""
+    """A version 1 Key Exchange Message makes no session and gets no answer; a handshake under way completes."""
     target = context.target_session()
     insider = target.insider()
     refused(
@@ -336,8 +339,9 @@ def version_1_key_exchange_message(context: Context) -> None:
     )
 )
 def wrong_version_or_type(context: Context) -> None:
-    """A handshake message with an unknown version or type, or with the type of another message, is not acted upon; the
-    same message with the right ones is.
+    """A handshake message with an unknown version or type, or with the type of another message, is not acted on.
+
+    The same message with the right ones is.
     """
     target = context.target_session()
     insider = target.insider()
@@ -388,8 +392,9 @@ def wrong_version_or_type(context: Context) -> None:
     requirements=("REVEAL-ACCEPT-5", "SIG-ACCEPT-4", "REVEAL-ACCEPT-4", "SIG-ACCEPT-3"),
 )
 def stored_text_is_sent_when_the_session_begins(context: Context) -> None:
-    """A text that was typed under REQUIRE_ENCRYPTION a moment ago goes out encrypted when the handshake completes:
-    right after the Signature Message in one role, alone in the other.
+    """A text typed under REQUIRE_ENCRYPTION just before is sent encrypted when the handshake completes.
+
+    In one role it directly follows the Signature Message; in the other it is sent alone.
     """
     for target_begins in (True, False):
         with context.case(who_begins(target_begins)):
@@ -413,9 +418,7 @@ def stored_text_is_sent_when_the_session_begins(context: Context) -> None:
 
 @scenario(requirements=("!REVEAL-ACCEPT-5", "!SIG-ACCEPT-4", "REVEAL-ACCEPT-2", "SIG-ACCEPT-3"))
 def nothing_extra_is_sent_without_stored_texts(context: Context) -> None:
-    """If no text is stored, nothing but the Signature Message goes out at the end of a handshake, and nothing at all in
-    the other role.
-    """
+    """If no text is stored, a handshake ends with the Signature Message in one role and no message in the other."""
     target = context.target_session()
     insider = target.insider()
     reply = target.receive(reveal_of(insider, dh_key_for(target, insider)).raw)
@@ -428,8 +431,9 @@ def nothing_extra_is_sent_without_stored_texts(context: Context) -> None:
 
 @scenario(requirements=("AKE-BOTH-1", "!AKE-BOTH-1", "!KEYS-FPR-3", "STATE-ENCRYPTED-4"))
 def session_refreshed_under_another_key(context: Context) -> None:
-    """A handshake under another long-term key in a running session reports that key, and not a session with the same
-    key as before; from then on only the new session keys are used.
+    """When a handshake in a running session uses another long-term key, the target reports that key.
+
+    It does not report the same key as before, and from then on only the new session keys are used.
     """
     for target_begins in (True, False):
         with context.case(who_begins(target_begins)):

@@ -1,7 +1,7 @@
-"""The four messages of the key exchange as the target makes them: every field, opened and recomputed.
+"""The four messages of the key exchange as the target makes them: every field is opened and recomputed.
 
-The insider on the other side is honest, and has all secrets of the handshake, so that nothing in it is hidden from
-the checks. [D-H Commit Message, D-H Key Message, Reveal Signature Message, Signature Message]
+The insider on the other side is honest and has all secrets of the handshake, so nothing is hidden from the checks. [D-H
+Commit Message, D-H Key Message, Reveal Signature Message, Signature Message]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _sent(target: TargetSession, kind: Kind) -> Message:
 
 
 def check_addressed(target: TargetSession, message: Message, *receivers: int) -> None:
-    """Demand the tag of one of these receivers. All else of its form is judged in every step.
+    """Demand that a message has one of these receiver tags. The rest of its form is judged in every step.
 
     [otterproof.harness.judges.oracles.form]
     """
@@ -98,7 +98,7 @@ def commit_opens_to_gx(context: Context) -> None:
     )
 )
 def dh_key_is_well_formed(context: Context) -> None:
-    """A D-H Key has the header of its version, is addressed to the sender of the commit, and holds one MPI in range."""
+    """A D-H Key has the header of its version, is addressed to the commit's sender, and holds one MPI in range."""
     target = context.target_session()
     insider = target.insider()
     dh_key = dh_key_for(target, insider)
@@ -145,7 +145,7 @@ def signature_message_is_well_formed(context: Context) -> None:
 
 
 def _check_signed(target: TargetSession, insider: Insider, message: Message, ours: int, primed: bool) -> None:
-    """Check all of an encrypted signature of the target's. ours: the target's D-H value in this handshake."""
+    """Check an encrypted signature of the target in full. ours: the target's D-H value in this handshake."""
     theirs = power(DH_GENERATOR, insider.x)
     keys = crypto.handshake_keys(power(ours, insider.x))
     c, m1, m2 = (keys.c_primed, keys.m1_primed, keys.m2_primed) if primed else (keys.c, keys.m1, keys.m2)
@@ -182,8 +182,9 @@ def _check_signed(target: TargetSession, insider: Insider, message: Message, our
     )
 )
 def reveal_signature_opens_and_verifies(context: Context) -> None:
-    """The encrypted signature of a Reveal Signature decrypts under c, and its MAC and DSA signature are right; the
-    target then uses g^x under the key id in it.
+    """The encrypted signature of a Reveal Signature decrypts under c, and its MAC and DSA signature are valid.
+
+    The target then uses g^x under the key id in it.
     """
     target = context.target_session()
     insider = target.insider()
@@ -209,8 +210,9 @@ def reveal_signature_opens_and_verifies(context: Context) -> None:
     )
 )
 def signature_message_opens_and_verifies(context: Context) -> None:
-    """The encrypted signature of a Signature Message decrypts under c', and its MAC and DSA signature are right; the
-    target then uses g^y under the key id in it.
+    """The encrypted signature of a Signature Message decrypts under c', and its MAC and DSA signature are valid.
+
+    The target then uses g^y under the key id in it.
     """
     target, insider = context.encrypted()
     gy = _sent(target, Kind.DH_KEY).number("gy")
@@ -236,8 +238,9 @@ def signature_message_opens_and_verifies(context: Context) -> None:
     )
 )
 def four_messages_make_a_session(context: Context) -> None:
-    """In both roles exactly four messages are exchanged, in order; then both sides have the same session, and texts
-    arrive in both directions.
+    """In both roles exactly four messages are exchanged, in order.
+
+    Both sides then have the same session, and texts arrive in both directions.
     """
     wanted = {True: [Kind.DH_COMMIT, Kind.REVEAL_SIGNATURE], False: [Kind.DH_KEY, Kind.SIGNATURE]}
     for target_begins, kinds in wanted.items():
@@ -259,7 +262,7 @@ def four_messages_make_a_session(context: Context) -> None:
 
 @scenario(requirements=("AKE-OUTLINE-3",))
 def identities_are_sent_encrypted(context: Context) -> None:
-    """Neither the target's long-term key nor its fingerprint is in the messages of a handshake unencrypted."""
+    """The messages of a handshake contain neither the target's long-term key nor its fingerprint in the clear."""
     for target_begins in (True, False):
         with context.case(who_begins(target_begins)):
             target, _ = context.encrypted(target_begins=target_begins)
@@ -278,7 +281,7 @@ def identities_are_sent_encrypted(context: Context) -> None:
 
 @scenario(requirements=("AKE-FRESH-1", "COMMIT-GX-1"))
 def random_values_are_not_reused(context: Context) -> None:
-    """In three handshakes in each role, with each session ended before the next, no r, g^x or g^y occurs twice."""
+    """In three handshakes in each role, with each session ended before the next, no r, g^x or g^y is repeated."""
     seen: dict[str, list[bytes | int]] = {"r": [], "gx": [], "gy": []}
     target = context.target_session()
     for number in range(3):
@@ -303,8 +306,9 @@ def random_values_are_not_reused(context: Context) -> None:
 
 @scenario(requirements=("AKE-REFLECT-2", "!AKE-REFLECT-2", "KEYS-FPR-3"))
 def peer_with_the_targets_own_key(context: Context) -> None:
-    """A peer that signs with the target's own long-term key is refused, or reported with the fingerprint of that key; a
-    stranger is never reported with it.
+    """A peer that signs with the target's own long-term key is refused, or reported with that key's fingerprint.
+
+    A stranger is never reported with it.
     """
     for key in ("alice", "mallory"):
         with context.case():

@@ -1,8 +1,8 @@
-"""Moves and forged messages that the scenarios of the key exchange share; no scenarios.
+"""Moves and lies that the key exchange scenarios share; no scenarios.
 
-A lie is made from a genuine message of an insider's: one thing in it is wrong, and all else is right. The genuine
-message follows the lies, and completes the handshake with a target that ignores them. The protocol text also allows
-the target to give up the handshake as a whole. [reading AKE-FAIL-STATE]
+A lie is a genuine message of an insider's in which exactly one thing is made wrong. The genuine message follows the
+lies, and completes the handshake with a target that ignores them. The protocol text also allows the target to give up
+the handshake as a whole. [reading AKE-FAIL-STATE]
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from otterproof.harness.wire.shown import shown
 from otterproof.harness.wire.signed import SignedMessage
 from otterproof.implementations.contract import SessionEstablished, TextReceived
 
-#: Seconds after which no client takes a query for a repetition of the last one.
+#: Seconds after which no client takes a query for a repeat of the last one.
 LATER = 300
 
-#: A long-term key that is not the insider's.
+#: A long-term key other than the insider's.
 OTHERS = (published_key("bob"),)
 
 
 def dh_key_for(target: TargetSession, insider: Insider, commit: bytes | None = None) -> Message:
-    """The target's user asks for a session and the insider commits: the D-H Key Message that the target answers."""
+    """The target's user asks for a session and the insider commits; the target's D-H Key Message."""
     target.user("start")
     return target.receive(insider.commit() if commit is None else commit).message(Kind.DH_KEY)
 
 
 def commit_for_query(target: TargetSession) -> Message:
-    """The D-H Commit Message with which the target answers a query."""
+    """The D-H Commit Message that the target sends in answer to a query."""
     target.tick(LATER)
     return target.query().message(Kind.DH_COMMIT)
 
@@ -42,10 +42,11 @@ def commit_for_query(target: TargetSession) -> Message:
 def reveal_to_dh_key(
     begun: Callable[[], tuple[TargetSession, Insider]], check_id: str
 ) -> tuple[TargetSession, Insider, Message]:
-    """Demand that a target that has just sent a commit answers the D-H Key that follows; the answer, too.
+    """Demand that a target that has just sent a commit answers a D-H Key; the target, its insider and the answer.
 
-    begun: such a target, a new one each time. Where there is no answer, a commit with the lowest hash tells whether the
-    target waits for one: it ignores that then. Where it does not wait, the check fails.
+    begun: makes such a target, a new one each time. If there is no answer, another one gets a commit with the lowest
+    hash. If that one waits for a D-H Key, it sends its own commit again, and the check that fails is the one on a
+    missing Reveal Signature; otherwise it is `check_id`.
     """
     target, insider = begun()
     reply = target.receive(insider.dh_key())
@@ -58,20 +59,20 @@ def reveal_to_dh_key(
 
 
 def reveal_for(target: TargetSession, insider: Insider) -> tuple[Message, Message]:
-    """A query makes the target commit, and the insider answers: its D-H Commit and its Reveal Signature Message."""
+    """A query makes the target commit, and the insider answers; the target's D-H Commit and Reveal Signature."""
     commit = commit_for_query(target)
     return commit, target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
 
 
 def refused(reply: Reply, check_id: str, why: object) -> None:
-    """Demand that an input had no effect and that no encoded message answers it; an Error Message may go out."""
+    """Demand that an input has no effect and gets no encoded message in answer; an Error Message is allowed."""
     reply.assert_rejected(check_id, why)
     answered = any(kind in wire.ENCODED for kind in reply.kinds)
     check(check_id, not answered, expected="no encoded message in answer", got=reply, case=why)
 
 
 def messages_of_others(target: TargetSession, version: int) -> dict[Kind, bytes]:
-    """A well-formed D-H Key, Reveal Signature and Signature Message of a handshake between two others."""
+    """A well-formed D-H Key, Reveal Signature and Signature Message of a handshake between two other parties."""
     stranger = Insider(target.insider().key, target.insider().target_tag, version=version, seed=b"elsewhere")
     far = Insider(stranger.key, 0, version=version, seed=b"far away")
     dh_key = far.dh_key()
@@ -82,7 +83,7 @@ def messages_of_others(target: TargetSession, version: int) -> dict[Kind, bytes]
     }
 
 
-#: What is wrong when a message is not ignored in a state that does not expect it.
+#: The check that fails when a message is not ignored in a state that does not expect it.
 STRAY = {
     Kind.DH_KEY: "handshake.stray-dh-key-not-ignored",
     Kind.REVEAL_SIGNATURE: "handshake.stray-reveal-signature-not-ignored",
@@ -91,7 +92,7 @@ STRAY = {
 
 
 def ignores(target: TargetSession, state: str, *kinds: Kind) -> None:
-    """Demand that the target ignores messages of these kinds, from another handshake, in its present state."""
+    """Demand that the target, in its present state, ignores messages of these kinds from another handshake."""
     messages = messages_of_others(target, target.version)
     for kind in kinds:
         target.receive(messages[kind]).assert_ignored(STRAY[kind], f"{shown(kind)} in {state}")
@@ -114,7 +115,7 @@ def signature_of(insider: Insider, commit: Message, reveal: Message) -> SignedMe
 
 
 def completes(target: TargetSession, insider: Insider, genuine: SignedMessage) -> None:
-    """The genuine message completes the handshake, and texts arrive."""
+    """Demand that the genuine message completes the handshake, and that texts arrive."""
     target.receive(genuine.raw).one(SessionEstablished)
     target.assert_session_alive(insider)
 
@@ -148,7 +149,7 @@ def as_type(message: Message, code: int) -> bytes:
 
 
 def has_no_effect(target: TargetSession, check_id: str, genuine: SignedMessage) -> None:
-    """Demand that a message has no effect, though it may be shown: where no version is allowed everything is text."""
+    """Demand that a message has no effect. It may be shown: where no version is allowed, everything is text."""
     reply = target.receive(genuine.raw)
     case = f"{shown(genuine.message.kind)} of a version that is no longer allowed"
     refused(reply, check_id, case)
@@ -157,12 +158,11 @@ def has_no_effect(target: TargetSession, check_id: str, genuine: SignedMessage) 
 
 
 def tells_lies(context: Context, check_id: str, lies: Lies, *, primed: bool, strictly: bool = False) -> None:
-    """Send each lie in place of a genuine Reveal Signature Message (or, primed, Signature Message), and demand that it
-    has no effect.
+    """Send lies in place of a genuine Reveal Signature (or, primed, Signature) Message, and demand no effect.
 
-    The genuine message then completes the handshake. Where it does not, each lie is sent again in a handshake of its
-    own, so that the target judges it in the state that it is meant for. strictly: the target ignores lies without an
-    answer, and the genuine message fails only where the target has given up the handshake as a whole.
+    The genuine message then completes the handshake. If it does not, each lie is sent again in a handshake of its own,
+    so that the target judges it in the intended state. strictly: the target ignores lies without an answer, and the
+    genuine message fails only if the target has given up the handshake as a whole.
     """
     demand = Reply.assert_ignored if strictly else refused
     kind = shown(Kind.SIGNATURE if primed else Kind.REVEAL_SIGNATURE)
@@ -183,7 +183,7 @@ def tells_lies(context: Context, check_id: str, lies: Lies, *, primed: bool, str
 
 
 def start_over(target: TargetSession, insider: Insider, *, target_begins: bool = False, check_id: str = "") -> None:
-    """Demand that a whole new handshake leads to a session, after anything that went before."""
+    """Demand that a whole new handshake makes a session, whatever went before."""
     target.tick(LATER)
     target.establish(insider, target_begins=target_begins, check_id=check_id)
     target.assert_session_alive(insider)

@@ -1,6 +1,6 @@
 """A D-H Commit in every authentication state. [Receiving a D-H Commit Message]
 
-The scenarios do not look at states: what the target does with the next message shows its state.
+The scenarios do not inspect states: what the target does with the next message shows its state.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from otterproof.scenarios.conformance.handshake_play import (
 
 
 def _reveal(target: TargetSession, insider: Insider, dh_key: Message) -> None:
-    """The insider's Reveal Signature completes the handshake, and texts arrive."""
+    """Demand that the insider's Reveal Signature completes the handshake, and that texts arrive."""
     target.receive(insider.reveal_signature(wire.build(dh_key))).one(SessionEstablished)
     target.assert_session_alive(insider)
 
 
 def _with_hash(insider: Insider, wanted: Callable[[bytes], bool]) -> None:
-    """Have the insider draw another x until the hash of its g^x is as wanted."""
+    """Have the insider draw x again until the hash of its g^x is as wanted."""
     public = power(DH_GENERATOR, insider.x)
     while not wanted(hashlib.sha256(mpi(public)).digest()):
         insider.x += 1
@@ -51,8 +51,9 @@ def _with_hash(insider: Insider, wanted: Callable[[bytes], bool]) -> None:
 
 @scenario(requirements=("COMMIT-NONE-1", "COMMIT-NONE-2", "!COMMIT-NONE-2", "!AKE-OUTLINE-1"))
 def commit_in_none(context: Context) -> None:
-    """In NONE a D-H Commit, solicited or not, is answered with a D-H Key, and the Reveal Signature that follows
-    completes the handshake; without the commit it does not.
+    """In NONE a D-H Commit, solicited or not, is answered with a D-H Key.
+
+    The Reveal Signature that follows completes the handshake; without the commit it does not.
     """
     target = context.target_session()
     insider = target.insider()
@@ -74,7 +75,7 @@ def commit_in_none(context: Context) -> None:
 
 
 def _edges(hashed: bytes) -> dict[bytes, bool]:
-    """Hashes close to one's own in one respect, and whether they are higher; a wrong comparison reverses that."""
+    """Hashes close to one's own in one respect, and whether they are higher; a wrong comparison gets that wrong."""
     number = int.from_bytes(hashed)
     top = 1 << 255
     edges = {number - 1: False, number + 1: True, number ^ top: number < top, 0: False, (1 << 256) - 1: True}
@@ -88,9 +89,10 @@ def _edges(hashed: bytes) -> dict[bytes, bool]:
 
 @scenario(requirements=("COMMIT-DHKEY-1", "!COMMIT-DHKEY-1", "COMMIT-DHKEY-2", "COMMIT-DHKEY-5", "!COMMIT-DHKEY-5"))
 def crossing_commits_are_compared(context: Context) -> None:
-    """In AWAITING_DHKEY the hashes are compared as unsigned big-endian numbers of 32 bytes: the target yields to a
-    higher hash and to no other, whether the hash is next to its own, at either end of the range, or would compare
-    differently as a signed or little-endian number.
+    """In AWAITING_DHKEY the target yields to a commit with a higher hash, and to no other.
+
+    The hashes are compared as unsigned big-endian numbers of 32 bytes. Tested are hashes next to its own, at either end
+    of the range, and ones that compare differently as signed or little-endian numbers.
     """
     for number in range(7):
         target = context.target_session()
@@ -107,7 +109,7 @@ def crossing_commits_are_compared(context: Context) -> None:
 
 @scenario(requirements=("COMMIT-DHKEY-5", "!COMMIT-DHKEY-2", "!COMMIT-DHKEY-3"))
 def commit_with_the_same_hash(context: Context) -> None:
-    """The target's own commit, sent back to it, has a hash that is not lower, so the target answers with a D-H Key."""
+    """The target's own commit, sent back to it, is answered with a D-H Key, since its hash is not lower."""
     target = context.target_session()
     insider = target.insider()
     own = commit_for_query(target)
@@ -132,8 +134,9 @@ def commit_with_the_same_hash(context: Context) -> None:
     )
 )
 def commit_with_a_lower_hash(context: Context) -> None:
-    """A commit with a lower hash than the target's own is ignored each time it arrives: the target sends its own commit
-    again, and a D-H Key still completes the handshake that began with it.
+    """A commit with a lower hash than the target's own is ignored each time it arrives.
+
+    The target sends its own commit again, and the handshake that began with it still completes.
     """
     target = context.target_session()
     insider = target.insider()
@@ -161,8 +164,9 @@ def commit_with_a_lower_hash(context: Context) -> None:
 
 @scenario(requirements=("COMMIT-DHKEY-5", "!COMMIT-DHKEY-5", "COMMIT-DHKEY-6", "DHKEY-REVEALSIG-1"))
 def commit_with_a_higher_hash(context: Context) -> None:
-    """The target yields to a commit with a higher hash: it forgets its own g^x, ignores a D-H Key for it, and the
-    Reveal Signature completes the handshake of the other side.
+    """The target yields to a commit with a higher hash.
+
+    It forgets its own g^x and ignores a D-H Key for it; the Reveal Signature completes the other side's handshake.
     """
     target = context.target_session()
     insider = target.insider()
@@ -177,7 +181,7 @@ def commit_with_a_higher_hash(context: Context) -> None:
 
 
 def _both_begin(pair: Pair) -> None:
-    """Both users ask, both queries arrive, and both sides send a commit."""
+    """Both users ask for a session, both queries arrive, and both sides send a commit."""
     for name in pair.names:
         pair.do(name, "start", {})
     for name in pair.names:
@@ -194,7 +198,7 @@ def _one_session(pair: Pair) -> None:
 
 @scenario(requirements=("COMMIT-DHKEY-7",))
 def simultaneous_commits(context: Context) -> None:
-    """Two sides that send commits at the same time end up in one session, whichever has the higher hash."""
+    """Two sides that commit at the same time end up in one session, whichever has the higher hash."""
     for number in range(3):
         with context.case(f"number {number}"):
             context.seed += b"%d" % number
@@ -206,7 +210,7 @@ def simultaneous_commits(context: Context) -> None:
 
 @scenario(requirements=("!COMMIT-DHKEY-7",))
 def simultaneous_commits_with_late_messages(context: Context) -> None:
-    """Two sides that send commits at the same time end up in one session even if messages for one side are late."""
+    """Two sides that commit at the same time end up in one session even if messages for one side are late."""
     for number in range(2):
         with context.case(f"number {number}"):
             for late in (TARGET, PEER):
@@ -232,8 +236,9 @@ def simultaneous_commits_with_late_messages(context: Context) -> None:
     )
 )
 def commit_while_a_reveal_signature_is_awaited(context: Context) -> None:
-    """In AWAITING_REVEALSIG another commit is answered with the same D-H Key and replaces the stored commit: the Reveal
-    Signature for the new commit completes the handshake, and the one for the old commit does not.
+    """In AWAITING_REVEALSIG another commit is answered with the same D-H Key and replaces the stored commit.
+
+    The Reveal Signature for the new commit completes the handshake; the one for the old commit does not.
     """
     for which in ("old", "new"):
         with context.case(which):
@@ -256,8 +261,9 @@ def commit_while_a_reveal_signature_is_awaited(context: Context) -> None:
 
 @scenario(requirements=("COMMIT-SIG-1", "!COMMIT-SIG-1", "COMMIT-SIG-2", "!COMMIT-SIG-2", "SIG-REVEALSIG-1"))
 def commit_while_a_signature_is_awaited(context: Context) -> None:
-    """In AWAITING_SIG a commit is answered with a D-H Key that is new each time; the Signature Message of the old
-    handshake is then ignored, and the Reveal Signature completes the new one.
+    """In AWAITING_SIG a commit is answered with a D-H Key that is new each time.
+
+    The Signature Message of the old handshake is then ignored, and the Reveal Signature completes the new one.
     """
     seen = set()
     for _ in range(2):
@@ -284,8 +290,9 @@ def commit_while_a_signature_is_awaited(context: Context) -> None:
 
 @scenario(requirements=("COMMIT-LIVE-1", "!COMMIT-LIVE-1"))
 def commit_in_a_session(context: Context) -> None:
-    """A commit in ENCRYPTED from any sender is answered, and the session stays usable until the new handshake
-    completes; then the new session is used.
+    """In ENCRYPTED a commit from any sender is answered.
+
+    The session stays usable until the new handshake completes; then the new session is used.
     """
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
@@ -302,7 +309,7 @@ def commit_in_a_session(context: Context) -> None:
 
 
 def _malformed(insider: Insider) -> dict[str, bytes]:
-    """Malformed commits, which no revealed key can open."""
+    """Malformed commits that no revealed key can open."""
     commit = wire.parse(insider.commit())
     body, header = commit.body, len(commit.body) - len(commit.raw("encrypted_gx")) - 36
     return {
@@ -319,8 +326,9 @@ def _malformed(insider: Insider) -> dict[str, bytes]:
 
 @scenario(requirements=("COMMIT-BAD-1", "!COMMIT-BAD-1", "!COMMIT-NONE-1", "!COMMIT-FORM-6", "!COMMIT-SIG-1"))
 def malformed_commit_in_each_state(context: Context) -> None:
-    """A commit that is cut short or has wrong lengths is not answered and changes nothing, in any state: a handshake
-    under way still completes.
+    """A commit that is cut short or has wrong lengths is not answered and changes nothing, in any state.
+
+    A handshake under way still completes.
     """
     target = context.target_session()
     insider, other = target.insider(), target.insider(seed=b"another x")
@@ -346,8 +354,9 @@ def malformed_commit_in_each_state(context: Context) -> None:
 
 @scenario(requirements=("AKE-REFLECT-1", "!AKE-REFLECT-1"))
 def reflected_own_messages(context: Context) -> None:
-    """The target's own messages, sent back to it as they are or under another client's tag, make no session, whichever
-    role it has.
+    """The target's own messages, sent back to it, make no session, whichever role it has.
+
+    They come as they are or under another client's tag.
     """
     for under in (None, 0x2B2B):
         for asked in (True, False):

@@ -1,8 +1,8 @@
 """The D-H values of a handshake and the commitment to the first of them: ranges, hash, encryption, structure.
 
-A sender of a value outside the group still knows the shared secret that follows from it, so all else in its messages
-is right, and only a check of the value itself prevents a session. [Authenticated Key Exchange, D-H Commit Message,
-Reveal Signature Message]
+A peer that sends a value outside the group still knows the resulting shared secret, so everything else in its messages
+is right: only a check of the value itself prevents a session. [Authenticated Key Exchange, D-H Commit Message, Reveal
+Signature Message]
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from otterproof.harness.wire.signed import secrets_of
 from otterproof.implementations.contract import SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import commit_for_query, dh_key_for, refused, start_over
 
-#: Values outside [2, p-2] that lead to the same secrets whatever the other side's exponent is.
+#: Values outside [2, p-2] that lead to the same few secrets, whatever the other side's exponent.
 OUTSIDE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, 2 * DH_PRIME - 1)
 
 
 def _begin_with(target: TargetSession, insider: Insider, public: int) -> list[SessionEstablished]:
-    """A whole handshake in which the insider's g^x is `public`, and the sessions that it leads to."""
+    """Run a whole handshake in which the insider's g^x is `public`; the sessions that it makes."""
     dh_key = dh_key_for(target, insider, insider.commit(public))
     made = []
     for secret in secrets_of(public, dh_key.number("gy")):
@@ -38,13 +38,13 @@ def _begin_with(target: TargetSession, insider: Insider, public: int) -> list[Se
 
 
 def _completes(target: TargetSession, insider: Insider, values: Iterable[int]) -> bool:
-    """Whether a handshake with one of these values as g^x leads to a session; some values need several tries."""
+    """Whether a handshake with one of these values as g^x makes a session; some values need several tries."""
     return any(_begin_with(target, insider, public) for public in values)
 
 
 @scenario(requirements=("!AKE-VALID-2", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-2"))
 def gx_out_of_range(context: Context) -> None:
-    """A g^x below 2 or above p - 2 makes no session even if all else is right; a genuine handshake then completes."""
+    """A g^x below 2 or above p - 2 makes no session, even if all else is right; a genuine handshake then completes."""
     target = context.target_session()
     insider = target.insider()
     for public in (*OUTSIDE, DH_PRIME + 2):
@@ -128,7 +128,7 @@ def _no_session(
     why: str,
     revealed: bytes | None = None,
 ) -> None:
-    """Demand that a commit, answered or not, and the Reveal Signature that goes with it make no session."""
+    """Demand that a commit, answered or not, and its Reveal Signature make no session."""
     target.user("start")
     answer = target.receive(commit)
     for dh_key in answer.messages(Kind.DH_KEY):
@@ -138,7 +138,7 @@ def _no_session(
 
 @scenario(requirements=("AKE-VERIFY-1", "!AKE-VERIFY-1", "!COMMIT-HASH-1", "!COMMIT-HASH-2", "!AKE-VERIFY-6"))
 def commit_with_a_wrong_hash(context: Context) -> None:
-    """A commit is refused unless its hash is the SHA-256 hash of the encrypted MPI, all 32 bytes of it."""
+    """A commit is refused unless its hash is the SHA-256 hash of the MPI in it, in all 32 bytes."""
     target = context.target_session()
     insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
@@ -151,8 +151,9 @@ def commit_with_a_wrong_hash(context: Context) -> None:
 
 @scenario(requirements=("!COMMIT-GX-3", "!COMMIT-GX-5", "REVEAL-SIG-10", "!REVEAL-SIG-10"))
 def commit_to_a_malformed_mpi(context: Context) -> None:
-    """A commit is refused unless it encrypts exactly one MPI: bytes without a length, or with a wrong one, make no
-    session although their hash is right.
+    """A commit is refused unless it encrypts exactly one MPI.
+
+    Bytes without a length, or with a wrong one, make no session even though their hash is right.
     """
     target = context.target_session()
     insider = target.insider()
@@ -167,8 +168,9 @@ def commit_to_a_malformed_mpi(context: Context) -> None:
 
 @scenario(requirements=("REVEAL-FORM-7", "!REVEAL-FORM-7", "!REVEAL-FORM-6", "!COMMIT-GX-1", "!COMMIT-GX-4"))
 def revealed_key_of_another_length(context: Context) -> None:
-    """A revealed key is refused unless it has 16 bytes, even if it opens the commit, or would with padding. A wrong
-    key, and a commit that is encrypted with another initial counter, are refused too.
+    """A revealed key is refused unless it has 16 bytes, even if it opens the commit, or would with padding.
+
+    A wrong key, and a commit encrypted with another initial counter, are refused, too.
     """
     wrong_size, wrong_key = "handshake.revealed-key-size-not-checked", "handshake.commit-opened-with-wrong-key"
     target = context.target_session()

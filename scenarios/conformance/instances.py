@@ -1,6 +1,7 @@
 """Instance tags: who sent a message and who it is for, in every kind of message and in fragments. [Instance Tags]
 
-If a target does not tell its tag, the insider learns it from the first message that the target sends, as others would.
+If a target does not report its tag, the insider learns it from the first message that the target sends, as any client
+would.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ def _conversation(target: TargetSession, insider: Insider) -> None:
     ),
 )
 def every_message_has_both_tags(context: Context) -> None:
-    """Every message that the target sends has its own tag, the same in a handshake and its session, and the
-    correspondent's; only a D-H Commit may have receiver tag 0.
+    """Every message that the target sends has its own tag and the correspondent's.
+
+    Its own tag stays the same in a handshake and its session. Only a D-H Commit may have receiver tag 0.
     """
     target = context.target_session()
     insider = target.insider()
@@ -83,7 +85,7 @@ def _hex(*tags: int) -> str:
 
 @scenario(versions=(2,), requirements=("INSTANCE-HEADER-3", "!INSTANCE-HEADER-3"))
 def version_2_has_no_tags(context: Context) -> None:
-    """Version 2 messages of all five kinds have no tags, and messages with tags are not acted upon."""
+    """Version 2 messages of all five kinds have no tags, and messages with tags are not acted on."""
     target = context.target_session()
     insider = target.insider()
     dh_key = dh_key_for(target, insider)
@@ -121,8 +123,9 @@ def fragments_of_the_target_have_its_tags(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("!INSTANCE-HEADER-1", "!INSTANCE-HEADER-2", "!INSTANCE-OWN-1"))
 def messages_without_tags(context: Context) -> None:
-    """A version 3 message without tags, or with tags cut short, and fragments without tags are not acted upon; the same
-    messages with tags are.
+    """A version 3 message without tags, or with tags cut short, is not acted on; nor are fragments without tags.
+
+    The same messages with tags are.
     """
     target = context.target_session()
     insider = target.insider()
@@ -159,7 +162,7 @@ def _reveal(target: TargetSession, insider: Insider) -> None:
 
 @scenario(versions=(3,), requirements=("INSTANCE-OWN-2", "INSTANCE-OWN-4"))
 def own_tags_are_random(context: Context) -> None:
-    """Clients without a given tag draw one of 0x100 or more, and each a different one."""
+    """Clients without a given tag each draw a different one, of 0x100 or more."""
     tags = []
     for number in range(6):
         with context.case(f"number {number}"):
@@ -172,7 +175,7 @@ def own_tags_are_random(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-OWN-2", "!INSTANCE-OWN-2"))
 def small_tag_is_drawn_again(context: Context) -> None:
-    """A tag below 0x100 is not kept when it is drawn. (Engines only: their random numbers can be chosen.)"""
+    """A drawn tag below 0x100 is not kept. (Engines only: their random numbers can be chosen.)"""
     if not isinstance(context.target, InProcess):
         return
     config = PartyConfig(context.target_session().header.parties[TARGET].config.key, ALLOW[3])
@@ -189,7 +192,7 @@ def small_tag_is_drawn_again(context: Context) -> None:
 
 # ---- messages that are discarded ------------------------------------------------------------------------------------
 
-#: Sender and receiver tag in place of the right ones.
+#: Sender and receiver tag to use in place of the right ones.
 Tags = tuple[int, int]
 
 
@@ -198,8 +201,8 @@ def _moments(
 ) -> Iterator[tuple[TargetSession, Callable[[Tags | None], bytes], str]]:
     """Each kind of message that a target can receive, in the state for it, as a function that makes it with other tags.
 
-    Before the next kind the target gets the genuine message, which must have its effect. check_id: what is wrong if a
-    handshake message has none, in scenarios that are about the tag.
+    Before the next kind the target gets the genuine message, which must take effect. check_id: the check that fails if
+    a handshake message does not, in scenarios about the tag.
     """
     case = f"a client with tag {tag:#x}" if check_id else ""
     target = context.target_session()
@@ -232,7 +235,7 @@ def _tagged(message: bytes, tags: Tags | None) -> bytes:
 
 
 def _data(insider: Insider, tags: Tags | None) -> bytes:
-    """A data message with these tags, and the right MAC of them."""
+    """A Data Message with these tags, and a MAC that is right for them."""
     own = insider.tag, insider.target_tag
     insider.tag, insider.target_tag = tags or own
     message = insider.data(b"from whom, for whom?")
@@ -241,7 +244,7 @@ def _data(insider: Insider, tags: Tags | None) -> bytes:
 
 
 def _are_discarded(context: Context, check_id: str, wrong: Callable[[int, int], list[Tags]]) -> None:
-    """Demand that messages of all kinds and fragments with wrong tags are discarded. wrong: right tags to wrong."""
+    """Demand that all messages and fragments with wrong tags are discarded. wrong: from right tags to wrong ones."""
     for subject, make, kind in _moments(context):
         with context.case(kind):
             genuine = wire.parse(make(None))
@@ -275,8 +278,9 @@ def _are_discarded(context: Context, check_id: str, wrong: Callable[[int, int], 
     ),
 )
 def message_for_another_client(context: Context) -> None:
-    """A message of any kind, or a fragment, whose receiver tag differs from the target's in as little as one bit is
-    discarded: it draws no answer and shows no text, and the genuine message still has its effect.
+    """A message of any kind, or a fragment, whose receiver tag differs from the target's even in one bit is discarded.
+
+    It gets no answer and shows no text, and the genuine message still takes effect.
     """
     _are_discarded(
         context,
@@ -336,8 +340,9 @@ def commit_with_receiver_tag_0_is_answered(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-ZERO-3", "!INSTANCE-ZERO-3"))
 def receiver_tag_0_is_only_for_commits(context: Context) -> None:
-    """Receiver tag 0 is for the D-H Commit only: other messages with it are discarded, and the genuine ones still have
-    their effect. (Engines only: in another reading of the text other messages may have it, too.)
+    """Receiver tag 0 is for the D-H Commit only: other messages with it are discarded.
+
+    The genuine ones still take effect. (Engines only: in another reading of the text, other messages may have it, too.)
     """
     for target, make, kind in _moments(context):
         with context.case(kind):
@@ -349,8 +354,9 @@ def receiver_tag_0_is_only_for_commits(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-DISCARD-4", "!INSTANCE-DISCARD-4"))
 def discarded_message_among_fragments(context: Context) -> None:
-    """A message for another client, or with invalid tags, between two fragments does not make the target forget the
-    first fragment. (Engines only: in another reading of the text it does.)
+    """A message for another client, or with invalid tags, between two fragments does not clear the first fragment.
+
+    (Engines only: in another reading of the text it does.)
     """
     target = context.target_session()
     insider = target.insider()
@@ -366,7 +372,7 @@ def discarded_message_among_fragments(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("INSTANCE-RANGE-1",))
 def tags_of_all_sizes(context: Context) -> None:
-    """Handshakes with clients that have tags from 0x100 to 0xffffffff complete in both roles, and in fragments."""
+    """Handshakes with clients that have tags from 0x100 to 0xffffffff complete in both roles, also in fragments."""
     check_id = "instance.tag-size-matters"
     for tag in (0x100, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
         with context.case(f"tag {tag}"):
@@ -391,7 +397,7 @@ def tags_of_all_sizes(context: Context) -> None:
     versions=(3,), needs=("instance_tags",), requirements=("INSTANCE-RANGE-1", "INSTANCE-OWN-1", "INSTANCE-OWN-5")
 )
 def own_tags_of_all_sizes(context: Context) -> None:
-    """A target with the smallest or the largest tag receives messages under it, and uses no other."""
+    """A target with the smallest or the largest tag receives messages under it, and uses no other tag."""
     for tag in (0x100, 0x80000000, 0xFFFFFFFF):
         with context.case(f"tag {tag}"):
             target = context.target_session(instance_tag=tag)

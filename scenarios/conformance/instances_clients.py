@@ -21,7 +21,7 @@ from otterproof.scenarios.conformance.handshake_play import (
     signature_of,
 )
 
-#: How many tags an attacker invents; more than any account has clients.
+#: How many tags an attacker invents: more than any account has clients.
 MANY = 100
 
 
@@ -31,7 +31,7 @@ def _clients(target: TargetSession) -> tuple[Insider, Insider]:
 
 
 def _two_sessions(context: Context) -> tuple[TargetSession, Insider, Insider]:
-    """A target in sessions with two clients; the session with the second one is the later."""
+    """A target in sessions with two clients; the second session is the later one."""
     target = context.target_session()
     first, second = _clients(target)
     target.establish(first)
@@ -42,15 +42,15 @@ def _two_sessions(context: Context) -> tuple[TargetSession, Insider, Insider]:
 
 
 def _completes(target: TargetSession, insider: Insider, commit: Message, reveal: Message, check_id: str = "") -> None:
-    """The insider's Signature Message completes the handshake."""
+    """Demand that the insider's Signature Message completes the handshake."""
     target.receive(signature_of(insider, commit, reveal).raw).one(SessionEstablished, check_id)
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-1", "!INSTANCE-MULTI-1"))
 def sessions_with_two_clients(context: Context) -> None:
-    """Two clients have a session each, with its own keys, and a handshake with one does not end the session of the
-    other: texts of both are shown, a text of one under the other's tag is not, and when one session ends the other goes
-    on.
+    """Two clients have a session each, with its own keys; a handshake with one does not end the other's session.
+
+    Texts of both are shown, but not a text of one under the other's tag. When one session ends, the other goes on.
     """
     target, first, second = _two_sessions(context)
     apart = "instance.sessions-interfere"
@@ -68,8 +68,9 @@ def sessions_with_two_clients(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-MULTI-1",))
 def texts_go_to_the_latest_session(context: Context) -> None:
-    """The user's texts go to the client whose handshake was the last one, whichever client has written since. (Engines
-    only: applications decide where a text goes that names no client.)
+    """The user's texts go to the client with the latest handshake, whichever client has written since.
+
+    (Engines only: applications decide where a text goes that names no client.)
     """
     target, first, second = _two_sessions(context)
     target.assert_receives_text(first, b"from the first")
@@ -79,7 +80,7 @@ def texts_go_to_the_latest_session(context: Context) -> None:
 
 
 def _sends_text_to(target: TargetSession, insider: Insider, text: bytes) -> None:
-    """Demand that the user's text goes to this client, which is told by the receiver tag: others can't read it."""
+    """Demand that the user's text is addressed to this client, which can read it."""
     check_id = "instance.text-not-to-latest"
     message = target.user("send", text=text).message(Kind.DATA, check_id)
     receiver = message.number("receiver_tag")
@@ -90,7 +91,7 @@ def _sends_text_to(target: TargetSession, insider: Insider, text: bytes) -> None
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-1", "!INSTANCE-MULTI-1"))
 def fragments_of_two_clients(context: Context) -> None:
-    """Messages of two clients in fragments, one after the other, are shown, each in its own session."""
+    """Fragmented messages of two clients, one after the other, are shown, each in its own session."""
     target, first, second = _two_sessions(context)
     for insider, text in ((first, b"from the first " * 20), (second, b"from the second " * 20)):
         pieces = wire.fragment(insider.data(text), 200, 3, (insider.tag, insider.target_tag))
@@ -100,8 +101,9 @@ def fragments_of_two_clients(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-2", "!INSTANCE-MULTI-2", "!INSTANCE-REPLY-1"))
 def two_clients_answer_the_target_at_once(context: Context) -> None:
-    """When two clients of the correspondent both send a commit, each gets a D-H Key addressed to it, and both
-    handshakes complete although they interleave.
+    """When two clients of the correspondent both send a commit, each gets a D-H Key addressed to it.
+
+    Both handshakes complete although they interleave.
     """
     target = context.target_session()
     clients = _clients(target)
@@ -126,8 +128,9 @@ def _check_addressed(message: Message, insider: Insider) -> None:
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-2", "!INSTANCE-MULTI-2", "DHKEY-SIG-2"))
 def two_clients_answer_one_commit(context: Context) -> None:
-    """When two clients answer one D-H Commit, each gets a Reveal Signature and completes the handshake, or the first
-    one does and the other is ignored.
+    """When two clients answer one D-H Commit, both complete the handshake, or only the first does.
+
+    Each client that completes it gets its own Reveal Signature; a second client without one is ignored.
     """
     target = context.target_session()
     first, second = _clients(target)
@@ -149,8 +152,9 @@ def two_clients_answer_one_commit(context: Context) -> None:
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-MULTI-2",))
 def every_client_is_answered(context: Context) -> None:
-    """Every client that answers a D-H Commit gets a Reveal Signature and a session. (Engines only: in another reading
-    of the text only the first one does.)
+    """Every client that answers a D-H Commit gets a Reveal Signature and a session.
+
+    (Engines only: in another reading of the text only the first one does.)
     """
     target = context.target_session()
     first, second = _clients(target)
@@ -164,9 +168,10 @@ def every_client_is_answered(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("COMMIT-FORM-5", "!COMMIT-FORM-5", "INSTANCE-ZERO-1", "INSTANCE-MULTI-2"))
 def query_during_two_sessions(context: Context) -> None:
-    """A query names no client: a target in sessions with two clients answers with a D-H Commit that has receiver tag 0,
-    and a new handshake with either client completes. (Its texts may go to either: libotr takes the client that was
-    heard last, by the second.)
+    """A target in sessions with two clients answers a query with a D-H Commit to receiver tag 0.
+
+    The query names no client, and a new handshake with either client completes. (The user's texts may go to either:
+    libotr takes the client that was heard last, to the second.)
     """
     for which in (0, 1):
         with context.case(which):
@@ -181,8 +186,9 @@ def query_during_two_sessions(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-3", "!INSTANCE-MULTI-3"))
 def inner_tag_selects_the_session(context: Context) -> None:
-    """A Data Message belongs to the session that the tag inside it names, even if its fragments have the tag of another
-    client; a message with a wrong tag inside is refused whatever its fragments say.
+    """A Data Message belongs to the session that its inner tag names, even if its fragments have another client's tag.
+
+    A message with a wrong inner tag is refused, whatever its fragments say.
     """
     target, first, second = _two_sessions(context)
     pieces = wire.fragment(first.data(b"from the first"), 200, 3, (second.tag, second.target_tag))
@@ -198,7 +204,7 @@ def inner_tag_selects_the_session(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("INSTANCE-LEARN-1", "!INSTANCE-LEARN-1"))
 def forged_tags_do_not_block_the_peer(context: Context) -> None:
-    """Messages under forged tags do not keep the genuine client out, in either role, before a session or in it."""
+    """Messages under forged tags do not keep the genuine client out, in either role, before or during a session."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             target = context.target_session()
@@ -233,7 +239,7 @@ def _junk(stranger: Insider) -> bytes:
 
 @scenario(versions=(3,), requirements=("INSTANCE-LEARN-2",))
 def handshakes_under_forged_tags_are_bounded(context: Context) -> None:
-    """Of a hundred handshakes that an attacker begins under as many tags, the first and the last are not all kept."""
+    """When an attacker begins a hundred handshakes under as many tags, the first and the last are not all kept."""
     target = context.target_session()
     strangers = [target.insider(tag=0x5000 + number) for number in range(MANY)]
     target.user("start")
@@ -252,8 +258,9 @@ def handshakes_under_forged_tags_are_bounded(context: Context) -> None:
 
 @scenario(versions=(3,), requirements=("!INSTANCE-LEARN-2", "INSTANCE-MULTI-1"))
 def many_forged_tags_do_no_harm(context: Context) -> None:
-    """While an attacker begins a hundred handshakes under as many tags, a session goes on and another client completes
-    a handshake, even with commits of the attacker between its messages.
+    """While an attacker begins a hundred handshakes under as many tags, a session goes on.
+
+    Another client completes a handshake, even with commits of the attacker between its messages.
     """
     harm = "instance.forged-tags-do-harm"
     target = context.target_session()

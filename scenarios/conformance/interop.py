@@ -1,4 +1,4 @@
-"""Conversations of honest users: the target and the reference engine interoperate in everything that OTR can do."""
+"""Conversations of honest users: the target and the reference engine interoperate in everything that OTR offers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from otterproof.implementations.contract import OutgoingMessage
 
 @scenario(requirements=("AKE-OUTLINE-1", "AKE-BOTH-1", "DERIVE-SSID-2"))
 def handshake_asked_by_target(context: Context) -> None:
-    """The target sends a query, the peer begins the handshake, both end up in the same session."""
+    """The target sends a query, the peer begins the handshake, and both end up in the same session."""
     context.pair().establish(TARGET)
 
 
 @scenario(requirements=("AKE-OUTLINE-1", "AKE-BOTH-1", "QUERY-ANSWER-1"))
 def handshake_asked_by_peer(context: Context) -> None:
-    """The peer sends a query, the target begins the handshake, both end up in the same session."""
+    """The peer sends a query, the target begins the handshake, and both end up in the same session."""
     context.pair().establish(PEER)
 
 
 @scenario(requirements=("KEYMGMT-ROTATE-1", "DATA-RECV-2", "DATA-RECV-3", "DERIVE-DATA-3"))
 def alternating_data_messages(context: Context) -> None:
-    """A hundred Data Messages, sent in turn, so that each of them changes keys."""
+    """A hundred alternating Data Messages arrive, each of which changes keys."""
     pair = context.pair()
     pair.establish(TARGET)
     for number in range(50):
@@ -31,7 +31,7 @@ def alternating_data_messages(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-SEND-4", "DATA-CTR-1"))
 def one_sided_data_messages(context: Context) -> None:
-    """Many Data Messages in one direction arrive, all of them under one pair of keys."""
+    """Many Data Messages in one direction arrive, all under one pair of keys."""
     pair = context.pair()
     pair.establish(PEER)
     for name in (TARGET, PEER):
@@ -41,7 +41,7 @@ def one_sided_data_messages(context: Context) -> None:
 
 @scenario(requirements=("DATA-TEXT-1", "DATA-TEXT-2"))
 def texts_of_all_sizes(context: Context) -> None:
-    """One byte, text that is not ASCII, and long text arrive unchanged."""
+    """A text of one byte, a non-ASCII text and a long text arrive unchanged."""
     pair = context.pair()
     pair.establish(TARGET)
     for text in (
@@ -58,7 +58,7 @@ def texts_of_all_sizes(context: Context) -> None:
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("SMPMATH-TEST-1", "SMPMATH-TEST-2", "SMP-BEGIN-1"))
 def smp_equal(context: Context) -> None:
-    """SMP begun by either side with equal secrets succeeds on both."""
+    """SMP begun by either side with equal secrets succeeds on both sides."""
     pair = context.pair()
     pair.establish(TARGET)
     pair.smp(TARGET, b"the same secret", b"the same secret")
@@ -67,7 +67,7 @@ def smp_equal(context: Context) -> None:
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("!SMPMATH-TEST-1", "!SMPMATH-TEST-2"))
 def smp_unequal(context: Context) -> None:
-    """SMP begun by either side with unequal secrets fails on both, and can be tried again."""
+    """SMP begun by either side with unequal secrets fails on both sides, and can be tried again."""
     pair = context.pair()
     pair.establish(PEER)
     pair.smp(TARGET, b"one secret", b"another")
@@ -101,7 +101,7 @@ def extra_symmetric_key(context: Context) -> None:
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-8", "FRAGMENT-SEND-9", "FRAGMENT-SEND-5"))
 def fragments_from_target(context: Context) -> None:
-    """With small message sizes the target's messages arrive in fragments, those of the handshake included."""
+    """With small message sizes, the target's messages, including handshakes, arrive in fragments."""
     for size in (150, 600):
         with context.case(f"size {size}"):
             pair = context.pair(max_message_size=size)
@@ -133,7 +133,7 @@ def fragments_to_target(context: Context) -> None:
 
 @scenario(requirements=("USER-END-3", "TLV-END-2", "AKE-FRESH-1"))
 def reconnect_after_the_end(context: Context) -> None:
-    """Each side ends the conversation in turn, the other is told, and a new handshake makes a new session."""
+    """Each side in turn ends the conversation and the other is told; a new handshake makes a new session."""
     pair = context.pair()
     for ends in (TARGET, PEER):
         pair.establish(TARGET)

@@ -1,7 +1,7 @@
 """Which D-H keys a client has at the start of a conversation, and after a new handshake. [Key Management]
 
-The key ids that a message names show which keys the target uses; which keys it has is found out with messages under
-them, made by an insider who keeps all keys.
+The key ids in the target's messages show which keys it uses. Messages under various keys, from an insider who keeps all
+keys, show which keys it has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def _ids(message: Message) -> tuple[int, int]:
 
 @scenario(requirements=("KEYMGMT-START-1", "!KEYMGMT-START-1", "KEYMGMT-AKE-1"))
 def initial_keys(context: Context) -> None:
-    """A client begins with two keys: the one of the handshake, which it uses, and the next one, which it announces.
+    """A client begins with two keys: the handshake's, which it uses, and the next one, which it announces.
 
     The first message names the key id of the handshake. Messages to a third key are rejected.
     """
@@ -52,7 +52,7 @@ def initial_keys(context: Context) -> None:
 
 @scenario(requirements=("!KEYMGMT-AKE-1", "KEYMGMT-AKE-3", "!KEYMGMT-AKE-3", "KEYMGMT-RECV-4", "!KEYMGMT-RECV-4"))
 def handshake_sets_the_peer_key(context: Context) -> None:
-    """After a first handshake the target knows one key of the correspondent: that of the handshake, under its key id.
+    """After a first handshake the target knows one key of the correspondent: the handshake's, under its key id.
 
     The target sends to this key, and reads messages under it. There is no previous key yet.
     """
@@ -79,7 +79,7 @@ def handshake_sets_the_peer_key(context: Context) -> None:
 
 
 def _new_handshake(target: TargetSession, insider: Insider, keyid: int, exponent: int) -> None:
-    """A second handshake, in which the insider shows a key with an id, and forgets no key."""
+    """A second handshake, in which the insider presents a key under an id. It keeps all its keys."""
     kept = dict(insider.exponents)
     insider.x = exponent
     target.establish(insider, signed=SignatureOptions(keyid=keyid))
@@ -107,7 +107,7 @@ def known_keys_are_kept(context: Context) -> None:
 
 @scenario(requirements=("!KEYMGMT-AKE-2", "KEYMGMT-AKE-4", "!KEYMGMT-AKE-4", "KEYMGMT-AKE-3"))
 def new_keys_replace_known_keys(context: Context) -> None:
-    """A new handshake with another key, or with a known key under another key id, replaces all keys known before."""
+    """A new handshake with another key, or with a known key under another id, replaces all keys known before."""
     for turns, keyid, same in (
         (1, 1, False),
         (1, 2, False),

@@ -1,6 +1,6 @@
-"""When D-H keys change, which are used for sending, and which for reading. [Key Management, Exchanging data]
+"""When D-H keys change, and which are used for sending and for reading. [Key Management, Exchanging data]
 
-The insider chooses the keys under which each message goes, and so what it acknowledges and what it announces.
+The insider chooses the keys of each message, and so what the message acknowledges and announces.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def _sends_under(
     theirs: int | None = None,
     check_id: str = "",
 ) -> int:
-    """Demand that the target's next text is sent under its own key of an id, and to a key of an id, if that is given.
+    """Demand that the target's next text is sent under its own key `own`, and to the key `theirs` if given.
 
-    The key that the text announces. check_id: what another key means, unless it is merely the wrong one.
+    The key that the text announces. check_id: the check that fails instead of the one on a wrong key.
     """
     message = target.user("send", text=text).message(Kind.DATA)
     sender, recipient = message.number("sender_keyid"), message.number("recipient_keyid")
@@ -50,7 +50,7 @@ def _sends_under(
     )
 )
 def keys_used_for_sending(context: Context) -> None:
-    """The target sends under its latest acknowledged key, to the latest key that it got in a verified message.
+    """The target sends under its latest acknowledged key, to the latest key received in a verified message.
 
     Forged acknowledgements and announcements change neither.
     """
@@ -85,7 +85,7 @@ def keys_used_for_sending(context: Context) -> None:
 def two_keys_per_side_are_kept(context: Context) -> None:
     """A message is read under the current and the previous key of each side, and under no other key id.
 
-    Other ids, of forgotten keys or of keys to come, are refused whatever keys the message is made with.
+    Ids of forgotten or future keys are refused, whatever keys the message is made with.
     """
     target, insider = context.encrypted()
     for _ in range(3):
@@ -111,7 +111,7 @@ def two_keys_per_side_are_kept(context: Context) -> None:
     requirements=("KEYMGMT-RECV-8", "!KEYMGMT-RECV-8", "!KEYMGMT-KEEP-1", "KEYMGMT-ROTATE-7", "!KEYMGMT-ROTATE-7")
 )
 def messages_one_rotation_late_are_read(context: Context) -> None:
-    """A message that arrives when its keys are the previous ones is read; once they are forgotten, it is refused."""
+    """A message is read if its keys have become the previous ones; once they are forgotten, it is refused."""
     target, insider = context.encrypted()
     late = [insider.data(b"late", ctr=100)]
     for turn in range(4):
@@ -134,7 +134,7 @@ def messages_one_rotation_late_are_read(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-ROTATE-1", "!KEYMGMT-ROTATE-1", "KEYMGMT-ROTATE-2", "!KEYMGMT-ROTATE-2"))
 def own_keys_change_when_acknowledged(context: Context) -> None:
-    """When its latest key is used for the first time, the target forgets the one before and announces a new one.
+    """When its latest key is first used, the target forgets the key before it and announces a new one.
 
     Messages to the previous key have neither effect.
     """
@@ -161,7 +161,7 @@ def own_keys_change_when_acknowledged(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-ROTATE-3", "!KEYMGMT-ROTATE-3", "KEYMGMT-ROTATE-4", "!KEYMGMT-ROTATE-4"))
 def their_keys_change_when_used(context: Context) -> None:
-    """When the correspondent's latest key is used for the first time, the key announced there becomes the next one.
+    """When the correspondent's latest key is first used, the key announced in that message becomes the next one.
 
     Messages under the previous key change nothing, whatever they announce.
     """
@@ -188,9 +188,9 @@ def their_keys_change_when_used(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-ROTATE-6", "!KEYMGMT-ROTATE-6"))
 def losses_do_not_end_the_conversation(context: Context) -> None:
-    """Whatever messages are lost, and whatever keys they acknowledged or announced, a fresh one is read on either side.
+    """Whatever messages are lost, and whatever they acknowledged or announced, either side reads a new message.
 
-    A message that arrives two changes of keys late is refused and does no harm.
+    A message that arrives two key changes late is refused and does no harm.
     """
     choose = random.Random(context.seed)
     target, insider = context.encrypted()
@@ -215,7 +215,7 @@ def losses_do_not_end_the_conversation(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-NEXT-1", "!KEYMGMT-NEXT-1"))
 def next_keys_out_of_range(context: Context) -> None:
-    """Next keys outside 2 to p - 2 are all refused or all stored; those at the ends of the range are taken."""
+    """Next keys outside 2 to p - 2 are all refused or all stored; those at the ends of the range are accepted."""
     values = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, (1 << 1544) - 1)
     names = dict(zip(values, ("0", "1", "p - 1", "p", "p + 1", "2^1544 - 1"), strict=True))
     read = {}
@@ -248,7 +248,7 @@ def next_keys_out_of_range(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-NEXT-2", "!KEYMGMT-NEXT-2"))
 def key_ids_do_not_wrap_around(context: Context) -> None:
-    """After a message under the last key id, 0xffffffff, read or not, the target sends nothing to a key id 0."""
+    """After a message under the last key id, 0xffffffff, read or not, the target sends nothing to key id 0."""
     last = 0xFFFFFFFF
     target, insider = context.encrypted(signed=SignatureOptions(keyid=last - 1))
     target.assert_receives_text(insider, b"which announces the last")

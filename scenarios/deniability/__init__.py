@@ -1,3 +1,4 @@
-"""Deniability and forward secrecy: what anybody can forge once keys are revealed, and what nobody can read once they
-are forgotten. [Overview, Revealing MAC keys, Key Management]
+"""Deniability: what anyone can forge once keys are revealed; forward secrecy: what no one can read after keys are gone.
+
+[Overview, Revealing MAC keys, Key Management]
 """

@@ -1,7 +1,7 @@
-"""What a target still has in memory after keys have changed: no secret that it must have forgotten may be there.
+"""What a target still has in memory after keys have changed: it must hold no secret that it should have forgotten.
 
-The target shows what it holds (`dump`). The insider is the other side and knows all shared secrets; exponents of the
-target's are recognised by the public keys that belong to them.
+The target shows what it holds (`dump`). The insider is the other side and knows all shared secrets. The target's
+exponents are recognised by their public keys.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def ssids(target: TargetSession) -> list[bytes]:
 
 
 def nothing_of_pair(target: TargetSession, check_id: str, insider: Insider, ours: int, theirs: int) -> None:
-    """Demand that nothing with which a message under a pair of keys can be read is in memory.
+    """Demand that memory holds nothing with which a message under a pair of keys can be read.
 
-    ours, theirs: key ids from the insider's side. The target's receiving MAC key may wait there to be revealed.
+    ours, theirs: key ids from the insider's side. The target's receiving MAC key may still wait to be revealed.
     """
     keys = insider.keys(ours, theirs)
     secret = power(insider.theirs[theirs], insider.exponents[ours])
@@ -65,9 +65,9 @@ def nothing_of_pair(target: TargetSession, check_id: str, insider: Insider, ours
 
 @scenario(needs=("dump",), requirements=("KEYMGMT-ROTATE-2", "KEYMGMT-ROTATE-8", "KEYMGMT-KEEP-1", "!KEYMGMT-ROTATE-8"))
 def rotated_keys_are_forgotten(context: Context) -> None:
-    """After keys have changed, neither the exponents of old keys nor secrets derived from them are in memory.
+    """After keys have changed, memory holds neither the exponents of old keys nor secrets derived from them.
 
-    So messages that were recorded earlier can't be read by an attacker who takes over the machine.
+    So an attacker who takes over the machine can't read messages recorded earlier.
     """
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
@@ -87,7 +87,7 @@ def rotated_keys_are_forgotten(context: Context) -> None:
 
 @scenario(needs=("dump",), requirements=("USER-END-5", "STATE-ENDED-1", "!USER-END-5", "!STATE-ENDED-1"))
 def keys_are_forgotten_at_the_end(context: Context) -> None:
-    """When either side ends the session, nothing is left in memory with which its messages could be read."""
+    """When either side ends the session, nothing with which its messages could be read is left in memory."""
     for target_begins in (False, True):
         with context.case(who_begins(target_begins)):
             for own_end in (True, False):
@@ -109,9 +109,9 @@ def keys_are_forgotten_at_the_end(context: Context) -> None:
 
 @scenario(needs=("dump", "lockstep"), requirements=("KEYMGMT-ROTATE-8",))
 def key_of_a_commit_is_forgotten(context: Context) -> None:
-    """The key that opens a D-H Commit is not in memory any more when its session has moved on to other keys.
+    """The key that opens a D-H Commit is no longer in memory when its session has moved on to other keys.
 
-    Everybody has seen it in the Reveal Signature by then, so this is demanded of the project's engines only.
+    The Reveal Signature has shown it to everyone by then, so this is demanded of this project's engines only.
     """
     target = context.target_session()
     insider = target.insider()
@@ -128,9 +128,9 @@ def key_of_a_commit_is_forgotten(context: Context) -> None:
     needs=("dump", "instance_tags"), versions=(3,), requirements=("KEYMGMT-ROTATE-2", "!KEYMGMT-ROTATE-2", "USER-END-5")
 )
 def shared_commit_key_is_forgotten(context: Context) -> None:
-    """The D-H key of a commit, which all clients of the correspondent got, is forgotten when it is not in use any more.
+    """The D-H key of a commit, which all clients of the correspondent got, is forgotten when it is no longer in use.
 
-    That is when the session that it led to has moved on, has ended, or has been replaced.
+    That is when its session has moved on, has ended, or has been replaced.
     """
 
     def moved_on(target: TargetSession, insider: Insider) -> None:
@@ -149,7 +149,7 @@ def shared_commit_key_is_forgotten(context: Context) -> None:
         with context.case(what):
             target = context.target_session()
             other = target.insider("carol", tag=0x3C3C, seed=b"other")
-            target.receive(other.commit())  # a second client, with which a handshake is under way
+            target.receive(other.commit())  # a second client, with a handshake under way
             insider = target.insider()
             target.establish(insider, target_begins=True)
             gx = insider.theirs[1]
@@ -162,7 +162,7 @@ def shared_commit_key_is_forgotten(context: Context) -> None:
 def smp_secrets_are_forgotten(context: Context) -> None:
     """When an SMP run has ended, the target holds neither its exponents nor the number made from the secret.
 
-    The specification demands the state EXPECT1 alone, so this is demanded of the project's engines only.
+    The specification only demands the state EXPECT1, so this is demanded of this project's engines only.
     """
     target, insider = context.encrypted()
     mine, theirs = (fingerprint(published_key(name).public) for name in ("mallory", "alice"))
@@ -189,7 +189,7 @@ def _smp(kind: int, numbers: Mapping[str, int]) -> Tlv:
 
 @scenario(needs=("dump", "smp"), requirements=("SMP-STATE-2",))
 def an_smp_run_ends_with_its_session(context: Context) -> None:
-    """An SMP run that is under way when the session ends is dropped together with its exponents."""
+    """An SMP run under way when the session ends is dropped together with its exponents."""
     target, insider = context.encrypted()
     request = target.user("smp_start", secret=b"a secret").message(Kind.DATA)
     first = insider.smp_numbers(wire.build(request), 2)
@@ -202,7 +202,7 @@ def an_smp_run_ends_with_its_session(context: Context) -> None:
     needs=("dump", "policy", "stored_messages"), requirements=("USER-STORED-1", "!USER-STORED-1", "!USER-STORED-2")
 )
 def a_stored_text_is_forgotten_once_it_is_sent(context: Context) -> None:
-    """A text that waited for a session is sent in it, and is not in memory any more once another text was sent.
+    """A text that waited for a session is sent in it, and is no longer in memory once another text was sent.
 
     Until then it may be kept, so that it can be sent again if it did not arrive.
     """

@@ -1,8 +1,8 @@
-"""What a transcript proves: nothing, because anybody could have written it with the MAC keys that both sides reveal.
+"""What a transcript proves: nothing, because anyone could have written it with the MAC keys that both sides reveal.
 
-A forger saw a conversation and its revealed keys. With no key but a revealed one, the forger puts other words of the
-same length into a message whose words are known. The target itself would have accepted the forgery in place of the
-genuine message.
+A forger has seen a conversation and its revealed keys. With no other key, the forger replaces the known words of a
+message with others of the same length. The target itself would have accepted the forgery in place of the genuine
+message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def revealed(messages: list[Message]) -> Iterator[bytes]:
 
 
 def forge(message: Message, said: bytes, words: bytes, key: bytes) -> Message:
-    """Other words in place of those that were said. AES in counter mode needs no key for that, and the MAC is known."""
+    """The message with other words. AES in counter mode needs no key for that, and the MAC key is known."""
     old = message.data("encrypted_message")
     mask = bytes(a ^ b for a, b in zip(said, words, strict=True)).ljust(len(old), b"\0")
     changed = message.with_value("encrypted_message", bytes(a ^ b for a, b in zip(old, mask, strict=True)))
@@ -34,7 +34,7 @@ def forge(message: Message, said: bytes, words: bytes, key: bytes) -> Message:
 
 
 def conversation(target: TargetSession, insider: Insider) -> tuple[list[Message], list[Message]]:
-    """Both sides talk until the keys of the first message are revealed; the messages of the insider and the target."""
+    """Both sides talk until the keys of the first message are revealed; the insider's messages, and the target's."""
     said = [wire.parse(insider.data(SAID))]
     target.receive(wire.build(said[0])).assert_shown("text.not-delivered", SAID)
     answers = []
@@ -48,9 +48,9 @@ def conversation(target: TargetSession, insider: Insider) -> tuple[list[Message]
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3", "MACREVEAL-WHAT-4", "DATA-OLDMACS-1"))
 def mac_key_of_a_message_is_revealed_once(context: Context) -> None:
-    """The target reveals the MAC key of a message, once, when the conversation has gone on.
+    """As a conversation goes on, the target reveals the MAC key of a message, and does so once.
 
-    No other key is needed to make the message say something else under a MAC that verifies.
+    No other key is needed to make the message say something else under a valid MAC.
     """
     target, insider = context.encrypted()
     said, answers = conversation(target, insider)
@@ -81,7 +81,7 @@ def forgery_is_accepted_in_a_repeated_conversation(context: Context) -> None:
 
 @scenario(requirements=("!MACREVEAL-WHAT-6", "!MACREVEAL-WHEN-4", "DATA-RECV-13"))
 def forgeries_are_refused_after_the_reveal(context: Context) -> None:
-    """Once a MAC key is revealed, no message under it is accepted: not the message itself, and no forgery."""
+    """Once a MAC key is revealed, no message under it is accepted, neither the original nor a forgery."""
     target, insider = context.encrypted()
     said, answers = conversation(target, insider)
     for key in revealed(answers):
