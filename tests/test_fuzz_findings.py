@@ -291,7 +291,7 @@ def test_what_happens_sometimes_is_told_with_its_rate(workshop: Workshop, tmp_pa
 
     workshop.attempt = flaky
     state = workshop.run(tmp_path, 12)
-    finding = next(one for one in state.findings if one.small)
+    finding = next(one for one in state.findings if one.is_shrunk)
     assert finding.stage is FindingStage.FLAKY
     assert finding.runs == RATE > finding.confirmed > CONFIRM
     assert workshop.run(tmp_path, 12).findings == state.findings, "it still happens"

@@ -182,7 +182,7 @@ class Campaign:
         for one in self.findings:
             files = [self.folder / name for name in one.files]
             if one.finished and not all(file.is_file() and not file.is_symlink() for file in files):
-                stage = FindingStage.SHRUNK if one.small else FindingStage.FOUND
+                stage = FindingStage.SHRUNK if one.is_shrunk else FindingStage.FOUND
                 one = replace(one, stage=stage, confirmed=0, runs=0)
             findings.append(one)
         return replace(self.state, findings=tuple(findings))
@@ -230,7 +230,7 @@ class Campaign:
             if not fails:
                 finding = replace(finding, stage=FindingStage.FIXED)
             elif finding.stage is FindingStage.FIXED:
-                stage = FindingStage.SHRUNK if finding.small else FindingStage.FOUND
+                stage = FindingStage.SHRUNK if finding.is_shrunk else FindingStage.FOUND
                 finding = replace(finding, stage=stage, confirmed=0, runs=0)
             if finding not in self.findings:
                 self._keep(finding)
@@ -267,7 +267,7 @@ class Campaign:
             self._note(replace(self.state.counted_as_known(excuse), waiting=None))
             return
         alike = [one for one in self.findings if one.check == failure.check]
-        small = [one for one in alike if one.small]
+        small = [one for one in alike if one.is_shrunk]
         same = [one for one in small if one.is_of(failure.bucket)]
         if len(small) >= MOST_ALIKE or (failure.verdict is Verdict.INFRA and alike):
             same = same or small or alike
@@ -331,11 +331,13 @@ class Campaign:
         if excuse := self._known(bucket):
             self._drop_known(finding, excuse)
             return None
-        same = [one for one in self.findings if one.small and one.name != finding.name and bucket.fits(one.bucket)]
+        same = [one for one in self.findings if one.is_shrunk and one.name != finding.name and bucket.fits(one.bucket)]
         if same:
             self._drop(finding, same[0])
             return None
-        result = replace(finding, stage=FindingStage.SHRUNK, program=_played(small, None), bucket=bucket, small=True)
+        result = replace(
+            finding, stage=FindingStage.SHRUNK, program=_played(small, None), bucket=bucket, is_shrunk=True
+        )
         self._keep(result)
         return result
 
