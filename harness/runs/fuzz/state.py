@@ -28,7 +28,7 @@ from otterproof.harness.judges.oracles import ORACLES
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.edges import MOST as MOST_EDGES
-from otterproof.harness.runs.fuzz.execute import AGREE, Failure
+from otterproof.harness.runs.fuzz.execute import ENGINES_AGREE, Failure
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.schedule import Parents, Result, Schedule, schedule_from_json, schedule_to_json
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
@@ -127,7 +127,7 @@ class Finding:
 
     def is_of(self, failure: Bucket) -> bool:
         """Whether a failure counts as one more example of this finding, without a closer look."""
-        return self.is_shrunk and (failure.fits(self.bucket) or cause_in_words(failure) in self.aliases)
+        return self.is_shrunk and (failure.shares_cause_with(self.bucket) or cause_in_words(failure) in self.aliases)
 
     @property
     def flaky(self) -> bool:
@@ -344,7 +344,7 @@ def _validator() -> Draft202012Validator:
     schema["$defs"] |= {
         **known,
         "program": known["header"]["properties"]["program"],
-        "oracle": {"enum": [*ORACLES, AGREE]},
+        "oracle": {"enum": [*ORACLES, ENGINES_AGREE]},
         "judgement": {"enum": [one.value for one in Verdict]},
     }
     return Draft202012Validator(schema)
