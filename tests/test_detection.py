@@ -13,7 +13,15 @@ import pytest
 from otterproof.harness.runs import bench_cases
 from otterproof.harness.runs.bench_cases import Calls
 from otterproof.harness.runs.faults.brought_about import brought_about, recorded
-from otterproof.harness.runs.faults.detection import Detection, DetectionFileError, Noticed, choose, kept, notice, read
+from otterproof.harness.runs.faults.detection import (
+    DetectionFileError,
+    DetectionMeasurement,
+    Noticed,
+    choose,
+    kept,
+    notice,
+    read,
+)
 from otterproof.harness.runs.faults.drawn import drawn
 from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.runs.fuzz.execute import attempt
@@ -27,7 +35,7 @@ from otterproof.implementations.contract import Engine, Entropy, PartyConfig
 from otterproof.implementations.reference import ReferenceEngine, numbers
 
 
-def _record(*counts: tuple[int, int]) -> Detection:
+def _record(*counts: tuple[int, int]) -> DetectionMeasurement:
     """Of faults that were noticed after so many programs in the way of `fuzz`, and so many of single acts."""
     record = choose(faults(), len(counts), 1, 100, ways=(Way.FEEDBACK, Way.SINGLE_ACTS))
     for name, pair in zip(record.faults, counts, strict=True):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from otterproof.harness.runs.faults import trips as pairs
-from otterproof.harness.runs.faults.detect import Detection, ScenarioTask, detections, notices
+from otterproof.harness.runs.faults.detect import Notice, ScenarioTask, detections, notices
 from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.score import KINDS, ScoreCard, claims
 from otterproof.harness.runs.faults.trips import tripped_by_hint, tripped_checks, trips
@@ -60,7 +60,7 @@ def test_what_a_score_of_a_few_scenarios_has_found_is_noted(tmp_path: Path, monk
     (tmp_path / "conformance.toml").write_text(f'"{other}" = "counter-constant"\n"{old}" = "no-such-fault"\n')
     with pytest.raises(FaultError, match="--score --write"):
         trips()
-    notice = Detection(scored, "counter-starts-at-0", "it was noticed", 0, False, "form.counter-zero")
+    notice = Notice(scored, "counter-starts-at-0", "it was noticed", 0, False, "form.counter-zero")
     (tmp_path / pairs.CHECKS).mkdir()
     for _ in range(2):
         pairs.write(ScoreCard({scored: one}, {}, notices=[notice]))

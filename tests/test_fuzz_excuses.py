@@ -118,12 +118,12 @@ def test_a_run_goes_on_beyond_the_known_cause_alone() -> None:
         again = attempt(_broken((excuse,)), watched=watched)
         assert again is not None
         assert again.bucket == first.bucket
-        assert watched.passed_over == set()
+        assert watched.excuses_used == set()
     watched = Watched()
     beyond = attempt(_broken((known,)), watched=watched)
     assert beyond is not None
     assert beyond.check != first.check
-    assert watched.passed_over == {known}
+    assert watched.excuses_used == {known}
 
 
 @pytest.mark.parametrize("known", [True, False])

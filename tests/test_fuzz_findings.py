@@ -69,26 +69,26 @@ def test_failures_of_one_cause_have_one_bucket_whatever_their_texts() -> None:
 
 def test_another_kind_of_message_is_another_cause_and_a_breakdown_in_another_state_as_well() -> None:
     one = Bucket("form.undefined-flags", cell="encrypted/none: data", kind="data")
-    assert one.fits(replace(one, cell="finished/none: send", observed="text_received"))
-    assert one.fits(replace(one, kind="fragment_v3")), "a fragment of what is not known"
-    assert not one.fits(replace(one, kind="dh_key"))
-    assert one.fits(replace(one, kind="")), "at the end of a run nobody knows"
-    assert not one.fits(replace(one, check="counters.other"))
+    assert one.shares_cause_with(replace(one, cell="finished/none: send", observed="text_received"))
+    assert one.shares_cause_with(replace(one, kind="fragment_v3")), "a fragment of what is not known"
+    assert not one.shares_cause_with(replace(one, kind="dh_key"))
+    assert one.shares_cause_with(replace(one, kind="")), "at the end of a run nobody knows"
+    assert not one.shares_cause_with(replace(one, check="counters.other"))
     crash = Bucket("crash.receive.sigsegv", cell="encrypted/none: data")
-    assert not crash.fits(replace(crash, cell="finished/none: data"))
+    assert not crash.shares_cause_with(replace(crash, cell="finished/none: data"))
 
 
 def test_what_does_not_matter_to_an_input_makes_no_other_bucket() -> None:
     """A handshake to data messages and users, a session to the messages of a handshake."""
     crash = Bucket("crash.receive.sigsegv", cell="encrypted/none: data")
-    assert crash.fits(replace(crash, cell="encrypted/awaiting_sig: data"))
-    assert not crash.fits(replace(crash, cell="encrypted/awaiting_sig: dh_key"))
-    assert not crash.fits(replace(crash, cell="encrypted/none: fragment_v3"))
+    assert crash.shares_cause_with(replace(crash, cell="encrypted/awaiting_sig: data"))
+    assert not crash.shares_cause_with(replace(crash, cell="encrypted/awaiting_sig: dh_key"))
+    assert not crash.shares_cause_with(replace(crash, cell="encrypted/none: fragment_v3"))
     handshake = replace(crash, cell="encrypted/awaiting_dhkey: dh_key")
-    assert handshake.fits(replace(crash, cell="plaintext/awaiting_dhkey: dh_key"))
-    assert not handshake.fits(replace(crash, cell="encrypted/none: dh_key"))
+    assert handshake.shares_cause_with(replace(crash, cell="plaintext/awaiting_dhkey: dh_key"))
+    assert not handshake.shares_cause_with(replace(crash, cell="encrypted/none: dh_key"))
     pieces = Bucket("fragments.not-inert", cell="encrypted/none: fragment_v3", kind="data")
-    assert pieces.fits(replace(pieces, cell="plaintext/none: fragment_v3", kind="dh_key"))
+    assert pieces.shares_cause_with(replace(pieces, cell="plaintext/none: fragment_v3", kind="dh_key"))
 
 
 def test_a_bucket_is_bounded() -> None:
@@ -155,7 +155,7 @@ def test_a_run_goes_on_beyond_what_is_known() -> None:
     assert first is not None
     watched = Watched()
     second = attempt(replace(drawn, setup=replace(drawn.setup, excused=(first.check,))), watched=watched)
-    assert watched.passed_over == {first.check}
+    assert watched.excuses_used == {first.check}
     assert second is not None
     assert second.check != first.check
 
@@ -291,7 +291,7 @@ def test_what_happens_sometimes_is_told_with_its_rate(workshop: Workshop, tmp_pa
 
     workshop.attempt = flaky
     state = workshop.run(tmp_path, 12)
-    finding = next(one for one in state.findings if one.small)
+    finding = next(one for one in state.findings if one.is_shrunk)
     assert finding.stage is FindingStage.FLAKY
     assert finding.runs == RATE > finding.confirmed > CONFIRM
     assert workshop.run(tmp_path, 12).findings == state.findings, "it still happens"
@@ -302,7 +302,7 @@ def test_what_happens_sometimes_is_told_with_its_rate(workshop: Workshop, tmp_pa
 def test_a_campaign_ends_after_so_many_findings(workshop: Workshop, tmp_path: Path) -> None:
     with opened(TARGET, SEED, tmp_path) as campaign:
         list(_campaign(campaign).run(100, 1, max_failures=1))
-        assert campaign.enough
+        assert campaign.failure_limit_reached
         assert len(campaign.findings) == 1
         assert campaign.done < 100
 

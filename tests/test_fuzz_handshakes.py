@@ -35,12 +35,12 @@ from otterproof.harness.wire.craft_handshake import (
     PUBLIC_KEYS,
     SIGNATURES,
     SIGNED_PARTS,
-    TOLD,
+    VARIANTS,
+    altered_commit,
+    altered_dh_key,
+    altered_signed,
     for_commit,
     opened,
-    remade_commit,
-    remade_dh_key,
-    remade_signed,
 )
 from otterproof.harness.wire.fields import write
 from otterproof.harness.wire.numbers import mpi, power, public_key
@@ -93,14 +93,14 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("primed", [False, True])
-@pytest.mark.parametrize("part", [part for part in TOLD if part in SIGNED_PARTS])
+@pytest.mark.parametrize("part", [part for part in VARIANTS if part in SIGNED_PARTS])
 def test_each_lie_is_one_that_must_be_refused_or_may_be_accepted(part: str, primed: bool) -> None:
-    for number in range(len(TOLD[part])):
-        made = remade_signed(signed(primed), part, number, 0)
+    for number in range(len(VARIANTS[part])):
+        made = altered_signed(signed(primed), part, number, 0)
         if made is None:
             assert (part, primed) == ("block_mac", True), "a Signature Message reveals no key"
             continue
-        assert (refusal(made) is None) == (number in ALLOWED.get(part, set())), TOLD[part][number]
+        assert (refusal(made) is None) == (number in ALLOWED.get(part, set())), VARIANTS[part][number]
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,13 @@ def test_each_lie_is_one_that_must_be_refused_or_may_be_accepted(part: str, prim
         ("block_mac", 0, 0, "handshake.reveal-signature-mac-not-verified"),
         ("block_form", 0, 0, "handshake.malformed-signature-block-accepted"),
         ("block_encryption", 0, 0, "handshake.wrong-encryption-accepted"),
-        ("signed_value", len(TOLD["signed_value"]) - 1, 0, "handshake.signed-hash-of-m-accepted"),
+        ("signed_value", len(VARIANTS["signed_value"]) - 1, 0, "handshake.signed-hash-of-m-accepted"),
     ],
 )
 def test_a_lie_has_the_check_that_is_failed_by_who_believes_it(
     part: str, number: int, value: int | bytes, check: str | None
 ) -> None:
-    made = remade_signed(signed(False), part, number, value)
+    made = altered_signed(signed(False), part, number, value)
     assert made is not None
     found = refusal(made)
     assert (found.check if found is not None else None) == check
@@ -132,7 +132,7 @@ def test_a_lie_has_the_check_that_is_failed_by_who_believes_it(
 
 def test_what_the_text_leaves_open_is_demanded_of_our_engines_alone() -> None:
     for part, number, value in (("block_added", 0, b"\0"), ("public_key", 2, 0)):
-        made = remade_signed(signed(True), part, number, value)
+        made = altered_signed(signed(True), part, number, value)
         assert made is not None
         found = refusal(made)
         assert found is not None
@@ -143,7 +143,7 @@ def test_what_the_text_leaves_open_is_demanded_of_our_engines_alone() -> None:
     ("part", "value"), [("keyid", b"x"), ("keyid", 1), ("keyid", 1 << 32), ("key_type", -1), ("block_cut", 0)]
 )
 def test_what_does_not_fit_changes_nothing(part: str, value: int | bytes) -> None:
-    assert remade_signed(signed(False), part, 0, value) is None
+    assert altered_signed(signed(False), part, 0, value) is None
 
 
 def test_a_commit_to_another_value_opens() -> None:
@@ -153,17 +153,17 @@ def test_a_commit_to_another_value_opens() -> None:
     assert commit is not None
     assert commit.gx == power(DH_GENERATOR, X)
     assert opened(commit.message, bytes(16)) is None
-    made = remade_commit(commit, "gx", 0, 1)
+    made = altered_commit(commit, "gx", 0, 1)
     assert made is not None
     assert (made.gxmpi, opened(made.message, KEY)) == (mpi(1), made)
-    longer = remade_commit(commit, "gx_key", 0, bytes(32))
+    longer = altered_commit(commit, "gx_key", 0, bytes(32))
     assert longer is not None
     assert opened(longer.message, bytes(32)) == longer
-    wrong = remade_commit(commit, "gx_hash", 0, 0)
+    wrong = altered_commit(commit, "gx_hash", 0, 0)
     assert wrong is not None
     assert opened(wrong.message, KEY) is None
-    assert remade_commit(commit, "gx", 0, commit.gx) is None
-    assert remade_commit(commit, "gx_key", 0, b"short") is None
+    assert altered_commit(commit, "gx", 0, commit.gx) is None
+    assert altered_commit(commit, "gx_key", 0, b"short") is None
 
 
 @pytest.mark.parametrize("gx", [0, 1, 2, 1 << 37, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1])
@@ -189,11 +189,11 @@ def test_nobody_knows_the_secret_of_any_value() -> None:
 
 def test_a_d_h_key_is_another_one() -> None:
     raw = wire.build(message("dh_key", power(DH_GENERATOR, X)))
-    made = remade_dh_key(raw, 1)
+    made = altered_dh_key(raw, 1)
     assert made is not None
     assert wire.parse(made).number("gy") == 1
-    assert remade_dh_key(raw, power(DH_GENERATOR, X)) is None
-    assert remade_dh_key(raw, b"x") is None
+    assert altered_dh_key(raw, power(DH_GENERATOR, X)) is None
+    assert altered_dh_key(raw, b"x") is None
 
 
 def test_one_of_the_commits_has_to_open() -> None:
@@ -275,7 +275,7 @@ def lied(begun: Sequence[Move], part: str, number: int, value: int | bytes = 0) 
 
 def told(part: str, name: str) -> int:
     """The number of a lie."""
-    return list(TOLD[part]).index(name)
+    return list(VARIANTS[part]).index(name)
 
 
 @pytest.mark.parametrize("start", ["scratch", "2", "3"])

@@ -29,7 +29,7 @@ from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.odd import LACKING, ODD, OddTarget
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.wire import DH_PRIME, crypto
-from otterproof.harness.wire.craft import PARTS, PLAINTEXT_PARTS, remade
+from otterproof.harness.wire.craft import PARTS, PLAINTEXT_PARTS, altered
 from otterproof.harness.wire.craft_smp import Lie, smp_lie
 from otterproof.harness.wire.dictionary import WORDS, as_file
 from otterproof.harness.wire.layers import build_smp, tlv, with_tlvs
@@ -84,7 +84,7 @@ def test_a_part_of_the_plaintext_is_changed_under_a_right_mac(
     part: str, number: int, value: int | bytes, plaintext: bytes
 ) -> None:
     before = with_tlvs(b"text", [tlv(1, b"x"), tlv(0, b"pad")])
-    made = remade(sealed(before), lambda *_: KEYS, part, number, value)
+    made = altered(sealed(before), lambda *_: KEYS, part, number, value)
     assert made is not None
     message = wire.parse(made.raw)
     assert crypto.verifies(message, KEYS.sending_mac)
@@ -111,7 +111,7 @@ def test_each_part_of_the_plaintext_has_an_example() -> None:
     ],
 )
 def test_a_field_of_the_header_is_changed_under_a_right_mac(part: str, value: int | bytes, renumbered: bool) -> None:
-    made = remade(sealed(b"text"), lambda *_: KEYS, part, 0, value)
+    made = altered(sealed(b"text"), lambda *_: KEYS, part, 0, value)
     assert made is not None
     assert made.renumbered == renumbered
     message = wire.parse(made.raw)
@@ -136,14 +136,14 @@ def test_another_question_is_asked_with_the_same_numbers() -> None:
     ("part", "value"), [("flags", b"x"), ("text", 3), ("tlv_type", 3), ("smp_number", 0), ("mac", b""), ("ctr", b"")]
 )
 def test_what_is_not_there_or_does_not_fit_changes_nothing(part: str, value: int | bytes) -> None:
-    assert remade(sealed(b"text"), lambda *_: KEYS, part, 0, value) is None
+    assert altered(sealed(b"text"), lambda *_: KEYS, part, 0, value) is None
 
 
 def test_without_the_keys_nothing_is_changed() -> None:
     other = crypto.session_keys(3, 4, 5)
-    assert remade(sealed(b"text"), lambda *_: None, "text", 0, b"x") is None
-    assert remade(sealed(b"text"), lambda *_: other, "text", 0, b"x") is None
-    assert remade(b"?OTR:AAMD.", lambda *_: KEYS, "text", 0, b"x") is None
+    assert altered(sealed(b"text"), lambda *_: None, "text", 0, b"x") is None
+    assert altered(sealed(b"text"), lambda *_: other, "text", 0, b"x") is None
+    assert altered(b"?OTR:AAMD.", lambda *_: KEYS, "text", 0, b"x") is None
 
 
 def test_a_first_message_of_smp_with_a_proof_made_again_is_a_right_one() -> None:

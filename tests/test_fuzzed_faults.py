@@ -8,7 +8,7 @@ import pytest
 
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults.detect import workers
-from otterproof.harness.runs.faults.fuzzed import Fuzzed, Fuzzing, Small, choose, share_of
+from otterproof.harness.runs.faults.fuzzed import FindingSize, Fuzzed, Fuzzing, choose, share_of
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.ui import cli, terminal
 
@@ -17,7 +17,7 @@ def test_the_figures_are_of_the_faults_that_are_found(capsys: pytest.CaptureFixt
     names = list(faults())[:4]
     record = Fuzzing({name: faults()[name] for name in names}, 10, len(faults()))
     for name, counts in zip(names, ((), (1,), (3, 0), (5,)), strict=True):
-        findings = tuple(Small("some.check", 8, count) for count in counts)
+        findings = tuple(FindingSize("some.check", 8, count) for count in counts)
         record.fuzzed[name] = Fuzzed(name, int(bool(counts)), findings)
     assert record.counts == [1, 1, 2]
     assert record.adversarial == [0, 1, 3, 5]

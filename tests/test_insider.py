@@ -11,7 +11,7 @@ from otterproof.harness.testkit.smp_peer import SmpPeer, secret_number, smp_valu
 from otterproof.harness.wire import DH_PRIME
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import fingerprint, power
-from otterproof.harness.wire.proofs import knows_degenerate, smp_hash
+from otterproof.harness.wire.proofs import prove_degenerate, smp_hash
 from otterproof.implementations.contract import (
     Engine,
     Event,
@@ -161,7 +161,7 @@ def test_a_range_check_alone_stands_against_a_degenerate_element(engine: type[Re
     target, insider = facing(engine, 3)
     begun(target, insider)
     for element in (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1):
-        c, d = knows_degenerate(1, element)
+        c, d = prove_degenerate(1, element)
         numbers = {**SmpPeer(5).message_1(), "g2a": element, "c2": c, "D2": d}
         events = target.receive(insider.data(tlvs=[tlv(2, smp_value(2, numbers))]))
         assert events[-1] == SmpAborted(0x2B2B, SmpAbortReason.SMP_BAD_ELEMENT)
@@ -170,7 +170,7 @@ def test_a_range_check_alone_stands_against_a_degenerate_element(engine: type[Re
 @pytest.mark.parametrize("element", [0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1])
 @pytest.mark.parametrize("prefix", [1, 2, 3, 4])
 def test_proofs_of_degenerate_elements_verify(prefix: int, element: int) -> None:
-    c, d = knows_degenerate(prefix, element)
+    c, d = prove_degenerate(prefix, element)
     assert c == smp_hash(prefix, power(2, d) * power(element, c) % DH_PRIME)
 
 

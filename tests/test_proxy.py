@@ -13,7 +13,7 @@ from otterproof.harness.runs.inspector.sources import messages_in
 from otterproof.harness.runs.proxy import relay as relaying
 from otterproof.harness.runs.proxy.actions import ACTIONS, DROP, HOLD, PASS, Action, action_of
 from otterproof.harness.runs.proxy.adversary import Adversary
-from otterproof.harness.runs.proxy.between import Play
+from otterproof.harness.runs.proxy.between import Conversation
 from otterproof.harness.runs.proxy.interleavings import interleavings
 from otterproof.harness.runs.proxy.items import Happening, Item, What
 from otterproof.harness.runs.proxy.outside import OutsideJudge
@@ -58,9 +58,9 @@ def conversation() -> tuple[Item, ...]:
     """The messages of an honest conversation."""
     seen: list[Happening] = []
     target = open_target("independent")
-    play = Play((target, target), turns_of(), Wanted(Always(), seen.append))
-    play.run()
-    play.close()
+    talk = Conversation((target, target), turns_of(), Wanted(Always(), seen.append))
+    talk.run()
+    talk.close()
     return tuple(one.item for one in seen if one.what is What.SENT and one.item is not None)
 
 
@@ -298,22 +298,22 @@ FAULTS = [
 @pytest.mark.parametrize(("fault", "check"), FAULTS)
 def test_a_faulty_target_is_found_out(fault: str, check: str) -> None:
     target, other = open_target(f"fault:{fault}"), open_target("independent")
-    play = Play((target, other), turns_of(), Wanted(Always(), lambda _: None))
-    play.run()
-    play.close()
-    assert check in [failure.check for _, failure in play.watched.failures]
-    assert {name for name, _ in play.all_failures()} == {"alice"}
+    talk = Conversation((target, other), turns_of(), Wanted(Always(), lambda _: None))
+    talk.run()
+    talk.close()
+    assert check in [failure.check for _, failure in talk.watched.failures]
+    assert {name for name, _ in talk.all_failures()} == {"alice"}
 
 
 @pytest.mark.slow
 def test_engines_stand_any_adversary() -> None:
     first, second = open_target("reference"), open_target("independent")
     for seed in range(20):
-        play = Play((first, second), turns_of(), Wanted(Adversary(str(seed), 2), lambda _: None))
-        play.run()
-        play.close()
-        assert play.ended is None
-        assert play.all_failures() == []
+        talk = Conversation((first, second), turns_of(), Wanted(Adversary(str(seed), 2), lambda _: None))
+        talk.run()
+        talk.close()
+        assert talk.ended is None
+        assert talk.all_failures() == []
 
 
 def test_a_transcript_is_one_that_others_read(tmp_path: Path) -> None:
@@ -341,8 +341,8 @@ def test_interleavings_are_all_there_are() -> None:
     target = open_target("independent")
     seen: list[tuple[str, ...]] = []
 
-    def begin() -> Play:
-        return Play((target, target), turns_of(), Wanted(Always(HOLD), lambda _: None))
+    def begin() -> Conversation:
+        return Conversation((target, target), turns_of(), Wanted(Always(HOLD), lambda _: None))
 
     for run in interleavings(begin, 1, first=6):
         assert run.failures == ()
@@ -359,20 +359,20 @@ def test_a_held_message_stays_and_the_conversation_goes_on() -> None:
     seen: list[Happening] = []
     target = open_target("independent")
     director = Rules([rule_from_words("kind=data nth=1 do=hold")])
-    play = Play((target, target), turns_of(), Wanted(director, seen.append))
-    play.run()
-    assert [item.kind for item in play.watched.relay.held()] == ["data"]
-    assert play.told["alice", "smp_finished"] == play.told["bob", "smp_finished"] == 1
-    play.close()
+    talk = Conversation((target, target), turns_of(), Wanted(director, seen.append))
+    talk.run()
+    assert [item.kind for item in talk.watched.relay.held()] == ["data"]
+    assert talk.told["alice", "smp_finished"] == talk.told["bob", "smp_finished"] == 1
+    talk.close()
 
 
 def test_an_interruption_is_not_the_targets_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     target = open_target("independent")
-    play = Play((target, target), turns_of(), Wanted(Always(), lambda _: None))
-    play.step()
+    talk = Conversation((target, target), turns_of(), Wanted(Always(), lambda _: None))
+    talk.step()
     monkeypatch.setattr(target, "finish", lambda: pytest.fail("it is asked, in the middle of a call"))
-    play.close(interrupted=True)
-    assert play.all_failures() == []
+    talk.close(interrupted=True)
+    assert talk.all_failures() == []
 
 
 def test_foreign_bytes_are_escaped_in_the_log_and_in_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

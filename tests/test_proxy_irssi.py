@@ -17,7 +17,7 @@ import pytest
 from otterproof.harness.runs.inspector.sources import messages_in
 from otterproof.harness.runs.proxy.actions import HOLD
 from otterproof.harness.runs.proxy.adversary import Adversary
-from otterproof.harness.runs.proxy.between import Play
+from otterproof.harness.runs.proxy.between import Conversation
 from otterproof.harness.runs.proxy.interleavings import interleavings
 from otterproof.harness.runs.proxy.items import Happening, What
 from otterproof.harness.runs.proxy.relay import Always
@@ -171,9 +171,9 @@ def test_two_irssi_on_irc(tmp_path: Path) -> None:
     assert fragments == [2, 2], "irssi cuts its messages, and they go on as they came"
 
 
-def play(pair: tuple[Target, Target], director: Rules | Adversary | Always) -> tuple[Play, list[Happening]]:
+def play(pair: tuple[Target, Target], director: Rules | Adversary | Always) -> tuple[Conversation, list[Happening]]:
     seen: list[Happening] = []
-    made = Play(pair, turns_of(), Wanted(director, seen.append))
+    made = Conversation(pair, turns_of(), Wanted(director, seen.append))
     made.run()
     made.close()
     return made, seen
@@ -210,8 +210,8 @@ def test_the_same_seed_does_the_same(pair: tuple[Target, Target]) -> None:
 
 
 def test_all_that_can_happen_to_a_text(pair: tuple[Target, Target]) -> None:
-    def begin() -> Play:
-        return Play(pair, turns_of(), Wanted(Always(HOLD), lambda _: None))
+    def begin() -> Conversation:
+        return Conversation(pair, turns_of(), Wanted(Always(HOLD), lambda _: None))
 
     runs = list(interleavings(begin, 1, first=6))
     assert len(runs) == 4

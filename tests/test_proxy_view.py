@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, RichLog, Static
 
 from otterproof.harness.runs.proxy.actions import HOLD, PASS, Action
-from otterproof.harness.runs.proxy.between import Play
+from otterproof.harness.runs.proxy.between import Conversation
 from otterproof.harness.runs.proxy.relay import Relay
 from otterproof.harness.runs.proxy.rules import Rules, rule_from_words
 from otterproof.harness.runs.proxy.turns import turns_of
@@ -34,7 +34,7 @@ Use = Callable[[ProxyApp, Pilot[None]], Awaitable[None]]
 def stage_of(*rules: str, holds: bool = False) -> OfTargets:
     target = open_target("independent")
     director = Rules([rule_from_words(one) for one in rules], HOLD if holds else PASS)
-    return OfTargets(lambda tell: Play((target, target), turns_of(), Wanted(director, tell)), director, 0)
+    return OfTargets(lambda tell: Conversation((target, target), turns_of(), Wanted(director, tell)), director, 0)
 
 
 def use(stage: Stage, person: Use, size: tuple[int, int] = (120, 40)) -> None:
@@ -103,7 +103,7 @@ def test_stepping_through() -> None:
     stage = stage_of(holds=True)
 
     async def person(app: ProxyApp, pilot: Pilot[None]) -> None:
-        relay = stage.play.watched.relay
+        relay = stage.conversation.watched.relay
         await until(pilot, lambda: len(rows(app)) == 1)
         assert rows(app)[0].startswith("‖")
         await pilot.press("space")  # the query
@@ -126,7 +126,7 @@ def test_a_field_is_chosen_and_flipped() -> None:
     stage = stage_of("kind=dh_commit do=hold")
 
     async def person(app: ProxyApp, pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: bool(stage.play.watched.relay.held()))
+        await until(pilot, lambda: bool(stage.conversation.watched.relay.held()))
         await until(pilot, lambda: len(rows(app)) == 2)
         await pilot.press("tab", "end", "f")
         await until(pilot, lambda: "flip field=hashed_gx" in log(app))
@@ -159,10 +159,10 @@ def test_a_user_acts_while_a_message_is_under_way() -> None:
     stage = stage_of("kind=query do=hold")
 
     async def person(app: ProxyApp, pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: bool(stage.play.watched.relay.held()))
-        left = stage.play.turns_left
+        await until(pilot, lambda: bool(stage.conversation.watched.relay.held()))
+        left = stage.conversation.turns_left
         await pilot.press("t")
-        await until(pilot, lambda: stage.play.turns_left < left)
+        await until(pilot, lambda: stage.conversation.turns_left < left)
 
     use(stage, person)
 

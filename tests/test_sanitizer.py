@@ -55,9 +55,9 @@ def test_a_report_is_a_word(said: bytes, word: str) -> None:
 def test_crashes_with_one_stack_are_one_finding() -> None:
     one = Bucket(f"crash.receive.{report_of(OVERFLOW)}", cell="encrypted/none: data")
     assert is_report(one.check)
-    assert one.fits(replace(one, cell="finished/none: data"))
+    assert one.shares_cause_with(replace(one, cell="finished/none: data"))
     assert not is_report("crash.receive.sigsegv")
-    assert not one.fits(Bucket(f"crash.receive.{report_of(UNDEFINED)}"))
+    assert not one.shares_cause_with(Bucket(f"crash.receive.{report_of(UNDEFINED)}"))
 
 
 def test_a_panic_in_go_is_no_report() -> None:

@@ -152,7 +152,7 @@ def causes(results: Sequence[Result]) -> list[Cause]:
     accused = accusation(results)
     found: list[tuple[tuple[int, bool, float, bool, int, int, str], Cause]] = []
     for name, group in groups.items():
-        tested = "" if name in checks() else _put_to_the_test(group, accused)
+        tested = "" if name in checks() else _suspected_requirement(group, accused)
         first = _clearest([one for one in group if not tested or tested in _claimed(one)], common)
         weights = _weights(group, first, accused)
         told = (tested,) if tested else _told(first, weights)
@@ -272,12 +272,12 @@ def _clearest(group: Sequence[Result], common: Collection[tuple[str, ...]]) -> R
         claimed, demanded = _claimed(result), _demanded(result)
         astray = bool(demanded) and not {*claimed} & {*demanded}
         alike = _shape(result) in common
-        return alike, _is_at_once(result), astray, len(claimed), result.steps, result.scenario
+        return alike, _covers_many_things(result), astray, len(claimed), result.steps, result.scenario
 
     return min(group, key=order)
 
 
-def _put_to_the_test(group: Sequence[Result], accused: Mapping[str, float]) -> str:
+def _suspected_requirement(group: Sequence[Result], accused: Mapping[str, float]) -> str:
     """What a target that breaks down in some scenarios most likely can't cope with; "" if they claim nothing.
 
     Looks for a requirement that many of them claim, that they claim nearly alone, and that fails wherever it is tried.
@@ -319,7 +319,7 @@ def _told(first: Result, weights: Mapping[str, float]) -> tuple[str, ...]:
 
 def _share(first: Result, common: Collection[tuple[str, ...]]) -> float:
     """The share of its weight that a cause keeps."""
-    share = _AT_ONCE if _is_at_once(first) else 1.0
+    share = _AT_ONCE if _covers_many_things(first) else 1.0
     place = first.failure.place if first.failure is not None else None
     if place is not None and place.refused:
         share *= _REFUSED
@@ -338,7 +338,7 @@ def _level(cause: Cause) -> int:
     return len(_LEVELS) if unclear else _LEVELS.index(cause.level)
 
 
-def _is_at_once(result: Result) -> bool:
+def _covers_many_things(result: Result) -> bool:
     """Whether the scenario covers many things at once."""
     return result.scenario.startswith(_AT_ONCE_IN)
 
@@ -349,7 +349,7 @@ def _rank(cause: Cause, weight: float) -> tuple[int, bool, float, bool, int, int
         _level(cause),
         not (cause.first.check in checks() and checks()[cause.first.check].basic),
         -round(weight, 6),
-        _is_at_once(cause.first),
+        _covers_many_things(cause.first),
         ORDER.index(area) if area in ORDER else len(ORDER),
         -len(cause.results),
         cause.first.check,

@@ -207,7 +207,7 @@ def judge(
     context = WorkerContext((job.target,), job.limits, prepare=(partial(load, job.modules),), trace=job.trace)
     if processes <= 1:
         with context as worker:
-            yield from and_the_end(_one_by_one(job, worker, begun), lambda: [_leave(job, worker, None)])
+            yield from with_ending_result(_one_by_one(job, worker, begun), lambda: [_leave(job, worker, None)])
         return
     by_id = {scenario.id: scenario for scenario in chosen}
     with pool(processes, context) as workers:
@@ -217,7 +217,7 @@ def judge(
             lambda scenario_id, why: _infra(by_id[scenario_id], why),
         )
         events = (ScenarioStarted(one.task) if isinstance(one, Begun) else one.result for one in told)
-        yield from and_the_end(events, lambda: workers.each(partial(_leave, job), lambda _: None))
+        yield from with_ending_result(events, lambda: workers.each(partial(_leave, job), lambda _: None))
 
 
 def results_of(events: Iterable[ScenarioStarted | Result]) -> Iterator[Result]:
@@ -233,7 +233,7 @@ def _one_by_one(
         yield _run(job, worker, scenario)
 
 
-def and_the_end(
+def with_ending_result(
     events: Iterable[ScenarioStarted | Result], end_of: Callable[[], Iterable[Result | None]]
 ) -> Iterator[ScenarioStarted | Result]:
     """Add the result of ending the processes: it replaces the scenario's own result if that has passed."""

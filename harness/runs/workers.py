@@ -167,11 +167,11 @@ class Pool:
         for worker in asked:
             worker.give((0, None), work)
         while any(worker.task is not None for worker in asked):
-            for worker in self._those_that_tell():
+            for worker in self._wait_for_reports():
                 task = worker.task
                 kind, value = worker.heard()
                 if kind == _DIED:
-                    how = self._bury(worker)
+                    how = self._remove_dead(worker)
                     worker.task = None
                     if task is not None:
                         answers.append(lost(f"the worker process died: {how}"))
@@ -190,11 +190,11 @@ class Pool:
         again: list[tuple[int, T]] = []  # tasks whose worker died before beginning them
         try:
             while self._hand_out(work, waiting, again):
-                for worker in self._those_that_tell():
+                for worker in self._wait_for_reports():
                     task = worker.task
                     kind, value = worker.heard()
                     if kind == _DIED:
-                        how = self._bury(worker)
+                        how = self._remove_dead(worker)
                         if task is not None and worker.begun:
                             yield task[0], Done(lost(task[1], f"the worker process that ran this died: {how}"))
                         elif task is not None:
@@ -227,13 +227,13 @@ class Pool:
             worker.give(task, work)
         return more or any(worker.task is not None for worker in self._workers)
 
-    def _those_that_tell(self) -> list[_Worker]:
+    def _wait_for_reports(self) -> list[_Worker]:
         """Wait until workers have reported something or died; return these workers."""
         signs: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
         signs |= {worker.process.sentinel: worker for worker in self._workers}
         return list(dict.fromkeys(signs[sign] for sign in wait(list(signs))))
 
-    def _bury(self, worker: _Worker) -> str:
+    def _remove_dead(self, worker: _Worker) -> str:
         """Forget a dead worker; return how it ended."""
         self._workers.remove(worker)
         self._deaths += 1

@@ -27,7 +27,7 @@ from otterproof.harness.simulation.moves import (
 )
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.wire.craft import MAC, NEXT_KEY
-from otterproof.harness.wire.craft_handshake import FOR_COMMIT, HANDSHAKE_PARTS, OWN_KEY, TOLD
+from otterproof.harness.wire.craft_handshake import FOR_COMMIT, HANDSHAKE_PARTS, OWN_KEY, VARIANTS
 from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.shown import message_in_words, shown
 from otterproof.implementations.contract import Event
@@ -63,7 +63,7 @@ _MOVES: Mapping[type[Move], str] = {
     Settle: "the network delivers what is under way and what that causes, at most {limit} messages",
 }
 
-#: Changes by an insider, and the parts of handshake messages whose words are not in TOLD.
+#: Changes by an insider, and the parts of handshake messages whose words are not in VARIANTS.
 _MADE_AGAIN = "the insider makes message {position} of those waiting for {to} again, with {lie}"
 _WRONG_MAC = "the insider gives message {position} of those waiting for {to} a MAC that {lie}"
 _NEXT_KEY = "the insider makes message {position} of those waiting for {to} with its next key and the counter {value}"
@@ -109,7 +109,7 @@ def describe_move(move: Move) -> str:
     told = {one.name: getattr(move, one.name) for one in fields(move)}
     words = {name: value if isinstance(value, str) else shown(value) for name, value in told.items()}
     if isinstance(move, Craft) and move.part in HANDSHAKE_PARTS:
-        lies = TOLD.get(move.part) or _PARTS[move.part]
+        lies = VARIANTS.get(move.part) or _PARTS[move.part]
         words["lie"] = lies[move.number % len(lies)].format(**words)
         return _MADE_AGAIN.format(**words)
     if isinstance(move, Craft) and move.part == NEXT_KEY:

@@ -23,11 +23,11 @@ from otterproof.harness.wire.craft_handshake import (
     SIGNED_PARTS,
     OpenCommit,
     OwnKey,
+    altered_commit,
+    altered_dh_key,
+    altered_signed,
     for_commit,
     opened,
-    remade_commit,
-    remade_dh_key,
-    remade_signed,
 )
 from otterproof.harness.wire.layers import Layer, parse_signature_block
 from otterproof.harness.wire.layouts import DH_GENERATOR
@@ -145,11 +145,11 @@ def crafted_handshake(
             changed = _other_commit(commit, party, move) if commit is not None else None
             made = _made(base, changed.message, commit=changed) if changed is not None else None
         elif message.kind is Kind.DH_KEY and move.part == "gy":
-            raw = remade_dh_key(build(message), move.value)
+            raw = altered_dh_key(build(message), move.value)
             made = _made(base, parse(raw)) if raw is not None else None
         elif proof(message) is not None and move.part in (*SIGNED_PARTS, FOR_COMMIT):
             signed = mine.signed or _signed(message, sender, party, move.to, known)
-            result = _remade(signed, sender, party, move, known) if signed is not None else None
+            result = _altered(signed, sender, party, move, known) if signed is not None else None
             made = _of_signed(base, result, _own_keys(party)) if result is not None else None
         if made is not None:
             return made
@@ -158,14 +158,16 @@ def crafted_handshake(
 
 def _other_commit(commit: OpenCommit, party: ShowsSecrets, move: Craft) -> OpenCommit | None:
     if move.part != OWN_KEY:
-        return remade_commit(commit, move.part, move.number, move.value)
+        return altered_commit(commit, move.part, move.number, move.value)
     keys = _own_keys(party)
     return commit.to(mpi(keys[move.number % len(keys)].public)) if keys else None
 
 
-def _remade(signed: SignedMessage, sender: str, party: ShowsSecrets, move: Craft, known: Known) -> SignedMessage | None:
+def _altered(
+    signed: SignedMessage, sender: str, party: ShowsSecrets, move: Craft, known: Known
+) -> SignedMessage | None:
     if move.part != FOR_COMMIT:
-        return remade_signed(signed, move.part, move.number, move.value)
+        return altered_signed(signed, move.part, move.number, move.value)
     commit = next(known.commits(sender), None)
     if commit is None or signed.primed:
         return None

@@ -19,7 +19,7 @@ from otterproof.harness.simulation.handshake_insider import (
 from otterproof.harness.simulation.moves import Craft
 from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
 from otterproof.harness.wire import Kind, Message, crypto, parse
-from otterproof.harness.wire.craft import MAC, KeysOf, lied_about, remade
+from otterproof.harness.wire.craft import MAC, KeysOf, altered, with_wrong_mac
 from otterproof.harness.wire.craft_smp import SMP_TYPES, Lie, smp_lie
 from otterproof.harness.wire.layers import Tlv, parse_plaintext
 from otterproof.harness.wire.numbers import power
@@ -82,8 +82,8 @@ def crafted(
             continue
         keys_of = _keys_of(party, session.ratchet)
         if move.part == MAC:
-            return lied_about(raw, keys_of, move.number, session.ssid)
-        made = remade(raw, keys_of, move.part, move.number, move.value)
+            return with_wrong_mac(raw, keys_of, move.number, session.ssid)
+        made = altered(raw, keys_of, move.part, move.number, move.value)
         if made is None:
             continue
         result, before = parse_plaintext(made.plaintext), parse_plaintext(made.original)

@@ -79,7 +79,7 @@ class SessionAccount:
     def _step(self, view: Observation, first: bool) -> None:
         if self._over:
             return
-        ends = [one for one in view.happenings if isinstance(one, _ENDS) and one.instance == self._instance]
+        ends = [one for one in view.observed if isinstance(one, _ENDS) and one.instance == self._instance]
         if not first and view.message is not None and view.is_data:
             self._receives(view, view.message)
         # What is sent at the end of a session reveals the live keys as well. [MACREVEAL-WHEN-6]
@@ -152,8 +152,8 @@ class SessionAccount:
 
 def _shows(view: Observation) -> bool:
     """Whether the target has shown that it accepted the message as genuine."""
-    return any(isinstance(one, TextReceived) and one.secure for one in view.happenings) or any(
-        isinstance(one, ACCEPTED) for one in view.happenings
+    return any(isinstance(one, TextReceived) and one.secure for one in view.observed) or any(
+        isinstance(one, ACCEPTED) for one in view.observed
     )
 
 
@@ -163,7 +163,7 @@ def find_session(views: Sequence[Observation], insider: Insider, version: int) -
     found = [
         (number, one.ssid)
         for number, view in enumerate(views)
-        for one in view.happenings
+        for one in view.observed
         if isinstance(one, SessionEstablished) and one.instance == instance
     ]
     if not found or found[-1][1] not in (None, insider.ssid):

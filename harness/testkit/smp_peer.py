@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, SMP_ORDER
 from otterproof.harness.wire.layers import build_smp
 from otterproof.harness.wire.numbers import power
-from otterproof.harness.wire.proofs import Hash, knows, smp_hash
+from otterproof.harness.wire.proofs import Hash, prove_exponent, smp_hash
 
 #: Numbers of an SMP message, by name.
 Numbers = Mapping[str, int]
@@ -94,14 +94,14 @@ class SmpPeer:
         self.g2 = self.g3 = self.p = self.q = self.quotient = 0
 
     def message_1(self) -> dict[str, int]:
-        c2, d2 = knows(1, self.e2, self.r[2], self.hashed)
-        c3, d3 = knows(2, self.e3, self.r[3], self.hashed)
+        c2, d2 = prove_exponent(1, self.e2, self.r[2], self.hashed)
+        c3, d3 = prove_exponent(2, self.e3, self.r[3], self.hashed)
         g2a, g3a = power(DH_GENERATOR, self.e2), power(DH_GENERATOR, self.e3)
         return {"g2a": g2a, "c2": c2, "D2": d2, "g3a": g3a, "c3": c3, "D3": d3}
 
     def message_2(self, first: Numbers) -> dict[str, int]:
-        c2, d2 = knows(3, self.e2, self.r[2], self.hashed)
-        c3, d3 = knows(4, self.e3, self.r[3], self.hashed)
+        c2, d2 = prove_exponent(3, self.e2, self.r[2], self.hashed)
+        c3, d3 = prove_exponent(4, self.e3, self.r[3], self.hashed)
         self.g2, self.g3 = power(first["g2a"], self.e2), power(first["g3a"], self.e3)
         g2b, g3b = power(DH_GENERATOR, self.e2), power(DH_GENERATOR, self.e3)
         self.p, self.q, proof = self.blind(5)

@@ -12,7 +12,7 @@ from typing import Any
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.failure import Failure, record_to_json
 from otterproof.harness.runs.proxy.actions import HOLD
-from otterproof.harness.runs.proxy.between import Play
+from otterproof.harness.runs.proxy.between import Conversation
 from otterproof.harness.runs.proxy.interleavings import Run, interleavings
 from otterproof.harness.runs.proxy.relay import Always
 from otterproof.harness.runs.proxy.turns import Turn
@@ -50,7 +50,7 @@ class Summary:
             if (party, failure.check) not in self.failures:
                 out.mkdir(parents=True, exist_ok=True)
                 path = out / f"{file_name(f'{party}-{failure.check}'.replace('.', '-'))}.jsonl"
-                run.play.write(path)
+                run.conversation.write(path)
                 self.failures[party, failure.check] = failure, run.choices, str(path)
 
 
@@ -67,8 +67,8 @@ def explore(
 
     excused = [check for one in known.values() for check in one.checks()]
 
-    def begin() -> Play:
-        return Play(targets, turns, Wanted(Always(HOLD), lambda _: None), seed, excused)
+    def begin() -> Conversation:
+        return Conversation(targets, turns, Wanted(Always(HOLD), lambda _: None), seed, excused)
 
     with Tracker(f"exploring to depth {options.explore}") as shown:
         try:

@@ -30,7 +30,7 @@ _OF_LAYOUT: Mapping[str, tuple[int, Type]] = {"version": (0, Type.SHORT), "type"
 
 
 @dataclass(frozen=True, slots=True)
-class Remade:
+class Altered:
     """A data message that an insider made from another. plaintext, original: the content of the new one and the old
     one.
 
@@ -44,7 +44,7 @@ class Remade:
     renumbered: bool
 
 
-def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | bytes) -> Remade | None:
+def altered(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | bytes) -> Altered | None:
     """Change one part of a data message. None if nothing changes, or if the insider can't read the message."""
     message = parse(raw)
     keys = _keys(message, keys_of)
@@ -71,7 +71,7 @@ def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | byt
         return None
     made = crypto.mac_data(crypto.encrypt_data(message, keys.sending_aes, plaintext), keys.sending_mac)
     result = build(made)
-    return None if result == raw else Remade(result, plaintext, original, _renumbered(parse(raw), parse(result)))
+    return None if result == raw else Altered(result, plaintext, original, _renumbered(parse(raw), parse(result)))
 
 
 def _keys(message: Message, keys_of: KeysOf) -> crypto.SessionKeys | None:
@@ -84,7 +84,7 @@ def _keys(message: Message, keys_of: KeysOf) -> crypto.SessionKeys | None:
 
 def _with_any_header(
     message: Message, keys: crypto.SessionKeys, plaintext: bytes, number: int, value: int | bytes
-) -> Remade | None:
+) -> Altered | None:
     """Overwrite bytes of the authenticated part, whatever they mean, and compute the MAC of the result."""
     head = message.mac_input()
     changed = splice_bytes(head, number, len(value), value) if isinstance(value, bytes) else head
@@ -96,7 +96,7 @@ def _with_any_header(
     renumbered = after.kind is not Kind.DATA or bool(after.problems) or _renumbered(message, after)
     if after.kind is Kind.DATA and after.has("encrypted_message") and after.has("ctr"):
         plaintext = crypto.decrypt_data(after, keys.sending_aes)
-    return Remade(raw, plaintext, crypto.decrypt_data(message, keys.sending_aes), renumbered)
+    return Altered(raw, plaintext, crypto.decrypt_data(message, keys.sending_aes), renumbered)
 
 
 def _renumbered(before: Message, after: Message) -> bool:
@@ -192,7 +192,7 @@ NEXT_KEY = "next_key"
 PARTS = (*HEADER_PARTS, "header_bytes", NEXT_KEY, *PLAINTEXT_PARTS, MAC)
 
 
-def lied_about(raw: bytes, keys_of: KeysOf, number: int, ssid: bytes) -> bytes | None:
+def with_wrong_mac(raw: bytes, keys_of: KeysOf, number: int, ssid: bytes) -> bytes | None:
     """A data message with a wrong MAC, one of LIES by its number; None if the insider can't read it or make it."""
     message = parse(raw)
     keys = _keys(message, keys_of)

@@ -115,13 +115,13 @@ COMMIT_PARTS: Mapping[str, Callable[[OpenCommit, int, int | bytes], OpenCommit |
 }
 
 
-def remade_commit(commit: OpenCommit, part: str, number: int, value: int | bytes) -> OpenCommit | None:
+def altered_commit(commit: OpenCommit, part: str, number: int, value: int | bytes) -> OpenCommit | None:
     """Change one part of a commit. None if nothing changes."""
     made = COMMIT_PARTS[part](commit, number, value)
     return None if made is None or made.message.body == commit.message.body else made
 
 
-def remade_dh_key(raw: bytes, value: int | bytes) -> bytes | None:
+def altered_dh_key(raw: bytes, value: int | bytes) -> bytes | None:
     """Change g^y in a D-H Key Message. None if nothing changes."""
     try:
         made = build(parse(raw).with_value("gy", value))
@@ -265,7 +265,7 @@ SIGNATURES: Mapping[str, Callable[[SignedMessage], bytes]] = {
 }
 
 
-def _turned(of: SignedMessage, _: int, __: int | bytes) -> bytes:
+def _made_in_other_direction(of: SignedMessage, _: int, __: int | bytes) -> bytes:
     """Make the message with the keys of the other direction, and sign it for that direction."""
     c, m1, m2 = of.opposite
     identity = of.identity
@@ -321,7 +321,7 @@ SIGNED_PARTS: Mapping[str, Callable[[SignedMessage, int, int | bytes], bytes | N
     "public_key": _public_key,
     "signature": _one_of(SIGNATURES),
     "signed_value": _one_of({**WRONG_SIGNATURES, **HASHED_AGAIN}),
-    "signed_direction": _turned,
+    "signed_direction": _made_in_other_direction,
     "block_form": _one_of(WRONG_STRUCTURE),
     "block_cut": lambda of, number, _: of.with_block(of.block[: len(of.block) - number % (len(of.block) + 1)]),
     "block_added": _block_added,
@@ -338,7 +338,7 @@ OWN_KEY = "own_key"
 FOR_COMMIT = "for_commit"
 
 #: The parts that depend on their number alone, with what each number stands for, in words.
-TOLD: Mapping[str, Sequence[str]] = {
+VARIANTS: Mapping[str, Sequence[str]] = {
     "gx_encoding": tuple(MALFORMED_GX),
     "gx_hash": _HASHES,
     "public_key": tuple(PUBLIC_KEYS),
@@ -354,7 +354,7 @@ TOLD: Mapping[str, Sequence[str]] = {
 HANDSHAKE_PARTS = (*COMMIT_PARTS, OWN_KEY, "gy", *SIGNED_PARTS, FOR_COMMIT)
 
 
-def remade_signed(of: SignedMessage, part: str, number: int, value: int | bytes) -> SignedMessage | None:
+def altered_signed(of: SignedMessage, part: str, number: int, value: int | bytes) -> SignedMessage | None:
     """Change one part of a signed message. None if nothing changes, or if its block X is malformed."""
     if parse_signature_block(of.block).problems:
         return None

@@ -13,7 +13,7 @@ from enum import Enum
 from otterproof.harness.wire.layers import Plaintext, Tlv, build_smp, parse_plaintext, parse_smp, tlv
 from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, SMP_NUMBERS
 from otterproof.harness.wire.numbers import in_group, power
-from otterproof.harness.wire.proofs import is_known, knows, knows_degenerate
+from otterproof.harness.wire.proofs import prove_degenerate, prove_exponent, verify_exponent_proof
 
 #: Changes a plaintext. number: the index of the TLV or of the number in it, or an offset. value: what to put there.
 Change = Callable[[Plaintext, int, int | bytes], Plaintext]
@@ -99,13 +99,13 @@ def _of_proof(prove: Callable[[int, int, int], tuple[int, int, int]]) -> Change:
 def _proved(prefix: int, _: int, value: int) -> tuple[int, int, int]:
     """A proof that verifies: for the value itself if it is 0, 1 or -1 modulo p, else for g to the power of it."""
     if value % DH_PRIME in (0, 1, DH_PRIME - 1):
-        return value, *knows_degenerate(prefix, value)
-    return power(DH_GENERATOR, value), *knows(prefix, value, _R)
+        return value, *prove_degenerate(prefix, value)
+    return power(DH_GENERATOR, value), *prove_exponent(prefix, value, _R)
 
 
 def _to_base(prefix: int, _: int, value: int) -> tuple[int, int, int]:
     """A power of a base other than g, with a proof to that base."""
-    return power(value, _EXPONENT), *knows(prefix, _EXPONENT, _R, base=value)
+    return power(value, _EXPONENT), *prove_exponent(prefix, _EXPONENT, _R, base=value)
 
 
 def _zeros(_: int, element: int, __: int) -> tuple[int, int, int]:
@@ -171,7 +171,9 @@ def smp_lie(before: bytes, after: bytes, version: int | None) -> tuple[int, Lie]
         return kind, Lie.RANGE
     if all(_is_congruent(name, int(old.layer.value(name)), value) for name, value in numbers.items()):
         return None
-    proved = all(is_known(prefix, numbers[e], numbers[c], numbers[d]) for e, c, d, prefix in _PROOFS.get(kind, ()))
+    proved = all(
+        verify_exponent_proof(prefix, numbers[e], numbers[c], numbers[d]) for e, c, d, prefix in _PROOFS.get(kind, ())
+    )
     return None if kind == 2 and proved else (kind, Lie.PROOF)
 
 

@@ -139,7 +139,7 @@ TOO_MUCH: Mapping[str, Covered] = {
 }
 
 #: MACs that a faulty comparison may accept, made from the right MAC.
-COMPARED: Mapping[str, Callable[[bytes], bytes]] = {
+COMPARISON_MISTAKES: Mapping[str, Callable[[bytes], bytes]] = {
     "is of zeros": lambda mac: bytes(20),
     "has its last bit inverted": lambda mac: mac[:-1] + bytes([mac[-1] ^ 1]),
     "has its first bit inverted": lambda mac: bytes([mac[0] ^ 0x80]) + mac[1:],
@@ -154,7 +154,7 @@ CUT_SHORT = "is right up to the zero byte that it begins with"
 _CHANGED = 4
 
 #: The names of all lies.
-LIES: tuple[str, ...] = (*_COVERED, *COMPARED, CUT_SHORT)
+LIES: tuple[str, ...] = (*_COVERED, *COMPARISON_MISTAKES, CUT_SHORT)
 
 
 def lying(of: Sealed, lie: str) -> Message | None:
@@ -179,8 +179,8 @@ def _cut_short(of: Sealed) -> Message | None:
 def _lying_mac(of: Sealed, lie: str) -> bytes | None:
     """The wrong MAC of a lie; None if there is no such lie, or if the MAC is right."""
     right = hmac.digest(of.keys.sending_mac, of.covered, "sha1")
-    if lie in COMPARED:
-        made = COMPARED[lie](right)
+    if lie in COMPARISON_MISTAKES:
+        made = COMPARISON_MISTAKES[lie](right)
     else:
         covered = _COVERED[lie](of)
         made = right if covered is None else hmac.digest(of.keys.sending_mac, covered, "sha1")

@@ -19,18 +19,20 @@ def smp_hash(prefix: int, *numbers: int) -> int:
     return int.from_bytes(hashlib.sha256(bytes([prefix]) + b"".join(map(mpi, numbers))).digest())
 
 
-def knows(prefix: int, exponent: int, r: int, hashed: Hash = smp_hash, base: int = DH_GENERATOR) -> tuple[int, int]:
+def prove_exponent(
+    prefix: int, exponent: int, r: int, hashed: Hash = smp_hash, base: int = DH_GENERATOR
+) -> tuple[int, int]:
     """(c, D): a proof of knowledge of an exponent. base: what is raised to it."""
     c = hashed(prefix, power(base, r))
     return c, (r - exponent * c) % SMP_ORDER
 
 
-def is_known(prefix: int, element: int, c: int, d: int) -> bool:
+def verify_exponent_proof(prefix: int, element: int, c: int, d: int) -> bool:
     """Whether a proof of knowledge of an element's exponent verifies."""
     return smp_hash(prefix, power(DH_GENERATOR, d) * power(element, c) % DH_PRIME) == c
 
 
-def knows_degenerate(prefix: int, element: int) -> tuple[int, int]:
+def prove_degenerate(prefix: int, element: int) -> tuple[int, int]:
     """(c, D): a proof that verifies for an element that is 0, 1 or -1 modulo p."""
     if element % DH_PRIME == 0:
         return smp_hash(prefix, 0), 1

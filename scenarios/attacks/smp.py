@@ -20,7 +20,7 @@ from otterproof.harness.testkit.smp_peer import (
 from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
 from otterproof.harness.wire import DH_PRIME
 from otterproof.harness.wire.numbers import fingerprint
-from otterproof.harness.wire.proofs import knows_degenerate
+from otterproof.harness.wire.proofs import prove_degenerate
 
 #: Elements of order 1 and 2, and 0.
 SMALL = (0, 1, DH_PRIME - 1)
@@ -46,7 +46,7 @@ def elements_of_small_order(context: Context) -> None:
     )
     for small in SMALL:
         for kind, name, proof, prefix in elements:
-            lie = {name: small} | dict(zip(proof, knows_degenerate(prefix, small), strict=True))
+            lie = {name: small} | dict(zip(proof, prove_degenerate(prefix, small), strict=True))
 
             def lying(run: SmpPeer, heard: Numbers, lie: Numbers = lie) -> Numbers:
                 return {**(run.message_2(heard) if heard else run.message_1()), **lie}

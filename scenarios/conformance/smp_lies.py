@@ -13,7 +13,7 @@ from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer
 from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, Making, made
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
 from otterproof.harness.wire.numbers import power
-from otterproof.harness.wire.proofs import knows_degenerate, smp_hash
+from otterproof.harness.wire.proofs import prove_degenerate, smp_hash
 
 #: Lies about messages of one type, by what is wrong.
 Lies = dict[str, Making]
@@ -62,7 +62,7 @@ def _degenerate_half(name: str, byte: int, element: int) -> Making:
     index = name[1]
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
-        c, d = knows_degenerate(byte, element)
+        c, d = prove_degenerate(byte, element)
         return {**run.message_1(), name: element, f"c{index}": c, f"D{index}": d}
 
     return making

@@ -25,7 +25,7 @@ from otterproof.harness.testkit.smp_session import (
 )
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import power
-from otterproof.harness.wire.proofs import knows_degenerate, smp_hash
+from otterproof.harness.wire.proofs import prove_degenerate, smp_hash
 from otterproof.implementations.contract import SmpRequested
 from otterproof.scenarios.conformance.smp_lies import Lies, one_p_more, one_q_more, out_of_range
 from otterproof.scenarios.conformance.smp_wrong import refuse_all
@@ -110,7 +110,7 @@ def _minus_2(name: str, byte: int) -> Making:
     """A half of p - 2, with a proof that verifies because its hash is even."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
-        c, r = knows_degenerate(byte, DH_PRIME - 1)
+        c, r = prove_degenerate(byte, DH_PRIME - 1)
         return {**run.message_1(), name: DH_PRIME - 2, f"c{name[1]}": c, f"D{name[1]}": (r - c) % SMP_ORDER}
 
     return making

@@ -9,7 +9,7 @@ from otterproof.harness.testkit.smp_peer import SmpPeer, secret_number, smp_valu
 from otterproof.harness.wire import DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.layers import Tlv, tlv
 from otterproof.harness.wire.numbers import fingerprint
-from otterproof.harness.wire.proofs import knows_degenerate
+from otterproof.harness.wire.proofs import prove_degenerate
 from otterproof.scenarios.differential.comparison import Comparison, differential
 from otterproof.scenarios.differential.insiders import DEGENERATE, LIMITS, begin, each
 
@@ -30,7 +30,7 @@ def _lies(kind: int, right: dict[str, int]) -> list[Tlv]:
         if names[0] in right:
             prefix = {"g2a": 1, "g3a": 2, "g2b": 3, "g3b": 4}[names[0]]
             for element in DEGENERATE:
-                c, d = knows_degenerate(prefix, element)
+                c, d = prove_degenerate(prefix, element)
                 changed = {**right, **dict(zip(names, (element, c, d), strict=True))}
                 found.append(tlv(kind, smp_value(kind, changed)))
             zero = {**right, names[1]: 0, names[2]: 0}

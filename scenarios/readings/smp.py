@@ -20,7 +20,7 @@ from otterproof.harness.testkit.smp_session import (
 )
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import mpi, power
-from otterproof.harness.wire.proofs import knows_degenerate
+from otterproof.harness.wire.proofs import prove_degenerate
 from otterproof.implementations.contract import ActionRefused
 
 
@@ -108,7 +108,7 @@ def elements_out_of_range_in_version_2(context: Context) -> str:
     session = talk(context)
     answers = []
     for element in (1, DH_PRIME - 1):
-        c2, d2 = knows_degenerate(1, element)
+        c2, d2 = prove_degenerate(1, element)
         reply = session.tell(MESSAGE_1, session.liar().message_1() | {"g2a": element, "c2": c2, "D2": d2})
         answers.append("none" if goes_on(reply) else "check")
         session.give(ABORT)

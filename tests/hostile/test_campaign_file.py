@@ -46,7 +46,7 @@ def good() -> Any:
             False,
             number,
             program,
-            small=stage is not FindingStage.FOUND,
+            is_shrunk=stage is not FindingStage.FOUND,
             confirmed=3 if stage is FindingStage.CONFIRMED else 0,
             runs=3 if stage is FindingStage.CONFIRMED else 0,
         )

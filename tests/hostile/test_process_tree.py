@@ -262,7 +262,7 @@ def test_memory_that_several_share_counts_once(monkeypatch: pytest.MonkeyPatch) 
             watching = guard.Guard(0, limit)
             monkeypatch.setattr(watching, "_tell", lambda line: told.append(line.split()[0]))
             monkeypatch.setattr(watching, "_end", lambda: told.append("end"))
-            watching._weigh()
+            watching._check_memory()
             assert told == expected
     finally:
         for child in children:

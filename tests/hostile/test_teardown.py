@@ -15,7 +15,7 @@ import pytest
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.runner import ENDS, Job, Result, and_the_end, judge, results_of, run
+from otterproof.harness.runs.runner import ENDS, Job, Result, judge, results_of, run, with_ending_result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget, TargetDesync
 from otterproof.harness.targets.driver import target as driver_target
@@ -223,7 +223,7 @@ def test_the_end_takes_the_place_of_its_scenario(
     own: Verdict | None, ends: list[Result | None], expected: list[str]
 ) -> None:
     results = [] if own is None else [replace(END, verdict=own)]
-    told = list(results_of(and_the_end([*results, _result("a", Verdict.PASS)], lambda: ends)))
+    told = list(results_of(with_ending_result([*results, _result("a", Verdict.PASS)], lambda: ends)))
     assert sorted(f"{one.scenario} {one.verdict.value}".replace(END.scenario, "ends") for one in told) == expected
 
 

@@ -70,19 +70,19 @@ ORACLES: Mapping[str, type[Oracle]] = {
 RENEWALS = frozenset({"authenticity", "healing", "key-ids", "counters", "mac-revelation"})
 
 
-class _Choice:
+class _Selection:
     """The oracles that judge a party.
 
-    every: all that judge it. of_pieces: those that judge a step in which it only stores or refuses a fragment.
-    of_others: those that judge such a step if another party has acted since this one was judged; all that matters then
-    is whether the other party announced a key.
+    every: all that judge it. for_fragments: those that judge a step in which it only stores or refuses a fragment.
+    after_other_party: those that judge such a step if another party has acted since this one was judged; all that
+    matters then is whether the other party announced a key.
     """
 
     def __init__(self, oracles: Collection[Oracle], *, peer: bool) -> None:
         """peer: whether the party is not under test."""
         self.every = [one for one in oracles if not (peer and one.one_sided)]
-        self.of_pieces = [one for one in self.every if isinstance(one, Fragments)]
-        self.of_others = [one for one in self.every if isinstance(one, (KeyIds, Fragments))]
+        self.for_fragments = [one for one in self.every if isinstance(one, Fragments)]
+        self.after_other_party = [one for one in self.every if isinstance(one, (KeyIds, Fragments))]
 
 
 class Oracles:
@@ -125,21 +125,21 @@ class Oracles:
                 self._oracles[oracle_id] = kind(self.reader)
         self._of_failures = [one for one in self._oracles.values() if isinstance(one, Bounds)]
         peers = set(world.parties) - set(world.parties if under_test is None else under_test)
-        self._choices = {name: _Choice(self._oracles.values(), peer=name in peers) for name in world.parties}
+        self._selections = {name: _Selection(self._oracles.values(), peer=name in peers) for name in world.parties}
 
     def __call__(self, step: Step) -> None:
         """Show a step to every oracle; raises OracleFailure."""
-        view, before, choice = self.reader.view(step), self._judged.get(step.party), self._choices[step.party]
+        view, before, selection = self.reader.view(step), self._judged.get(step.party), self._selections[step.party]
         if before is not None:
             if _changes_nothing(view, before):
-                self._judge(view, choice.of_pieces if step.party == self._last else choice.of_others)
+                self._judge(view, selection.for_fragments if step.party == self._last else selection.after_other_party)
                 return
             then, now = before.after, step.after
             view.settled = then is not None and now is not None and then.sessions == now.sessions
         self._last = step.party
         self._judged.pop(step.party, None)
         # A failed step has nothing else to judge.
-        if self._judge(view, choice.every if step.failure is None else self._of_failures):
+        if self._judge(view, selection.every if step.failure is None else self._of_failures):
             self._judged[step.party] = step
 
     @staticmethod

@@ -88,7 +88,7 @@ class Agreement(Oracle):
         for sent in view.sent:  # first, so that it is remembered even if a failure is excused
             self._note(view, sent)
         self._judge_values(view)
-        for one in view.happenings:
+        for one in view.observed:
             if isinstance(one, SessionEstablished):
                 self._judge(view, one)
         if view.handshake is not None or self._keyids:
@@ -179,7 +179,7 @@ class Agreement(Oracle):
         """Judge the id under which a party uses an insider's first key."""
         if view.is_data and not view.refused:  # a foreign party need not show that it accepted a message
             self._keyids.pop((view.party, view.instance), None)
-        for one in view.happenings:
+        for one in view.observed:
             if isinstance(one, SessionEstablished):
                 self._keyids.pop((view.party, session_of(one)), None)
                 if view.handshake is not None:
@@ -257,7 +257,7 @@ class Smp(Oracle):
         self._begin(view)
         self._note_aborts(view)
         self._note_insider(view)
-        for one in view.happenings:
+        for one in view.observed:
             if isinstance(one, SessionEstablished):
                 self._meddled.discard((view.party, session_of(one)))
             if isinstance(one, Sent):
@@ -281,8 +281,8 @@ class Smp(Oracle):
     def _judge_lie(self, view: Observation, insider: Crafted, kind: int, lie: Lie) -> None:
         """Judge the reaction to a number out of range or a proof that does not verify."""
         sender = self._reader.world.parties[insider.sender]
-        told = any(isinstance(one, SmpRequested) for one in view.happenings) if kind == 2 else False
-        equal = any(isinstance(one, SmpFinished) and one.equal for one in view.happenings)
+        told = any(isinstance(one, SmpRequested) for one in view.observed) if kind == 2 else False
+        equal = any(isinstance(one, SmpFinished) and one.equal for one in view.observed)
         replies = [one.message for one in view.sent if one.message.kind is Kind.DATA and kind in (3, 4)]
         goes_on = any(tlv.type == kind + 1 for message in replies for tlv in answers(sender, message))
         if told or equal or goes_on:
@@ -291,12 +291,12 @@ class Smp(Oracle):
 
     def _where(self, view: Observation) -> tuple[str, int] | None:
         """The session that a user's action is about; None if unknown."""
-        instance = view.meant
+        instance = view.action_instance
         return (view.party, instance) if instance is not None else None
 
     def _begin(self, view: Observation) -> None:
         where = self._where(view) if view.step.action in _ACTIONS else None
-        if where is None or any(isinstance(one, ActionRefused) for one in view.happenings):
+        if where is None or any(isinstance(one, ActionRefused) for one in view.observed):
             return
         if view.foreign and not any(one.message.kind is Kind.DATA for one in view.sent):
             return  # it did nothing, but does not report that it refused
@@ -331,7 +331,7 @@ class Smp(Oracle):
             self._aborts.update(self._named(view)[:-1])
         elif view.crafted is not None and view.crafted.smp:
             pass  # of several SMP messages at once, one may finish the run and the next be out of turn
-        elif view.step.action == "smp_abort" or any(isinstance(one, SmpAborted) for one in view.happenings):
+        elif view.step.action == "smp_abort" or any(isinstance(one, SmpAborted) for one in view.observed):
             self._aborts.update(self._named(view))
 
     @staticmethod
@@ -373,11 +373,11 @@ class Smp(Oracle):
     def _judge_states(self, view: Observation) -> None:
         if view.step.after is None or view.step.before is None:
             return
-        if view.same_sessions and not view.happenings and view.step.action not in _ACTIONS:
+        if view.same_sessions and not view.observed and view.step.action not in _ACTIONS:
             return
         closed = {
             event.instance
-            for event in view.happenings
+            for event in view.observed
             if isinstance(event, (SmpAborted, SmpFinished, SessionEstablished, PeerEndedSession, UserEndedSession))
         }
         where = self._where(view) if view.step.action in _ACTIONS else None
@@ -390,7 +390,7 @@ class Smp(Oracle):
             elif where == (view.party, session.instance):
                 rule = "smp.wrong-state-after-action"
                 possible, then = _ACTIONS[view.step.action]
-                if any(isinstance(one, ActionRefused) for one in view.happenings):
+                if any(isinstance(one, ActionRefused) for one in view.observed):
                     right, expected = before is now, f"{before.name}, as the action is refused"
                 else:
                     right, expected = before in possible and now is then, f"{then.name}, or the action is refused"

@@ -58,14 +58,14 @@ class Authenticity(Oracle):
     def observe(self, view: Observation) -> None:
         # Judge first, as what is delivered was sent before this step.
         try:
-            if view.accepted or view.happenings:
+            if view.accepted or view.observed:
                 self._judge(view)
         finally:  # remembered even if a failure is excused
             if view.sent or view.step.action == "send":
                 self._write_down(view)
 
     def _judge(self, view: Observation) -> None:
-        secure = [event for event in view.happenings if isinstance(event, TextReceived) and event.secure]
+        secure = [event for event in view.observed if isinstance(event, TextReceived) and event.secure]
         if not view.accepted:
             if secure:
                 expected = "no text is shown as secure"
@@ -124,7 +124,7 @@ class Authenticity(Oracle):
             self._with_nul.add(view.party)
         # A party without snapshots is behind a driver, which may report a session after the messages sent in it.
         established = stored is None and view.established
-        for one in view.happenings:
+        for one in view.observed:
             if isinstance(one, SessionEstablished):
                 established = True
             elif isinstance(one, StoredTextDropped) and stored:
@@ -171,7 +171,7 @@ class Rejection(Oracle):
         reason = view.refusal
         if reason is None:
             return
-        for one in view.happenings:
+        for one in view.observed:
             if not isinstance(one, (MessageRejected, MessageUnreadable, Sent)):
                 expected = f"nothing beside the refusal ({reason.value})"
                 self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
@@ -198,7 +198,7 @@ class Rejection(Oracle):
             expected = "nothing beside the refusal"
             self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
         quiet, kinds = message.number("flags") & 1, [one.message.kind for one in view.sent]
-        told = any(isinstance(one, MessageUnreadable) for one in view.happenings)
+        told = any(isinstance(one, MessageUnreadable) for one in view.observed)
         if quiet and (told or kinds) and self._wrong_keys(view, message):
             self.fail("rejection.flag-ignored", view, expected="no event, and no answer", got=view.step.events)
         if told and not quiet and kinds != [Kind.ERROR]:
@@ -219,7 +219,7 @@ class Rejection(Oracle):
         if not view.is_data or view.message is None:
             return []
         quiet = view.message.has("flags") and view.message.number("flags") & 1
-        told = any(isinstance(one, MessageUnreadable) for one in view.happenings)
+        told = any(isinstance(one, MessageUnreadable) for one in view.observed)
         if told == bool(quiet):
             if quiet:
                 self.fail("rejection.flag-ignored", view, expected="the user is not told", got=view.step.events)

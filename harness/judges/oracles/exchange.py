@@ -89,7 +89,7 @@ class InstanceTags(Oracle):
                 allowed = ", ".join(f"{one:08x}" for one in sorted(touched)) or "no session"
                 expected, got = f"only these sessions may change: {allowed}", f"session {instance:08x} changes"
                 self.fail("instance-tags.other-session-changed", view, expected=expected, got=got)
-        moved = {session_of(event) for event in view.happenings if isinstance(event, SessionEstablished)}
+        moved = {session_of(event) for event in view.observed if isinstance(event, SessionEstablished)}
         if after.focus != before.focus and after.focus not in moved & touched:
             expected = f"{before.focus:08x}, or a session that has just been established"
             self.fail("instance-tags.focus-moved", view, expected=expected, got=f"{after.focus:08x}")
@@ -131,7 +131,7 @@ class Fragments(Oracle):
     def observe(self, view: Observation) -> None:
         if view.step.action == "receive" and view.is_fragment and not view.ambiguous:
             right = [] if view.fragment is None else [MessageRejected(view.fragment)]
-            wrong = view.acted_upon if view.foreign else list(view.happenings) != right
+            wrong = view.acted_upon if view.foreign else list(view.observed) != right
             if (view.message is None or view.fragment) and wrong:
                 whole = "nothing is taken for genuine before the message is whole"
                 self.fail("fragments.not-inert", view, expected=whole if view.foreign else right, got=view.step.events)
@@ -211,7 +211,7 @@ class Leaks(Oracle):
         self._private: dict[tuple[str, bytes], bytes] = {}
 
     def observe(self, view: Observation) -> None:
-        for event in view.happenings:
+        for event in view.observed:
             if isinstance(event, TextReceived):
                 self._shown(view, event)
         if view.step.action == "send" and self._public(view):
@@ -223,7 +223,7 @@ class Leaks(Oracle):
 
     def _state(self, view: Observation) -> MessageState | None:
         """The message state that decides what happens to a text typed now; None if unknown."""
-        instance = view.meant
+        instance = view.action_instance
         if instance is None:
             states = {link.state for link in view.links.values()}
             return states.pop() if len(states) == 1 else None
@@ -234,7 +234,7 @@ class Leaks(Oracle):
         """Judge what is sent when a user sends a text, and return whether the text may go out in the clear."""
         text, state = view.step.args.get("text"), self._state(view)
         kinds = [one.message.kind for one in view.sent]
-        refused = any(isinstance(event, ActionRefused) for event in view.happenings)
+        refused = any(isinstance(event, ActionRefused) for event in view.observed)
         if state is None or (view.foreign and not view.enabled):
             return True  # the state is unknown, or OTR is off, for which the text demands nothing
         if refused or not isinstance(text, bytes):
@@ -357,11 +357,11 @@ class Bounds(Oracle):
             self.fail("bounds.too-many-sessions", view, expected=expected, got=got)
 
     def _received(self, view: Observation) -> None:
-        for one in view.happenings:
+        for one in view.observed:
             if isinstance(one, ActionRefused):
                 expected = "a message is refused by MessageRejected or MessageUnreadable"
                 self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
-        refusals = [one for one in view.happenings if isinstance(one, (MessageRejected, MessageUnreadable))]
+        refusals = [one for one in view.observed if isinstance(one, (MessageRejected, MessageUnreadable))]
         if any(one.reason is None for one in refusals) and not view.foreign:
             self.fail("bounds.refusal-without-reason", view, expected="a documented reason", got=view.step.events)
         message = view.message
@@ -403,14 +403,14 @@ class Bounds(Oracle):
         )
 
     def _acted(self, view: Observation) -> None:
-        if any(isinstance(one, (MessageRejected, MessageUnreadable)) for one in view.happenings):
+        if any(isinstance(one, (MessageRejected, MessageUnreadable)) for one in view.observed):
             expected = "an action is refused by ActionRefused"
             self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
-        refused = next((one for one in view.happenings if isinstance(one, ActionRefused)), None)
+        refused = next((one for one in view.observed if isinstance(one, ActionRefused)), None)
         if refused is None:
             return
         before, after = view.step.before, view.step.after
-        if len(view.happenings) > 1 or refused.action != view.step.action:
+        if len(view.observed) > 1 or refused.action != view.step.action:
             expected = f"the refusal of {view.step.action} alone"
             self.fail("bounds.refused-action-has-effects", view, expected=expected, got=view.step.events)
         if before is None or after is None:

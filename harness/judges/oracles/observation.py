@@ -156,7 +156,7 @@ class Observation:
     """
 
     step: Step
-    happenings: tuple[ObservedEvent, ...]
+    observed: tuple[ObservedEvent, ...]
     policy: Policy | None
     own_tag: int
     message: Message | None = None
@@ -177,21 +177,21 @@ class Observation:
         self.sent: Sequence[Sent] = ()
         self.changes: Sequence[SessionEstablished | PeerEndedSession | UserEndedSession] = ()
         self._refusals: Sequence[MessageUnreadable | MessageRejected] = ()
-        if self.happenings:
-            self.sent = [one for one in self.happenings if isinstance(one, Sent)]
-            if len(self.sent) < len(self.happenings):
+        if self.observed:
+            self.sent = [one for one in self.observed if isinstance(one, Sent)]
+            if len(self.sent) < len(self.observed):
                 self._sort()
         self.is_data = self.message is not None and self.message.kind is Kind.DATA and self.header is None
         if self.foreign:
-            self.accepted = self.is_data and any(map(_shows_acceptance, self.happenings))
+            self.accepted = self.is_data and any(map(_shows_acceptance, self.observed))
         else:
             self.accepted = self.is_data and not self._refusals
 
     def _sort(self) -> None:
         """Pick out the refusals and the changes of sessions."""
-        self.changes = [one for one in self.happenings if isinstance(one, _CHANGES)]
+        self.changes = [one for one in self.observed if isinstance(one, _CHANGES)]
         self._refusals = [
-            one for one in self.happenings if isinstance(one, _REFUSALS) and one.reason not in AFTER_ACCEPTANCE
+            one for one in self.observed if isinstance(one, _REFUSALS) and one.reason not in AFTER_ACCEPTANCE
         ]
 
     @property
@@ -231,7 +231,7 @@ class Observation:
             _shows_acceptance(one)
             or isinstance(one, SessionEstablished)
             or (isinstance(one, Sent) and one.message.kind in answers)
-            for one in self.happenings
+            for one in self.observed
         )
 
     @cached_property
@@ -251,7 +251,7 @@ class Observation:
         return enabled(self.policy)
 
     @property
-    def meant(self) -> int | None:
+    def action_instance(self) -> int | None:
         """The session that a user's action is about; None if unknown.
 
         If the action names none, an engine uses its focus. Other implementations choose by themselves, as the sent
@@ -287,10 +287,10 @@ class Observation:
         return None
 
 
-def _shows_acceptance(happening: ObservedEvent) -> bool:
+def _shows_acceptance(event: ObservedEvent) -> bool:
     """Whether only a data message that was accepted can have caused this."""
-    if isinstance(happening, TextReceived):
-        return happening.secure
-    if isinstance(happening, ExtraKeyDerived):
-        return happening.received
-    return isinstance(happening, (PeerEndedSession, SmpRequested, SmpFinished))
+    if isinstance(event, TextReceived):
+        return event.secure
+    if isinstance(event, ExtraKeyDerived):
+        return event.received
+    return isinstance(event, (PeerEndedSession, SmpRequested, SmpFinished))

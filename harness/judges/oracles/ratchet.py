@@ -254,7 +254,7 @@ class Revelation(Oracle):
             if view.accepted or view.refusal in MAC_WAS_RIGHT:
                 ledger = ledger.verified(_pair(message), message)
             self._ledgers[where] = ledger.accepted(_pair(message)) if view.accepted else ledger
-        for one in view.happenings:
+        for one in view.observed:
             if isinstance(one, SessionEstablished):
                 owed = self._ledgers.get((view.party, session_of(one)), _EMPTY).dropped().owed
                 self._ledgers[view.party, session_of(one)] = self._begin(view, session_of(one), owed)

@@ -126,7 +126,7 @@ class Reader(Remembering):
         crafted = self._crafted(came.message)
         view = Observation(
             step,
-            tuple(self._happenings(step, came.instance)) if step.events else (),
+            tuple(self._observed(step, came.instance)) if step.events else (),
             policy,
             own,
             came.message,
@@ -141,7 +141,7 @@ class Reader(Remembering):
             crafted if isinstance(crafted, Crafted) else None,
             crafted if isinstance(crafted, CraftedHandshake) else None,
         )
-        if view.foreign and _is_for_any(came) and view.acted_upon:
+        if view.foreign and _refused_for_zero_receiver(came) and view.acted_upon:
             # It may be accepted or discarded [reading INSTANCE-RECEIVER-ZERO].
             view = replace(view, header=None)
             self._stores[step.party] = {tag: one for tag, one in came.stores.items() if tag != came.instance}
@@ -184,7 +184,7 @@ class Reader(Remembering):
 
     # What a step leads to
 
-    def _happenings(self, step: Step, received: int) -> Iterator[ObservedEvent]:
+    def _observed(self, step: Step, received: int) -> Iterator[ObservedEvent]:
         """The events and whole messages of a step. received: the session of the received message, 0 if none."""
         events = step.events
         if step.party in self._foreign:
@@ -335,7 +335,7 @@ def _judge_header(message: Message, own: int) -> tuple[RejectReason | None, int]
     return (RejectReason.UNKNOWN_TYPE if message.kind is Kind.UNKNOWN_ENCODED else None), sender
 
 
-def _is_for_any(came: _Incoming) -> bool:
+def _refused_for_zero_receiver(came: _Incoming) -> bool:
     """Whether a message was to be discarded for its receiver tag 0, which only a D-H Commit may have."""
     zero = came.message is not None and came.message.has("receiver_tag") and not came.message.number("receiver_tag")
     return zero and came.header is RejectReason.OTHER_INSTANCE

@@ -90,7 +90,7 @@ class Edge:
     impossible: bool = False
 
 
-class Passing:
+class SuspendedDemands:
     """Demands that are no longer made, because they have failed once.
 
     Non-binding demands always become such, so that problems behind them are found too; binding ones do if the
@@ -115,7 +115,7 @@ class Passing:
         return True
 
 
-class PassedOver(Exception):
+class DemandSuspended(Exception):
     """A demand failed on the way, and the run continues; reported once, when the edge is first taken."""
 
     def __init__(self, error: Exception) -> None:
@@ -140,7 +140,7 @@ class ExploredParty(ActionDispatcher):
 
     party: the explored party, which must have snapshots. book: the names that the models of all parties share; None: no
     model follows. foreign: the capabilities of a party that is not an engine of this project; None for an engine.
-    passing: shared by all parties. drawn: what its source of randomness has given in any of its states; in each of
+    suspended: shared by all parties. drawn: what its source of randomness has given in any of its states; in each of
     them, the same label and number give the same value.
     """
 
@@ -150,7 +150,7 @@ class ExploredParty(ActionDispatcher):
         party: Party,
         config: PartyConfig,
         book: NameTable | None,
-        passing: Passing,
+        suspended: SuspendedDemands,
         foreign: frozenset[str] | None = None,
         drawn: Drawn = dict,
     ) -> None:
@@ -158,7 +158,7 @@ class ExploredParty(ActionDispatcher):
             raise TypeError(f"{type(party).__name__} can't be taken back to an earlier state")
         self.name = name
         self.party = party
-        self._passing = passing
+        self._suspended = suspended
         self._copyable: Copyable = party
         self._model: PartyModel | None = None
         if book is not None and isinstance(party, LockstepParty):
@@ -225,7 +225,7 @@ class ExploredParty(ActionDispatcher):
         if edge.noted:
             first, *rest = edge.noted
             edge.noted = tuple(rest)
-            raise PassedOver(first)
+            raise DemandSuspended(first)
         if edge.node is None:
             raise edge.failure or RuntimeError(f"{action} led nowhere")
         self.node = edge.node
@@ -237,7 +237,7 @@ class ExploredParty(ActionDispatcher):
             try:
                 edge = self._attempt(action, args)
             except DemandFailed as error:
-                if not self._passing.goes_on(error):
+                if not self._suspended.goes_on(error):
                     return Edge(failure=error, noted=tuple(noted))
                 noted.append(error)
             else:
@@ -257,7 +257,7 @@ class ExploredParty(ActionDispatcher):
                 self._set_time(args)
                 events: Sequence[Event] = ()
             else:
-                with self._passing.excusing():
+                with self._suspended.excusing():
                     events = self._world.step(self.name, action, args)
         except (DemandFailed, NotRepeatable):
             raise

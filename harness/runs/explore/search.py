@@ -18,7 +18,14 @@ from otterproof.harness.judges.oracles import Oracles
 from otterproof.harness.judges.oracles.remembering import State as Memory
 from otterproof.harness.runs.explore.alphabet import Alphabet
 from otterproof.harness.runs.explore.errors import NotRepeatable
-from otterproof.harness.runs.explore.one_party import TWO_SIDED, Edge, ExploredParty, Node, PassedOver, Passing
+from otterproof.harness.runs.explore.one_party import (
+    TWO_SIDED,
+    DemandSuspended,
+    Edge,
+    ExploredParty,
+    Node,
+    SuspendedDemands,
+)
 from otterproof.harness.runs.explore.replayed import Past, ReplayedParty
 from otterproof.harness.runs.fuzz.case import SEED, Setup, opening, party_of, tape_of
 from otterproof.harness.simulation.moves import Inject, Move, Tick
@@ -133,7 +140,7 @@ class Search:
         keep_going: also report failures of binding rules just once, and continue the run.
         """
         self._alphabet, self._reduced = alphabet, reduced
-        self._passing = Passing(keep_going=keep_going)
+        self._suspended = SuspendedDemands(keep_going=keep_going)
         configs = setup.configs()
         entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
         made = {name: _party(setup, name, config, entropy[name]) for name, config in configs.items()}
@@ -141,7 +148,7 @@ class Search:
         book = NameTable() if all(isinstance(party, LockstepParty) for party in made.values()) else None
         foreign = {} if setup.in_process else {setup.role: setup.capabilities}
         self.parties = [
-            ExploredParty(name, party, configs[name], book, self._passing, foreign.get(name), tape_of(entropy[name]))
+            ExploredParty(name, party, configs[name], book, self._suspended, foreign.get(name), tape_of(entropy[name]))
             for name, party in made.items()
         ]
         first, *others = configs
@@ -251,15 +258,15 @@ class Search:
         while True:
             self._go_to(state)
             try:
-                with self._passing.excusing():
+                with self._suspended.excusing():
                     what()
             except NotRepeatable:
                 raise
-            except PassedOver as passed:
-                errors.append(passed.error)
+            except DemandSuspended as suspension:
+                errors.append(suspension.error)
             except Exception as error:  # noqa: BLE001 (every error is reported, with its place)
                 errors.append(error)
-                if not self._passing.goes_on(error):
+                if not self._suspended.goes_on(error):
                     return False, errors
             else:
                 return True, errors

@@ -19,11 +19,11 @@ from otterproof.harness.targets.faults.entries import Fault
 from otterproof.harness.testkit.scenario import Scenario
 
 #: The modules that judge every fault, whatever the scenario.
-_JUDGE = ("otterproof.harness.runs.faults.detect", "otterproof.harness.targets.lean")
+_JUDGING_MODULES = ("otterproof.harness.runs.faults.detect", "otterproof.harness.targets.lean")
 
 #: Modules that judges import but that only say what failures mean, or that read the catalogue. The edits of a fault do
 #: count; they have a key of their own.
-_TELLS = {"otterproof.harness.runs.causes", "otterproof.harness.targets.faults.entries"}
+_NOT_JUDGING = {"otterproof.harness.runs.causes", "otterproof.harness.targets.faults.entries"}
 
 #: The folders of this package with data that judgements read. Of the implementations, only the engines are judged.
 _DATA = ("harness/testkit", "harness/spec/states", "implementations/choices", "scenarios", "vectors")
@@ -32,7 +32,7 @@ _DATA = ("harness/testkit", "harness/spec/states", "implementations/choices", "s
 def key(scenario: Scenario) -> str:
     """A digest of what a scenario's judgement depends on."""
     digest = hashlib.sha256(_data().encode())
-    for module in sorted(_closure((scenario.run.__module__, *_JUDGE))):
+    for module in sorted(_closure((scenario.run.__module__, *_JUDGING_MODULES))):
         digest.update(f"{module} {_digest(module)}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -65,7 +65,7 @@ def _closure(modules: tuple[str, ...]) -> frozenset[str]:
     while waiting:
         found |= waiting
         names = {name for module in waiting for name in _imports(module) if name.partition(".")[0] in packages}
-        waiting = {name for name in names - found - _TELLS if _source(name) is not None}
+        waiting = {name for name in names - found - _NOT_JUDGING if _source(name) is not None}
     return frozenset(found)
 
 

@@ -73,7 +73,7 @@ class ScenarioTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class Notice:
     """A scenario that noticed a fault by a check, or ended with an error of its own (`error`).
 
     examples, check: as in Result. others: the checks of less binding failures.
@@ -180,9 +180,9 @@ def budgeted(tasks: Iterable[ScenarioTask], seconds: float) -> Iterator[Scenario
         yield task
 
 
-def until_noticed(tasks: Iterable[ScenarioTask], target: Target) -> list[Detection]:
+def until_noticed(tasks: Iterable[ScenarioTask], target: Target) -> list[Notice]:
     """Judge an engine by one scenario after the other until one notices; returns all notices, errors included."""
-    found: list[Detection] = []
+    found: list[Notice] = []
     for task in tasks:
         found += notices(task, target)
         if detections(found):
@@ -190,19 +190,19 @@ def until_noticed(tasks: Iterable[ScenarioTask], target: Target) -> list[Detecti
     return found
 
 
-def detections(notices: Iterable[Detection]) -> list[Detection]:
+def detections(notices: Iterable[Notice]) -> list[Notice]:
     """The notices without the errors."""
     return [notice for notice in notices if not notice.error]
 
 
-def notices(task: ScenarioTask, target: Target) -> list[Detection]:
+def notices(task: ScenarioTask, target: Target) -> list[Notice]:
     """Judge an engine by a scenario: one notice, or [] if nothing is noticed."""
     judged, context = judge(task, target)
     if judged.verdict not in NOTICED and judged.verdict is not Verdict.INFRA:
         return []
     name, error = target.name.removeprefix(PREFIX_OF_TARGETS), judged.verdict is Verdict.INFRA
     headline = judged.detail.partition("\n")[0]
-    return [Detection(task.scenario, name, headline, context.tried, error, judged.check, judged.others)]
+    return [Notice(task.scenario, name, headline, context.tried, error, judged.check, judged.others)]
 
 
 def result(task: ScenarioTask, target: Target) -> Result:

@@ -73,7 +73,7 @@ def notice(target: Target, seed: str, most: int, way: Way, seconds: float = SECO
 
 
 @dataclass(slots=True)
-class Detection:
+class DetectionMeasurement:
     """How faults are noticed, as far as the measurement has got.
 
     most: programs of a run. every: how many faults exist. compared: whether answers are compared with a genuine
@@ -168,14 +168,14 @@ def choose(
     *,
     compared: bool = False,
     ways: Sequence[Way] = tuple(Way),
-) -> Detection:
+) -> DetectionMeasurement:
     """An empty record for a sample of the faults, taken evenly from all areas, or for all of them."""
     every = tuple(str(number) for number in range(1, seeds + 1))
     chosen = {name: faults[name] for name in evenly(faults, sample)}
-    return Detection(chosen, every, most, len(faults), compared, tuple(ways))
+    return DetectionMeasurement(chosen, every, most, len(faults), compared, tuple(ways))
 
 
-def detect(record: Detection, pool: Pool) -> Iterator[str]:
+def detect(record: DetectionMeasurement, pool: Pool) -> Iterator[str]:
     """Run what has not been run yet, in a pool of processes; yields what has been run, in words, as it comes."""
     missing = [key for key in record.wanted if key not in record.found]
     if not record.compared:
@@ -213,7 +213,7 @@ def _run_as_json(key: Key, noticed: Noticed) -> dict[str, Any]:
     return {"fault": name, "seed": seed, "way": str(way), **asdict(noticed)}
 
 
-def read(path: Path, record: Detection) -> None:
+def read(path: Path, record: DetectionMeasurement) -> None:
     """Take over the runs of a record that a file has, if it exists. DetectionFileError."""
     if not path.exists():
         return
@@ -237,7 +237,7 @@ def read(path: Path, record: Detection) -> None:
     record.found.update((key, one) for key, one in found.items() if key in wanted)
 
 
-def kept(path: Path, record: Detection, stream: Iterable[str]) -> Iterator[str]:
+def kept(path: Path, record: DetectionMeasurement, stream: Iterable[str]) -> Iterator[str]:
     """The same stream; after each item, all runs are written to a file. OutputError."""
     for one in stream:
         runs = [_run_as_json(key, noticed) for key, noticed in record.found.items()]

@@ -29,7 +29,7 @@ SEED = "faults"
 
 
 @dataclass(frozen=True, slots=True)
-class Small:
+class FindingSize:
     """A finding: its bucket, the number of moves of its program, and how many of them are the adversary's."""
 
     bucket: str
@@ -43,7 +43,7 @@ class Fuzzed:
 
     fault: str
     first: int
-    findings: tuple[Small, ...]
+    findings: tuple[FindingSize, ...]
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Fuzzing:
     @property
     def adversarial(self) -> list[int]:
         """How many adversarial moves each finding has, in rising order."""
-        return sorted(small.adversarial for one in self.found for small in one.findings)
+        return sorted(finding.adversarial for one in self.found for finding in one.findings)
 
     def as_json(self) -> dict[str, Any]:
         """The figures, and the result for each fault, as plain values."""
@@ -126,9 +126,9 @@ def _campaign(_: WorkerContext, task: tuple[str, int]) -> Fuzzed:
             pass
         findings = campaign.findings
     first = min((one.first + 1 for one in findings), default=0)
-    return Fuzzed(name, first, tuple(map(_small, findings)))
+    return Fuzzed(name, first, tuple(map(_size_of, findings)))
 
 
-def _small(finding: Finding) -> Small:
+def _size_of(finding: Finding) -> FindingSize:
     moves = finding.program.moves
-    return Small(str(finding.bucket), len(moves), sum(map(is_adversarial, moves)))
+    return FindingSize(str(finding.bucket), len(moves), sum(map(is_adversarial, moves)))

@@ -160,7 +160,7 @@ def _executed(text: str) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
-            _pass_as_may_be(node.args)
+            _ignore_argument_kinds(node.args)
         elif isinstance(node, ast.arg):
             node.annotation = None
         elif isinstance(node, ast.AnnAssign):
@@ -174,7 +174,7 @@ def _executed(text: str) -> str:
 _MAKING = ("frozen", "slots", "repr")
 
 
-def _pass_as_may_be(arguments: ast.arguments) -> None:
+def _ignore_argument_kinds(arguments: ast.arguments) -> None:
     """Let all arguments be passed by position or by name."""
     by_name = arguments.kwonlyargs, arguments.kw_defaults
     arguments.args = [*arguments.posonlyargs, *arguments.args, *by_name[0]]

@@ -183,12 +183,12 @@ class _Recorded(ActionDispatcher):
         self._recorder.ask(self._number, "secrets", {}, self._engine.secrets)
 
     def snapshot(self) -> object:
-        return self._beyond(self._engine.snapshot)
+        return self._unrepeatable(self._engine.snapshot)
 
     def restore(self, state: object) -> None:
-        self._beyond(lambda: self._engine.restore(state))
+        self._unrepeatable(lambda: self._engine.restore(state))
 
-    def _beyond(self, ask: Callable[[], T]) -> T:
+    def _unrepeatable(self, ask: Callable[[], T]) -> T:
         self._recorder.recording.complete = False
         return ask()
 

@@ -15,8 +15,8 @@ from statistics import median
 from typing import Any
 
 from otterproof.harness.runs.faults.detect import (
-    Detection,
     Lost,
+    Notice,
     Reach,
     ScenarioTask,
     budgeted,
@@ -56,14 +56,14 @@ class ScoreCard:
     scenarios: Mapping[str, Scenario]
     faults: Mapping[str, Fault]
     surveys: dict[str, Reach] = field(default_factory=dict)
-    notices: list[Detection] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
     sightings: Sightings = field(init=False)
 
     def __post_init__(self) -> None:
         self.sightings = Sightings(self.faults, list(self.scenarios), lost=self.lost)
 
-    def by(self, fault: str) -> list[Detection]:
+    def by(self, fault: str) -> list[Notice]:
         """Who noticed a fault; scenarios that claim its requirement come first."""
         found = [one for one in self.notices if one.fault == fault and not one.error]
         return sorted(found, key=lambda one: (not self.claims(one.scenario, fault), one.scenario))
@@ -111,7 +111,7 @@ class ScoreCard:
         return [survey for survey in self.surveys.values() if not survey.passed]
 
     @property
-    def errors(self) -> list[Detection]:
+    def errors(self) -> list[Notice]:
         """Scenarios that end with an error of their own when the target misbehaves."""
         return [one for one in self.notices if one.error]
 
@@ -245,7 +245,7 @@ def _about(fault: Fault) -> Lines:
 
 def _judge(
     _: WorkerContext, task: tuple[str, list[ScenarioTask], list[list[ScenarioTask]]]
-) -> tuple[str, list[Detection]]:
+) -> tuple[str, list[Notice]]:
     name, first, kinds = task
     target = FaultTarget(name)
     found = [notice for one in first for notice in notices(one, target)]
@@ -261,9 +261,9 @@ def _judge(
     return name, found if detections(found) else found + until_noticed(later, target)
 
 
-def _trip(_: WorkerContext, task: tuple[str, list[tuple[str, ScenarioTask]]]) -> tuple[str, list[Detection]]:
+def _trip(_: WorkerContext, task: tuple[str, list[tuple[str, ScenarioTask]]]) -> tuple[str, list[Notice]]:
     scenario, able = task
-    found: list[Detection] = []
+    found: list[Notice] = []
     for name, one in able:
         found += notices(one, FaultTarget(name))
         if detections(found):

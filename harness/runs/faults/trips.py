@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from otterproof.harness.runs.faults.detect import Detection
+from otterproof.harness.runs.faults.detect import Notice
 from otterproof.harness.runs.faults.score import ScoreCard, claims
 from otterproof.harness.runs.faults.sightings import View
 from otterproof.harness.spec.checks import checks
@@ -114,7 +114,7 @@ def _write(folder: Path, head: str, found: Mapping[str, str]) -> None:
         write_whole(folder / f"{stem}.toml", head + "".join(f'"{name}" = "{text}"\n' for name, text in own))
 
 
-def write_checks(notices: Iterable[Detection]) -> None:
+def write_checks(notices: Iterable[Notice]) -> None:
     """Write which checks a score has seen fail. Other pairs stay while their fault and scenario exist. OutputError.
 
     Among new pairs for one check, the first in the order of scenarios is kept, so that a second score changes nothing.

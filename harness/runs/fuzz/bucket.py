@@ -56,7 +56,7 @@ class Bucket:
         says_nothing = self.kind.startswith("fragment") or self.check.startswith(_ABOUT_FRAGMENTS)
         return self.check, "" if says_nothing else self.kind
 
-    def fits(self, other: Bucket) -> bool:
+    def shares_cause_with(self, other: Bucket) -> bool:
         """Whether a failure of this bucket counts as one more of the other, without a closer look."""
         (check, about), (other_check, other_about) = self.cause, other.cause
         return check == other_check and (about == other_about or not (about and other_about))

@@ -75,11 +75,11 @@ class Campaign:
 
     excused: checks that are known to fail, perhaps only in some buckets [Excuse]; programs go on past them. corpus:
     programs that come first. page: makes the page of a finding, if wanted. attempts, hangs, seconds: the budget for
-    shrinking one failure (shrink.Budget). clock: in seconds. limits: how long to wait for the target. time_up, enough:
-    whether the last run ended because of its max_time or max_failures. version: of the target; earlier: its version
-    when the campaign last ran, "" before the first run. scheduler: the address of a Dask scheduler whose workers run
-    the programs, "" for local processes. edges: whether edges of the target's code count as behaviour; a resumed
-    campaign must keep it.
+    shrinking one failure (shrink.Budget). clock: in seconds. limits: how long to wait for the target. time_up,
+    failure_limit_reached: whether the last run ended because of its max_time or max_failures. version: of the target;
+    earlier: its version when the campaign last ran, "" before the first run. scheduler: the address of a Dask scheduler
+    whose workers run the programs, "" for local processes. edges: whether edges of the target's code count as
+    behaviour; a resumed campaign must keep it.
     """
 
     target: str
@@ -98,7 +98,7 @@ class Campaign:
     scheduler: str = ""
     edges: bool = False
     time_up: bool = False
-    enough: bool = False
+    failure_limit_reached: bool = False
     version: str = ""
     earlier: str = ""
     _saved: float = 0.0
@@ -124,7 +124,7 @@ class Campaign:
         file can't be written. Whatever ends the run, findings are stored. Close the generator unless it is exhausted.
         """
         began, found = self.clock(), 0
-        self.time_up = self.enough = False
+        self.time_up = self.failure_limit_reached = False
         target = self._opened_target()
         self._programs = Programs(self.seed, target, self.corpus)
         try:
@@ -132,7 +132,7 @@ class Campaign:
             self.state = self._with_missing_unfinished()
             yield from self._again(target)
             self._save()
-            for event in self._settle(target):
+            for event in self._process_findings(target):
                 found += isinstance(event, Finished)
                 yield event
             numbers = range(self.done, self.done + examples if examples is not None else LAST)
@@ -140,13 +140,13 @@ class Campaign:
             for ran in results(self.target, numbers, processes, drawing, self.limits, scheduler, edges=self.edges):
                 before = len(self.state.seen)
                 self._note(self.state.after(ran.number, ran.failure, ran.seen, ran.known, ran.parents))
-                for event in self._settle(target):
+                for event in self._process_findings(target):
                     found += isinstance(event, Finished)
                     yield event
                 yield ProgramRun(ran.number, len(self.state.seen) - before)
-                self.enough = max_failures is not None and found >= max_failures
+                self.failure_limit_reached = max_failures is not None and found >= max_failures
                 self.time_up = max_time is not None and self.clock() - began >= max_time and self.done < numbers.stop
-                if self.time_up or self.enough:
+                if self.time_up or self.failure_limit_reached:
                     break
         finally:
             try:
@@ -169,10 +169,10 @@ class Campaign:
 
     def _drawing(self) -> Drawing:
         """The object that draws the programs of this run."""
-        return Drawing(self.seed, self._programs, lambda: self.state.schedule, self._passed_over)
+        return Drawing(self.seed, self._programs, lambda: self.state.schedule, self._skipped_checks)
 
     @property
-    def _passed_over(self) -> Collection[str]:
+    def _skipped_checks(self) -> Collection[str]:
         """The checks that oracles skip. The ways in which a target breaks down can't be skipped; they are counted."""
         return sorted(one for one in self.excused if (name := check_in(one)) in checks() and checks()[name].of_oracle)
 
@@ -182,7 +182,7 @@ class Campaign:
         for one in self.findings:
             files = [self.folder / name for name in one.files]
             if one.finished and not all(file.is_file() and not file.is_symlink() for file in files):
-                stage = FindingStage.SHRUNK if one.small else FindingStage.FOUND
+                stage = FindingStage.SHRUNK if one.is_shrunk else FindingStage.FOUND
                 one = replace(one, stage=stage, confirmed=0, runs=0)
             findings.append(one)
         return replace(self.state, findings=tuple(findings))
@@ -230,7 +230,7 @@ class Campaign:
             if not fails:
                 finding = replace(finding, stage=FindingStage.FIXED)
             elif finding.stage is FindingStage.FIXED:
-                stage = FindingStage.SHRUNK if finding.small else FindingStage.FOUND
+                stage = FindingStage.SHRUNK if finding.is_shrunk else FindingStage.FOUND
                 finding = replace(finding, stage=stage, confirmed=0, runs=0)
             if finding not in self.findings:
                 self._keep(finding)
@@ -251,14 +251,14 @@ class Campaign:
 
     # ---- new findings
 
-    def _settle(self, target: Target) -> Events:
+    def _process_findings(self, target: Target) -> Events:
         """Finish all findings, then handle the waiting failure."""
         for finding in [one for one in self.findings if not one.finished]:
             yield from self._finish(finding, target)
         if self.state.waiting is not None:
-            yield from self._take(self.state.waiting, target)
+            yield from self._process_failure(self.state.waiting, target)
 
-    def _take(self, failure: Failure, target: Target) -> Events:
+    def _process_failure(self, failure: Failure, target: Target) -> Events:
         """Make a finding of a failure, or count it as one more example of a finding.
 
         A failure that did not recur at first gets another chance, and so does one that was fixed.
@@ -267,7 +267,7 @@ class Campaign:
             self._note(replace(self.state.counted_as_known(excuse), waiting=None))
             return
         alike = [one for one in self.findings if one.check == failure.check]
-        small = [one for one in alike if one.small]
+        small = [one for one in alike if one.is_shrunk]
         same = [one for one in small if one.is_of(failure.bucket)]
         if len(small) >= MOST_ALIKE or (failure.verdict is Verdict.INFRA and alike):
             same = same or small or alike
@@ -331,11 +331,17 @@ class Campaign:
         if excuse := self._known(bucket):
             self._drop_known(finding, excuse)
             return None
-        same = [one for one in self.findings if one.small and one.name != finding.name and bucket.fits(one.bucket)]
+        same = [
+            one
+            for one in self.findings
+            if one.is_shrunk and one.name != finding.name and bucket.shares_cause_with(one.bucket)
+        ]
         if same:
             self._drop(finding, same[0])
             return None
-        result = replace(finding, stage=FindingStage.SHRUNK, program=_played(small, None), bucket=bucket, small=True)
+        result = replace(
+            finding, stage=FindingStage.SHRUNK, program=_played(small, None), bucket=bucket, is_shrunk=True
+        )
         self._keep(result)
         return result
 
@@ -348,7 +354,7 @@ class Campaign:
             return bare, failure
         watched = Watched()
         failure = attempt(small, watched=watched)
-        return replace(small, setup=replace(small.setup, excused=tuple(sorted(watched.passed_over)))), failure
+        return replace(small, setup=replace(small.setup, excused=tuple(sorted(watched.excuses_used)))), failure
 
     def _seen_once(self, finding: Finding, program: Program, seen: Failure | None) -> Finding | None:
         """A finding that did not fail again, with its failure rate; None if its check already has such a finding."""

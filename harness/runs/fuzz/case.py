@@ -292,7 +292,7 @@ class Case:
     def _passing_over(self) -> Iterator[None]:
         self.world.watchers.insert(0, self._excuses)
         try:
-            with excusing(self._excuses.checks, self._excuses.fits):
+            with excusing(self._excuses.checks, self._excuses.is_excused):
                 yield
         finally:
             self.world.watchers.remove(self._excuses)

@@ -154,7 +154,7 @@ class Excusing:
             self._tracker(step)
             self._last.append(step)
 
-    def fits(self, check: str) -> bool:
+    def is_excused(self, check: str) -> bool:
         """Whether an excuse covers the failure of a check in the last step."""
         texts = self._texts[check]
         text = check if check in texts else known_by(self._bucket(check), texts)

@@ -31,10 +31,10 @@ from otterproof.implementations.entropy import Tape
 DETAIL = 4000
 
 #: Stands for an oracle where two engines differ, or an engine and the model.
-AGREE = "engines-agree"
+ENGINES_AGREE = "engines-agree"
 
 #: The oracle that objects when the target breaks down.
-ANSWERS = "bounds"
+BREAKDOWN_ORACLE = "bounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Watched:
 
     edges: bool = False
     seen: dict[Behaviour, int] = field(default_factory=dict)
-    passed_over: set[str] = field(default_factory=set)
+    excuses_used: set[str] = field(default_factory=set)
     tapes: Mapping[str, Tape] = field(default_factory=dict)
     sent: list[int] = field(default_factory=list)
 
@@ -174,7 +174,7 @@ def _play(
                 case.finish()
             finally:
                 del case.world.watchers[: len(watching)]
-                told.passed_over |= case.passed_over
+                told.excuses_used |= case.passed_over
                 told.tapes = case.tapes
         edges.note(made, now=True)
         _forget(program, case)
@@ -229,7 +229,7 @@ def named(ended: Ended) -> Failure:
     if isinstance(error, OracleFailure):
         oracle = error.oracle
     else:
-        oracle = AGREE if isinstance(error, Divergence | ModelDivergence) else ANSWERS
+        oracle = ENGINES_AGREE if isinstance(error, Divergence | ModelDivergence) else BREAKDOWN_ORACLE
     detail = "\n".join(lines_of(record))
     shown = printable(detail[:DETAIL], lines=True)[:DETAIL]
     bucket = bucket_of(record, ended.cell, at_end=ended.at_end)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from otterproof.harness.judges.oracles import ORACLES
-from otterproof.harness.runs.fuzz.execute import AGREE
+from otterproof.harness.runs.fuzz.execute import ENGINES_AGREE
 from otterproof.harness.runs.fuzz.state import RECORD, REPORT, TRANSCRIPT, CampaignError, State, test_name
 from otterproof.harness.support.outputs import BEING_WRITTEN, OutputError, make_folder, write_whole
 from otterproof.harness.support.printable import printable
@@ -24,7 +24,7 @@ FILES = (TRANSCRIPT, RECORD, REPORT, REQUESTS, ANSWERS_FILE, SCRIPT, STDERR)
 #: The first words of the ids of checks that findings can be of.
 AREAS = (
     *ORACLES,
-    AGREE,
+    ENGINES_AGREE,
     "model",
     "run",
     "driver",

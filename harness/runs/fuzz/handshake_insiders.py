@@ -14,7 +14,7 @@ from otterproof.harness.runs.fuzz.actions import Choice, Numbers
 from otterproof.harness.runs.fuzz.altered import ahead
 from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, User
 from otterproof.harness.wire import DH_PRIME
-from otterproof.harness.wire.craft_handshake import FOR_COMMIT, OWN_KEY, TOLD
+from otterproof.harness.wire.craft_handshake import FOR_COMMIT, OWN_KEY, VARIANTS
 from otterproof.harness.wire.dictionary import WORDS
 
 #: D-H values: of small order, outside the group, at its limits, and right ones.
@@ -48,13 +48,13 @@ _SIGNED: Mapping[str, tuple[int, Choice | Numbers, Choice]] = {
     "block_added": (1, _NOTHING, Choice((b"\0", bytes(40)))),
     "block_bytes": (1, Numbers(500), Choice(tuple(WORDS.values()))),
     "revealed_key": (1, _NOTHING, _REVEALED),
-    "public_key": (5, Numbers(len(TOLD["public_key"]) - 1), _NOTHING),
-    "signature": (3, Numbers(len(TOLD["signature"]) - 1), _NOTHING),
-    "signed_value": (5, Numbers(len(TOLD["signed_value"]) - 1), _NOTHING),
+    "public_key": (5, Numbers(len(VARIANTS["public_key"]) - 1), _NOTHING),
+    "signature": (3, Numbers(len(VARIANTS["signature"]) - 1), _NOTHING),
+    "signed_value": (5, Numbers(len(VARIANTS["signed_value"]) - 1), _NOTHING),
     "signed_direction": (1, _NOTHING, _NOTHING),
-    "block_form": (2, Numbers(len(TOLD["block_form"]) - 1), _NOTHING),
-    "block_encryption": (2, Numbers(len(TOLD["block_encryption"]) - 1), _NOTHING),
-    "block_mac": (3, Numbers(len(TOLD["block_mac"]) - 1), _NOTHING),
+    "block_form": (2, Numbers(len(VARIANTS["block_form"]) - 1), _NOTHING),
+    "block_encryption": (2, Numbers(len(VARIANTS["block_encryption"]) - 1), _NOTHING),
+    "block_mac": (3, Numbers(len(VARIANTS["block_mac"]) - 1), _NOTHING),
 }
 
 #: The most lies ahead of one signed message.
@@ -67,7 +67,7 @@ _TEXT = {"text": b"under which keys?"}
 def lying_commit(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A handshake in which the correspondent commits to something else, and then reveals that."""
     part = source.choice(("gx", "gx", "gx", "gx_encoding", "gx_encoding", "gx_hash", "gx_hash", "gx_key"))
-    lies = len(TOLD.get(part, "x"))
+    lies = len(VARIANTS.get(part, "x"))
     number = source.choice((source.randrange(lies), lies - 1)) if part == "gx_hash" else source.randrange(lies)
     value = {"gx": _DH, "gx_key": _AES_KEY}.get(part, _NOTHING).draw(source)
     begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), Craft(to, -1, part, number, value)]

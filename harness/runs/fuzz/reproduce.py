@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.case import case_source
-from otterproof.harness.runs.fuzz.execute import AGREE, ANSWERS, Failure, Watched, attempt
+from otterproof.harness.runs.fuzz.execute import BREAKDOWN_ORACLE, ENGINES_AGREE, Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.folder import write_here
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.serialize import program_to_json
@@ -33,7 +33,7 @@ NOT_AGAIN = "it failed in the campaign, and did not when it was run again"
 
 def narrowed(program: Program, objecting: str, at_end: bool) -> Program:
     """The program, judged only by the oracle that objected, so that other mistakes of the target do not interfere."""
-    oracle = ANSWERS if objecting == AGREE else objecting
+    oracle = BREAKDOWN_ORACLE if objecting == ENGINES_AGREE else objecting
     oracles = tuple(dict.fromkeys([oracle, "healing"] if at_end else [oracle]))
     return replace(program, setup=replace(program.setup, oracles=oracles))
 
@@ -114,7 +114,7 @@ class FailsAlike:
         again = attempt(program, watched=watched)
         if again is not None and again.verdict is Verdict.HANG:
             self._budget.hangs -= 1
-        alike = again is not None and again.bucket.fits(self._bucket) and again.at_end <= self._at_end
+        alike = again is not None and again.bucket.shares_cause_with(self._bucket) and again.at_end <= self._at_end
         if alike:
             self.sent = watched.sent
         return alike

@@ -33,10 +33,10 @@ LAG = 16
 FRESH = 0.5
 
 #: How often each area decides which program is changed: mostly cells, for what is wrong in a state shows there.
-_AREAS = {Area.CELL: 8, Area.TRANSITION: 4, Area.PAIR: 2, Area.COUNT: 1}
+_AREA_WEIGHTS = {Area.CELL: 8, Area.TRANSITION: 4, Area.PAIR: 2, Area.COUNT: 1}
 
 #: The same if edges count.
-_AREAS_WITH_EDGES = _AREAS | {Area.EDGE: 8}
+_AREA_WEIGHTS_WITH_EDGES = _AREA_WEIGHTS | {Area.EDGE: 8}
 
 #: How many candidates, drawn by lot, compete; with all of them, a draw would take longer the more there are.
 _CANDIDATES = 64
@@ -151,8 +151,8 @@ class Schedule:
         source = random.Random(f"{seed}/{number}/parents".encode(errors="surrogatepass"))
         if number < first or not self.kept or source.random() < FRESH:
             return ()
-        areas = _AREAS_WITH_EDGES if Area.EDGE in self._places else _AREAS
-        area = source.choices(list(areas), list(areas.values()))[0]
+        weights = _AREA_WEIGHTS_WITH_EDGES if Area.EDGE in self._places else _AREA_WEIGHTS
+        area = source.choices(list(weights), list(weights.values()))[0]
         some = self._places.get(area) or self._places.get(None, ())
         if len(some) > _CANDIDATES:
             some = source.sample(some, _CANDIDATES)

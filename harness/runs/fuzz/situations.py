@@ -70,7 +70,7 @@ _PLACES: Mapping[str, Callable[[str, str], list[Move]]] = {
 }
 
 
-def _said(who: str, other: str, texts: Sequence[bytes], where: str) -> Sequence[Move]:
+def _odd_texts_typed(who: str, other: str, texts: Sequence[bytes], where: str) -> Sequence[Move]:
     """Odd texts that a user types."""
     return [*_PLACES[where](who, other), *_typed(who, texts)]
 
@@ -111,7 +111,7 @@ _MEANWHILE: Mapping[str, Callable[[_Asked], list[Move]]] = {
 }
 
 
-def _asked(
+def _question_interrupted(
     who: str,
     other: str,
     secret: bytes,
@@ -146,7 +146,7 @@ def _collided(who: str, other: str, reflected: bool, altered: Sequence[Alteratio
     return [*begun, Settle(), *_typed(who, [b"and now?"]), *_typed(other, [b"yes"])]
 
 
-def _of_many(who: str, other: str, tags: Sequence[int], answered: bool) -> Sequence[Move]:
+def _commits_from_many_clients(who: str, other: str, tags: Sequence[int], answered: bool) -> Sequence[Move]:
     """Commits that seem to come from many clients."""
     begun: list[Move] = [Settle(), User(who, "start", {}), Deliver(other)]
     made = ahead(who, [ChangeField(who, 0, "sender_tag", tag) for tag in tags])
@@ -203,13 +203,13 @@ SITUATIONS: tuple[Row, ...] = (
     Row(
         "said",
         6,
-        _said,
+        _odd_texts_typed,
         {**_WHO, "texts": _TEXTS, "where": Choice(tuple(_PLACES))},
     ),
     Row(
         "asked",
         3,
-        _asked,
+        _question_interrupted,
         {
             **_WHO,
             "secret": SECRET,
@@ -235,7 +235,7 @@ SITUATIONS: tuple[Row, ...] = (
     Row(
         "of_many",
         2,
-        _of_many,
+        _commits_from_many_clients,
         {
             **_WHO,
             "tags": Either((Several(Numbers(0xFFFF), 6), Several(Numbers(0xFFFF), 60))),

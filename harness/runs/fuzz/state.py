@@ -28,7 +28,7 @@ from otterproof.harness.judges.oracles import ORACLES
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.edges import MOST as MOST_EDGES
-from otterproof.harness.runs.fuzz.execute import AGREE, Failure
+from otterproof.harness.runs.fuzz.execute import ENGINES_AGREE, Failure
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.schedule import Parents, Result, Schedule, schedule_from_json, schedule_to_json
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
@@ -80,9 +80,10 @@ UNFINISHED = frozenset({FindingStage.FOUND, FindingStage.SHRUNK})
 class Finding:
     """A failure that was found. first: the number of the first program that ran into it. examples: how many did.
 
-    oracle, bucket, at_end: as in Failure. program: the smallest known one that shows it, without a target. small: it is
-    the result of shrinking. confirmed: how many of `runs` repetitions failed in the same way. others: the checks that
-    fail after it in the same run. aliases: the causes of failures that turned out to be the same when they were shrunk.
+    oracle, bucket, at_end: as in Failure. program: the smallest known one that shows it, without a target. is_shrunk:
+    that program is the result of shrinking. confirmed: how many of `runs` repetitions failed in the same way. others:
+    the checks that fail after it in the same run. aliases: the causes of failures that turned out to be the same when
+    they were shrunk.
     """
 
     name: str
@@ -94,7 +95,7 @@ class Finding:
     at_end: bool
     first: int
     program: Program
-    small: bool = False
+    is_shrunk: bool = False
     examples: int = 1
     confirmed: int = 0
     runs: int = 0
@@ -117,16 +118,16 @@ class Finding:
     @property
     def again(self) -> bool:
         """Whether the small program failed when it was run again, so that there is a test."""
-        return self.small and self.confirmed > 0
+        return self.is_shrunk and self.confirmed > 0
 
     @property
     def follows(self) -> tuple[str, ...]:
         """The known failures that precede it in its small program, and without which it was not seen to happen."""
-        return self.program.setup.excused if self.small else ()
+        return self.program.setup.excused if self.is_shrunk else ()
 
     def is_of(self, failure: Bucket) -> bool:
         """Whether a failure counts as one more example of this finding, without a closer look."""
-        return self.small and (failure.fits(self.bucket) or cause_in_words(failure) in self.aliases)
+        return self.is_shrunk and (failure.shares_cause_with(self.bucket) or cause_in_words(failure) in self.aliases)
 
     @property
     def flaky(self) -> bool:
@@ -303,7 +304,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
     """A finding, without the names of its files, which follow from its own."""
     written: dict[str, Any] = {"name": finding.name, "stage": finding.stage.value, "oracle": finding.oracle}
     written |= {"verdict": finding.verdict.value, "bucket": asdict(finding.bucket), "detail": finding.detail}
-    written |= {"at_end": finding.at_end, "first": finding.first, "small": finding.small}
+    written |= {"at_end": finding.at_end, "first": finding.first, "small": finding.is_shrunk}
     written |= {"examples": finding.examples, "confirmed": finding.confirmed, "runs": finding.runs}
     written |= {"others": list(finding.others), "aliases": list(finding.aliases)}
     return written | {"program": program_to_json(finding.program)}
@@ -343,7 +344,7 @@ def _validator() -> Draft202012Validator:
     schema["$defs"] |= {
         **known,
         "program": known["header"]["properties"]["program"],
-        "oracle": {"enum": [*ORACLES, AGREE]},
+        "oracle": {"enum": [*ORACLES, ENGINES_AGREE]},
         "judgement": {"enum": [one.value for one in Verdict]},
     }
     return Draft202012Validator(schema)

@@ -12,7 +12,7 @@ from otterproof.harness.runs.executor import executor
 from otterproof.harness.runs.fuzz.behaviour import Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.edges import EdgesFailed
-from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, Watched, attempt
+from otterproof.harness.runs.fuzz.execute import BREAKDOWN_ORACLE, Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.schedule import Parents, Programs, Schedule
 from otterproof.harness.runs.worker_context import WorkerContext
@@ -131,9 +131,9 @@ def _run(number: int, parents: Parents, made: Program, *, edges: bool) -> Ran:
         failure = attempt(made, watched=watched)  # if the program caused that, it is a failure of its own
         if failure is None:
             raise
-    return Ran(number, parents, failure, watched.seen, frozenset(watched.passed_over))
+    return Ran(number, parents, failure, watched.seen, frozenset(watched.excuses_used))
 
 
 def _lost(task: _Task, why: str) -> Ran:
     """The result of a program whose worker died; how many moves it had made is unknown."""
-    return Ran(task.number, task.parents, Failure(ANSWERS, Verdict.INFRA, Bucket(DIED), why, False, 0))
+    return Ran(task.number, task.parents, Failure(BREAKDOWN_ORACLE, Verdict.INFRA, Bucket(DIED), why, False, 0))

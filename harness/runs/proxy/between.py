@@ -37,7 +37,7 @@ NAMES = ("alice", "bob")
 MOST = 1000
 
 
-class Play:
+class Conversation:
     """One conversation. targets: who plays alice and bob. ended: how a target broke down, if one did.
 
     excused: checks that are known to fail; the oracles continue after them. They stop judging at the first other
@@ -132,7 +132,7 @@ class Play:
             self._ask(item.receiver, "receive", {"message": piece})
 
     def _ask(self, party: str, action: str, args: Mapping[str, object]) -> None:
-        self._guarded(lambda: self._took(party, self._world.step(party, action, args)))
+        self._guarded(lambda: self._handle_events(party, self._world.step(party, action, args)))
 
     def _guarded(self, work: object) -> None:
         """Do something that may break a target down."""
@@ -152,7 +152,7 @@ class Play:
         party = self._record.log[-1].party if self._record.log else NAMES[0]
         self._wrong(party, failure_of(error, check, (), self._record.log))
 
-    def _took(self, party: str, events: Sequence[Event]) -> None:
+    def _handle_events(self, party: str, events: Sequence[Event]) -> None:
         """Handle what a party has done."""
         for queue in self._world.network.queues.values():
             queue.clear()  # the relay has them

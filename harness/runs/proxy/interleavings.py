@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from otterproof.harness.runs.failure import Failure
 from otterproof.harness.runs.proxy.actions import DROP, PASS, Action
-from otterproof.harness.runs.proxy.between import MOST, Play
+from otterproof.harness.runs.proxy.between import MOST, Conversation
 
 #: The default number of choices that are made in all ways.
 DEPTH = 2
@@ -32,18 +32,18 @@ class Choice:
 class Run:
     """A run. choices: those made where there was an alternative, in words. outcome: what users were told, with counts.
 
-    play: the finished conversation, for its transcript.
+    conversation: the finished conversation, for its transcript.
     """
 
     choices: tuple[str, ...]
     outcome: tuple[tuple[str, int], ...]
     failures: tuple[tuple[str, Failure], ...]
-    play: Play
+    conversation: Conversation
 
 
-def choices_of(play: Play) -> list[Choice]:
+def choices_of(conversation: Conversation) -> list[Choice]:
     """What may happen next, starting with the order of sending. [] if nothing is held back."""
-    held = play.watched.relay.held()
+    held = conversation.watched.relay.held()
     found: list[Choice] = []
     oldest = {item.receiver: item for item in reversed(held)}
     for item in sorted(oldest.values(), key=lambda one: one.number):
@@ -55,12 +55,12 @@ def choices_of(play: Play) -> list[Choice]:
             found.append(Choice(words, behind[0].number))
         found.append(Choice(f"{item.number} ({item.kind}) is lost", item.number, DROP))
         found.append(Choice(f"{item.number} ({item.kind}) comes twice", item.number, Action("duplicate", {})))
-    if held and play.turns_left:
+    if held and conversation.turns_left:
         found.append(Choice("the next user acts", 0))
     return found
 
 
-def interleavings(make: Callable[[], Play], depth: int, first: int = 1) -> Iterator[Run]:
+def interleavings(make: Callable[[], Conversation], depth: int, first: int = 1) -> Iterator[Run]:
     """All runs.
 
     make: begins the conversation, with every message held back. first: the number of the first message that gets
@@ -68,17 +68,17 @@ def interleavings(make: Callable[[], Play], depth: int, first: int = 1) -> Itera
     """
     prefix: list[int] = []
     while True:
-        play = make()
+        conversation = make()
         made: list[tuple[int, int]] = []
         words: list[str] = []
         try:
-            _play(play, prefix, depth, first, made, words)
+            _play(conversation, prefix, depth, first, made, words)
         except BaseException:
-            play.close(interrupted=True)
+            conversation.close(interrupted=True)
             raise
-        play.close()
-        outcome = tuple(sorted((f"{party} {name}", count) for (party, name), count in play.told.items()))
-        yield Run(tuple(words), outcome, tuple(play.all_failures()), play)
+        conversation.close()
+        outcome = tuple(sorted((f"{party} {name}", count) for (party, name), count in conversation.told.items()))
+        yield Run(tuple(words), outcome, tuple(conversation.all_failures()), conversation)
         while made and made[-1][0] + 1 >= made[-1][1]:
             made.pop()
         if not made:
@@ -87,12 +87,14 @@ def interleavings(make: Callable[[], Play], depth: int, first: int = 1) -> Itera
         prefix[-1] += 1
 
 
-def _play(play: Play, prefix: list[int], depth: int, first: int, made: list[tuple[int, int]], words: list[str]) -> None:
+def _play(
+    conversation: Conversation, prefix: list[int], depth: int, first: int, made: list[tuple[int, int]], words: list[str]
+) -> None:
     """One run: the choices of the prefix, and from there on the first choice each time."""
     for _ in range(4 * MOST):
-        choices = choices_of(play)
+        choices = choices_of(conversation)
         if not choices:
-            if not play.step():
+            if not conversation.step():
                 return
             continue
         taken = 0
@@ -102,13 +104,13 @@ def _play(play: Play, prefix: list[int], depth: int, first: int, made: list[tupl
             taken = min(taken, len(choices) - 1)  # a program that answers differently this time may offer fewer
             made.append((taken, len(choices)))
             words.append(choices[taken].words)
-        _make(play, choices[taken])
+        _make(conversation, choices[taken])
 
 
-def _make(play: Play, choice: Choice) -> None:
+def _make(conversation: Conversation, choice: Choice) -> None:
     if choice.number == 0:
-        play.take_turn()
+        conversation.take_turn()
         return
-    play.watched.relay.act(choice.number, choice.action, play.now)
-    while play.ready():
-        play.step()
+    conversation.watched.relay.act(choice.number, choice.action, conversation.now)
+    while conversation.ready():
+        conversation.step()

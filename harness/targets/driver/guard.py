@@ -69,18 +69,18 @@ class Guard:
         waiting = select.poll()
         waiting.register(self._harness, select.POLLIN)
         waiting.register(woken, select.POLLIN)
-        weighed = bool(self._limit) and _LINUX
+        limited = bool(self._limit) and _LINUX
         due = time.monotonic() + LOOK
         while True:
-            left = max(0.0, due - time.monotonic()) * 1000 if weighed else None
+            left = max(0.0, due - time.monotonic()) * 1000 if limited else None
             ready = [pipe for pipe, _ in waiting.poll(left)]
             if woken in ready:
                 os.read(woken, 4096)
                 self._reap()
             if self._harness in ready:
                 break
-            if weighed and time.monotonic() >= due:
-                self._weigh()
+            if limited and time.monotonic() >= due:
+                self._check_memory()
                 due = time.monotonic() + LOOK
         self._end()
 
@@ -97,7 +97,7 @@ class Guard:
         self._driver = os.fork()
         if not self._driver:
             try:
-                _become(words, guard, self._limit)
+                _exec_driver(words, guard, self._limit)
             except OSError as error:
                 os.write(fails, str(error.errno).encode())
             os._exit(127)
@@ -150,7 +150,7 @@ class Guard:
 
     # ---- memory ------------------------------------------------------------------------------------------------------
 
-    def _weigh(self) -> None:
+    def _check_memory(self) -> None:
         """End the tree if it uses more memory than allowed."""
         tree = list(_descendants())
         if sum(_sum(f"/proc/{pid}/status", _RESIDENT) or 0 for pid in tree) <= self._limit:
@@ -164,7 +164,7 @@ class Guard:
             self._end()
 
 
-def _become(words: list[str], guard: int, limit: int) -> None:
+def _exec_driver(words: list[str], guard: int, limit: int) -> None:
     """Become the driver. OSError when there is no such program."""
     import resource
 

@@ -130,7 +130,7 @@ class DriverProcess:
     def standard_error(self) -> str:
         """The end of its standard error so far, made printable."""
         if not self.closed:
-            self._last_words()
+            self._drain_stderr()
         return printable(self._stderr.decode(errors="replace"), lines=True)
 
     # ---- calls -------------------------------------------------------------------------------------------------------
@@ -308,7 +308,7 @@ class DriverProcess:
         while not self._process.ended:
             if clock() > deadline:
                 return False
-            self._last_words()  # it may have more to say than a pipe holds
+            self._drain_stderr()  # it may have more to say than a pipe holds
             time.sleep(0.002)
         return True
 
@@ -364,10 +364,10 @@ class DriverProcess:
             return
         self.closed = True
         self._process.close()
-        self._last_words()
+        self._drain_stderr()
         self._process.close_pipes()
 
-    def _last_words(self) -> None:
+    def _drain_stderr(self) -> None:
         """Read the rest of standard error. Bounded, because a child may go on writing."""
         for _ in range(16):
             try:

@@ -83,14 +83,14 @@ def _detection(options: argparse.Namespace) -> int:
     return DEVIATES if options.strict and any(one.within is False for one in figures) else CONFORMS
 
 
-def _detection_figures(record: detection.Detection) -> list[Figure]:
+def _detection_figures(record: detection.DetectionMeasurement) -> list[Figure]:
     if not record.of(Way.FEEDBACK):
         return []
     ratio = [Figure("detection_ratio", record.ratio)] if record.ratio is not None else []
     return [*ratio, Figure("detection_share", record.share(Way.FEEDBACK))]
 
 
-def _tell_detection(record: detection.Detection, figures: list[Figure]) -> None:
+def _tell_detection(record: detection.DetectionMeasurement, figures: list[Figure]) -> None:
     """Print how soon faults are noticed, for each way of generating programs."""
     rows: list[tuple[Cell, ...]] = []
     for way in record.ways:

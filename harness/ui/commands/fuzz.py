@@ -128,7 +128,7 @@ def _tell_end(campaign: Campaign, options: argparse.Namespace) -> None:
         complain(f"the target was {campaign.earlier} when the campaign was last run, and is {campaign.version} now")
     if campaign.time_up:
         complain("the time of --max-time is up; --resume goes on with the next program")
-    elif campaign.enough:
+    elif campaign.failure_limit_reached:
         complain(f"stopped after {_count(options.max_failures, 'new finding')}; --resume goes on with the next program")
 
 

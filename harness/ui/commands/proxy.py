@@ -16,7 +16,7 @@ from otterproof.harness.runs import deviations
 from otterproof.harness.runs.failure import Failure, record_to_json
 from otterproof.harness.runs.proxy.actions import HOLD, PASS
 from otterproof.harness.runs.proxy.adversary import Adversary
-from otterproof.harness.runs.proxy.between import NAMES, Play
+from otterproof.harness.runs.proxy.between import NAMES, Conversation
 from otterproof.harness.runs.proxy.irc import NICK
 from otterproof.harness.runs.proxy.items import Happening, What
 from otterproof.harness.runs.proxy.relay import Director
@@ -186,8 +186,8 @@ def _one(
     excused = sorted({check for one in known.values() for check in one.checks()})
     seed = options.seed.encode(errors="surrogatepass")
 
-    def begin(tell: Callable[[Happening], None] | None) -> Play:
-        return Play(targets, turns, Wanted(director, seen.telling(tell), options.log), seed, excused)
+    def begin(tell: Callable[[Happening], None] | None) -> Conversation:
+        return Conversation(targets, turns, Wanted(director, seen.telling(tell), options.log), seed, excused)
 
     interrupted = False
     if shown in (Shown.VIEW, Shown.PICTURE):
@@ -195,21 +195,21 @@ def _one(
         from otterproof.harness.ui.proxy_view.stage import PACE, OfTargets
 
         stage = OfTargets(begin, _rules(director), PACE if shown is Shown.VIEW else 0)
-        play = stage.play
+        conversation = stage.conversation
         if shown is Shown.VIEW:
             interrupted = show(stage, options.picture)
         else:
             interrupted = draw(stage, options.picture, options.size)
     else:
-        play = begin(Lines() if shown is Shown.LINES else None)
+        conversation = begin(Lines() if shown is Shown.LINES else None)
         try:
-            play.run()
+            conversation.run()
         except KeyboardInterrupt:
             interrupted = True
-    play.close(interrupted=interrupted)
+    conversation.close(interrupted=interrupted)
     if options.transcript:
-        play.write(options.transcript)
-    return _end(options, seen, play.all_failures(), known, play.passed_over, interrupted=interrupted)
+        conversation.write(options.transcript)
+    return _end(options, seen, conversation.all_failures(), known, conversation.passed_over, interrupted=interrupted)
 
 
 def _known(options: argparse.Namespace) -> dict[str, deviations.Known]:

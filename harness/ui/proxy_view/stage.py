@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from otterproof.harness.runs.proxy.actions import HOLD, PASS, Action
-from otterproof.harness.runs.proxy.between import Play
+from otterproof.harness.runs.proxy.between import Conversation
 from otterproof.harness.runs.proxy.items import Happening
 from otterproof.harness.runs.proxy.relay import Relay
 from otterproof.harness.runs.proxy.rules import Rules
@@ -93,42 +93,44 @@ class OfTargets(Stage):
     A thread calls them, one thing at a time; a person's actions are executed in between.
     """
 
-    def __init__(self, make: Callable[[Callable[[Happening], None]], Play], rules: Rules | None, pace: float) -> None:
+    def __init__(
+        self, make: Callable[[Callable[[Happening], None]], Conversation], rules: Rules | None, pace: float
+    ) -> None:
         super().__init__(rules)
-        self.play = make(self.happenings.append)
+        self.conversation = make(self.happenings.append)
         self._pace = pace
         self._wanted: deque[Callable[[], object]] = deque()
         self._woken = asyncio.Event()
 
     @property
     def relay(self) -> Relay | None:
-        return self.play.watched.relay
+        return self.conversation.watched.relay
 
     @property
     def title(self) -> str:
-        return " and ".join(f"{name} ({target.name})" for name, target in self.play.targets.items())
+        return " and ".join(f"{name} ({target.name})" for name, target in self.conversation.targets.items())
 
     async def run(self) -> None:
         while True:
             while self._wanted:
                 await asyncio.to_thread(self._wanted.popleft())
-            waits = bool(self.play.watched.relay.held()) and not self.play.ready()
-            if not waits and await asyncio.to_thread(self.play.step):
+            waits = bool(self.conversation.watched.relay.held()) and not self.conversation.ready()
+            if not waits and await asyncio.to_thread(self.conversation.step):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), self._pace)
-            elif not self.play.turns_left and not self.play.watched.relay.held():
+            elif not self.conversation.turns_left and not self.conversation.watched.relay.held():
                 return
             else:
                 await self._woken.wait()
             self._woken.clear()
 
     def act(self, number: int, action: Action) -> None:
-        self._want(lambda: self.play.watched.relay.act(number, action, self.play.now))
+        self._want(lambda: self.conversation.watched.relay.act(number, action, self.conversation.now))
 
     def turn(self) -> bool:
-        if self.play.turns_left:
-            self._want(self.play.take_turn)
-        return bool(self.play.turns_left)
+        if self.conversation.turns_left:
+            self._want(self.conversation.take_turn)
+        return bool(self.conversation.turns_left)
 
     def _want(self, work: Callable[[], object]) -> None:
         self._wanted.append(work)

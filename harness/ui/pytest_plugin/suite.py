@@ -24,7 +24,7 @@ from otterproof.harness.runs.deviations import Known, entries_of, file_for
 from otterproof.harness.runs.deviations.known import Stale
 from otterproof.harness.runs.events import Ending, Judged, RunFinished, RunStarted, not_run
 from otterproof.harness.runs.run_folder import run_folder
-from otterproof.harness.runs.runner import ENDS, Result, and_the_end, ending, results_of, run
+from otterproof.harness.runs.runner import ENDS, Result, ending, results_of, run, with_ending_result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.defaults import GIVE_UP_AFTER, PROFILES, TIME_LIMIT
@@ -257,7 +257,7 @@ class Suite:
     @property
     def results(self) -> list[Result]:
         """The results so far. Problems when targets ended are the result of one scenario, as in `check`."""
-        return [*self.known.mark(results_of(and_the_end([*self._results.values()], lambda: self._ends)))]
+        return [*self.known.mark(results_of(with_ending_result([*self._results.values()], lambda: self._ends)))]
 
     @property
     def stale(self) -> tuple[Stale, ...]:

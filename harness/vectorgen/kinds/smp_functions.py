@@ -13,7 +13,7 @@ from otterproof.harness.vectorgen.builder import FileBuilder, valid
 from otterproof.harness.vectorgen.kinds.derive import OUTSIDE
 from otterproof.harness.vectorgen.kinds.encodings import random
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
-from otterproof.harness.wire.proofs import knows_degenerate
+from otterproof.harness.wire.proofs import prove_degenerate
 from otterproof.vectors import Outcome
 
 Numbers = Mapping[str, int]
@@ -251,7 +251,7 @@ def _degenerate(kind: int, right: Numbers, name: str, value_name: str) -> tuple[
     """A half of g2 or g3 that has no order to speak of, with a proof that verifies."""
     prefix = {"g2a": 1, "g3a": 2, "g2b": 3, "g3b": 4}[name]
     number = OUTSIDE[value_name]
-    c, d = knows_degenerate(prefix, number)
+    c, d = prove_degenerate(prefix, number)
     proof = {f"c{name[1]}": c, f"D{name[1]}": d}
     return (
         f"{name}-{value_name}-proved",
