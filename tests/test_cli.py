@@ -142,7 +142,7 @@ def test_without_a_command_help_is_shown(words: list[str], capsys: pytest.Captur
     ("driver", "says"),
     [
         ("exec:false", "ended with exit code 1"),
-        ("exec:cat", "not an answer"),
+        ("exec:cat", "not a JSON-RPC 2.0 response"),
         (f"exec:{sys.executable} -c 'print(1)'", "not an object"),
     ],
 )
@@ -208,4 +208,4 @@ def test_an_interrupted_score_notes_nothing(
     monkeypatch.setattr(terminal, "collect_score", interrupted)
     monkeypatch.setattr(pairs, "write", never)
     assert cli.main(["faults", "--score", "--write", "--only", "counter-constant", "--jobs", "1"]) == 130
-    assert "the score is not complete" in capsys.readouterr().err
+    assert "the score is incomplete" in capsys.readouterr().err

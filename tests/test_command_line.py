@@ -223,7 +223,7 @@ def test_several_targets_are_judged_one_after_the_other(tmp_path: Path, capsys: 
         (["reference", "independent", "--name", "x"], "write NAME=exec:COMMAND"),
         (["reference", "independent", "--trace", "trace.jsonl"], "judge this target alone"),
         (["reference", "independent", "--known", "else.toml"], "call the file TARGET.toml"),
-        (["reference", "--known", "a.toml", "--known", "b.toml"], "give it once"),
+        (["reference", "--known", "a.toml", "--known", "b.toml"], "give --known once"),
         (["reference", "libotter"], "did you mean libotr?"),
     ],
 )

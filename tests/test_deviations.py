@@ -142,15 +142,15 @@ def test_what_did_not_run_is_not_judged(tmp_path: Path) -> None:
     [
         (ENTRY.replace("area.one", "area.wun"), r"there is no such scenario; did you mean area"),
         (ENTRY.replace("scenario", "requirement"), "there is no such requirement"),
-        (ENTRY + ENTRY, r"entry 2 .*entry 1 \(scenario area.one\) says it already"),
-        (ENTRY + ENTRY.replace("area.one", "area.one[v3]"), "says it already"),
+        (ENTRY + ENTRY, r"entry 2 .*entry 1 \(scenario area.one\) already covers this"),
+        (ENTRY + ENTRY.replace("area.one", "area.one[v3]"), "already covers this"),
         (ENTRY + "expires = 2026-01-31\n", "expired on 2026-01-31; fix the target, or decide again"),
         (ENTRY + 'expires = "soon"\n', "expires is not a date. Write it without quotes: 2027"),
         (ENTRY + 'requirement = "DATA-CTR-2"\n', "it has 2 of scenario, requirement, vector, fuzz"),
         (ENTRY.replace("reason", "raison"), "unknown field 'raison'.*\n.*the field 'reason' is missing"),
         (
             ENTRY.replace("check", "message"),
-            "1 of 1 entries have the text of a failure in place of its check, as earlier versions did; run with --fix",
+            r"1 of 1 entries use the old format \(a failure's text instead of its check\); run with --fix",
         ),
         (ENTRY.replace("deviation", "deviatoin"), r"unknown key 'deviatoin'; entries begin with \[\[deviation\]\]"),
         ("[[deviation", "is not TOML"),
@@ -307,7 +307,7 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     path.write_text(f"[[deviation]]\n{entry}")
     assert cli.main(["check", fault, *check, "--known", str(path)]) == exits.CONFORMS
     assert json.loads(told.read_text())["runs"][0]["known"] == 2
-    assert "conforms but for 2 known deviations" in capsys.readouterr().out
+    assert "conforms except for 2 known deviations" in capsys.readouterr().out
     assert cli.main(["check", "reference", *check, "--known", str(path)]) == exits.DEVIATES
     assert "1 known deviation is out of date" in capsys.readouterr().out
     assert cli.main(["check", "reference", *check, "--known", "none"]) == exits.CONFORMS

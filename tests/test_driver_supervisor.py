@@ -64,12 +64,12 @@ DEADLY: list[tuple[str, type[TargetError], str]] = [
     ("segfault", TargetCrash, r"killed by SIGSEGV\nstandard error ends with:\n  last words$"),
     ("realtime_signal", TargetCrash, "killed by (signal 40|SIGRT)"),
     ("child", TargetCrash, "ended with exit code 4"),
-    ("half_and_exit", TargetCrash, "ended with exit code 5, after half a line: "),
+    ("half_and_exit", TargetCrash, "ended with exit code 5, after an incomplete line: "),
     ("stall", TargetHang, "no answer within 60 s"),
     ("child_and_stall", TargetHang, "no answer within 60 s"),
     ("flood_of_errors", TargetHang, "no answer within 60 s"),
-    ("half_and_stall", TargetDesync, "half a line, and no more within 60 s"),
-    ("trickle", TargetDesync, "half a line, and no more within 60 s"),
+    ("half_and_stall", TargetDesync, "incomplete line; no more output within 60 s"),
+    ("trickle", TargetDesync, "incomplete line; no more output within 60 s"),
     ("garbage", TargetDesync, "not JSON .*just joking"),
     ("not_utf8", TargetDesync, "not JSON"),
     ("utf16", TargetDesync, "output after the answer|not JSON"),
@@ -93,7 +93,7 @@ DEADLY: list[tuple[str, type[TargetError], str]] = [
     ("flood", TargetDesync, "more than 16777216 bytes"),
     ("flood_of_lines", TargetDesync, "output after the answer"),
     ("huge", TargetDesync, "more than 16777216 bytes"),
-    ("close_stdout", TargetDesync, "closed its pipes, but lives on"),
+    ("close_stdout", TargetDesync, "closed its pipes, but is still running"),
     ("no_events", TargetDesync, "not an object with `events`"),
     ("events_object", TargetDesync, "not an object with `events`"),
     ("unknown_event", TargetDesync, r"start\.events\[0\].*unknown event 'levitated'"),
@@ -217,7 +217,7 @@ def test_what_comes_after_an_answer_is_found_at_the_next_call() -> None:
         party = target.party("alice", CONFIG, b"seed")
         assert party.start() == []
         select.select([target._process._out], [], [])
-        with pytest.raises(TargetDesync, match="output that nobody asked for, after its answer to start"):
+        with pytest.raises(TargetDesync, match="unexpected output after its answer to start"):
             party.send(b"hi")
 
 
@@ -252,7 +252,7 @@ def test_a_closed_input_is_found_at_the_next_call(monkeypatch: pytest.MonkeyPatc
     with rogue("close_stdin") as target:
         party = target.party("alice", CONFIG, b"seed")
         assert party.start() == []
-        with pytest.raises(TargetDesync, match="closed its pipes, but lives on"):
+        with pytest.raises(TargetDesync, match="closed its pipes, but is still running"):
             party.send(b"hi")
 
 

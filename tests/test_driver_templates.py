@@ -102,7 +102,7 @@ def test_it_is_not_judged(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", f"exec:{shlex.join(command)}", "--only", "handshake_asked", "--jobs", "1"]) == 3
-    assert "not judged: it claims nothing" in " ".join(capsys.readouterr().out.split())
+    assert "not judged: it claims no capability" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_command_writes_one(

@@ -64,4 +64,4 @@ def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
         assert part in shown
     assert max(map(len, shown.splitlines())) <= 100
     assert cli.main(["explain", "nonsense"]) == USAGE
-    assert "nothing has the id" in capsys.readouterr().err
+    assert "unknown id" in capsys.readouterr().err

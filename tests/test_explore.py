@@ -347,7 +347,7 @@ def test_check_tells_what_it_explored(tmp_path: Path, capsys: pytest.CaptureFixt
     assert conclusion(card) == "does not conform"
     print_summary(judged)
     shown = capsys.readouterr().out
-    assert "found in any run of so many moves: handshake" in shown
+    assert "found in runs up to these depths: handshake" in shown
     assert "does not conform" in shown
     assert not replace(finished, explored=explored[:0]).broken(Level.MUST)
 
@@ -419,7 +419,7 @@ def test_the_command_stops_in_time(tmp_path: Path, capsys: pytest.CaptureFixture
     words = ["explore", "reference", "--alphabet", "handshake", "--depth", "30", "--jobs", "1", "--max-time", "1"]
     assert main([*words, "--out", str(tmp_path)]) == CONFORMS
     told = capsys.readouterr()
-    assert "stopped before the depth was reached: the time was up" in told.err
+    assert "stopped before reaching the depth: time limit reached" in told.err
     assert "nothing breaks a rule within" in told.out
 
 

@@ -165,7 +165,7 @@ def test_an_entry_may_name_parts_of_a_bucket(tmp_path: Path) -> None:
         (ENTRY + 'kind = ["a|b"]\n', "kind has a value that no bucket has"),
         (ENTRY + 'kind = [""]\n', "kind has a value that no bucket has"),
         (ENTRY + f"cell = {[f'{one}' for one in range(30)]}\n", "cell has a value that no bucket has, or too many"),
-        (ENTRY + ENTRY, "says it already"),
+        (ENTRY + ENTRY, "already covers this"),
         (ENTRY.replace(CHECK, f"{CHECK} (kind: data)"), "check is not the id of a failure"),
         (ENTRY.replace("fuzz = true", 'vector = "queries.parse-v3"') + 'kind = ["data"]\n', "parts of a bucket"),
     ],

@@ -196,12 +196,12 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     assert cli.main(["replay", good]) == 1
     out = capsys.readouterr().out
     assert "DRIFTED" in out
-    assert "comes out differently" in out
+    assert "differs from the recording" in out
     monkeypatch.setitem(targets.ENGINES, "independent", IndependentEngine)
     assert cli.main(["replay", failed]) == 0
     out = capsys.readouterr().out
     assert "FIXED" in out
-    assert "comes out differently" in out
+    assert "differs from the recording" in out
 
 
 @pytest.mark.slow

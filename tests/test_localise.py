@@ -236,10 +236,10 @@ def test_a_few_faults_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[s
     terminal.located(record)
     out = capsys.readouterr().out
     assert "tlv-length-signed breaks TLV-FORM-3: " in out
-    assert "told first: a.check (TLV-END-2), shown by a.scenario" in out
-    assert "told by cause 4 of 5; 9 scenarios fail" in out
-    assert "of 2 of 3 faults: 66.7%" in out
-    assert "median rank of the cause that tells it: 1\n" in out
+    assert "reported first: a.check (TLV-END-2), shown by a.scenario" in out
+    assert "named by cause 4 of 5; 9 scenarios fail" in out
+    assert "for 2 of 3 faults: 66.7%" in out
+    assert "median rank of the cause that names it: 1\n" in out
 
 
 def test_a_fault_that_is_another_answer_is_listed_apart(capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,7 +256,7 @@ def test_a_fault_that_is_another_answer_is_listed_apart(capsys: pytest.CaptureFi
     assert json.loads(json.dumps(record.as_json()))["other_answers"] == {name: reading}
     capsys.readouterr()
     terminal.located(record)
-    assert f"the protocol texts leave open, and no more: {name} ({reading})" in capsys.readouterr().out
+    assert f"an open question of the protocol texts differently: {name} ({reading})" in capsys.readouterr().out
 
 
 def test_an_interrupted_measure_tells_what_it_has(

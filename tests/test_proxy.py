@@ -194,12 +194,12 @@ def test_parties_have_names_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("rule = 1", "nothing but tables"),
-        ("[[rule]]\nkind = 'data'", "nothing of what is to be done"),
+        ("rule = 1", r"may contain only \[\[rule\]\] tables"),
+        ("[[rule]]\nkind = 'data'", "it has no action"),
         ("[[rule]]\ndo = 'dorp'", "no action 'dorp'.*drop"),
         ("[[rule]]\ndo = 'drop'\nkind = 'date'", "no kind 'date'"),
-        ("[[rule]]\ndo = 'drop'\nnth = -1", "nth is a whole number"),
-        ("[[rule]]\ndo = 'flip'\nbit = 'x'", "bit is a number"),
+        ("[[rule]]\ndo = 'drop'\nnth = -1", "nth must be a whole number"),
+        ("[[rule]]\ndo = 'flip'\nbit = 'x'", "bit must be a number"),
         ("[[rule]]\ndo = 'change'\nfield = 'flags'", "change needs value"),
         ("[[rule]]\ndo = 'change'\nfield = 'flags'\nvalue = 'xy'", "not hexadecimal"),
         ("[[rule]]\ndo = 'drop'\nwhere = { flags = 'q' }", "where.flags"),

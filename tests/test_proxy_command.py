@@ -63,9 +63,9 @@ def test_an_exploration_that_finds_something(capsys: pytest.CaptureFixture[str],
         (["irc", "--server", "x:1", "--nick", "a b"], "no nick"),
         (["irc", "--step", "--plain"], "--step needs somebody"),
         (["irc", "--plain", "--picture", "x.svg"], "when you leave the view"),
-        (["between", "reference", "reference", "--explore", "1", "--action", "do=drop"], "--explore decides"),
+        (["between", "reference", "reference", "--explore", "1", "--action", "do=drop"], "--explore controls"),
         (["between", "reference", "reference", "--explore", "1", "--log", "x"], "many conversations"),
-        (["between", "reference", "reference", "--adversary", "1", "--action", "do=drop"], "--adversary decides"),
+        (["between", "reference", "reference", "--adversary", "1", "--action", "do=drop"], "--adversary controls"),
         (["between", "reference", "reference", "--action", "do=dorp"], "did you mean drop"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_conversation_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert 'bob -> alice  #1 plain text, 12 bytes  "in the clear"' in capsys.readouterr().out
     talk.write_text('[[turn]]\nwho = "third"\ndo = "send"\n')
     assert cli.main([*ENGINES, "--plain", "--conversation", str(talk)]) == 2
-    assert "who is one of first, second" in capsys.readouterr().err
+    assert "who must be one of first, second" in capsys.readouterr().err
 
 
 @pytest.mark.slow

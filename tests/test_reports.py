@@ -212,7 +212,11 @@ def results_with(**changes: Any) -> list[Result]:
     ("results", "ending", "says"),
     [
         (results_with(), Ending.COMPLETE, "conforms"),
-        (results_with(verdict=Verdict.FAIL, known="It is so."), Ending.COMPLETE, "conforms but for known deviations"),
+        (
+            results_with(verdict=Verdict.FAIL, known="It is so."),
+            Ending.COMPLETE,
+            "conforms except for known deviations",
+        ),
         (results_with(verdict=Verdict.CRASH), Ending.INTERRUPTED, "does not conform"),
         (results_with(), Ending.INTERRUPTED, "not judged by all scenarios"),
         (results_with(verdict=Verdict.INFRA), Ending.COMPLETE, "not judged by all scenarios"),

@@ -30,8 +30,8 @@ def test_a_name_and_its_command() -> None:
 @pytest.mark.parametrize(
     ("target", "name", "what"),
     [
-        ("libotr", "mylib", "gives a name to a command"),
-        ("other=exec:./driver", "mylib", "gives a name to a command"),
+        ("libotr", "mylib", "names a command, but"),
+        ("other=exec:./driver", "mylib", "names a command, but"),
         ("exec:./driver", "libotr", "there is a target of that name"),
         ("exec:./driver", "My lib", "lower-case letters, digits and hyphens"),
         ("exec:./driver", "", "lower-case letters, digits and hyphens"),

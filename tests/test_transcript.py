@@ -129,7 +129,7 @@ def test_a_conversation_is_recorded_and_comes_out_the_same_again(tmp_path: Path)
 
     other = replay(transcript, lambda name, info, header: ReferenceEngine(info.config, header.entropy(name + "!")))
     assert other.divergence is not None
-    assert "comes out differently" in str(other.divergence)
+    assert "differs from the recording" in str(other.divergence)
 
 
 def test_every_line_fits_the_published_schema(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_a_replay_tells_the_time_and_stops_at_the_first_difference() -> None:
     assert result.divergence is not None
     assert result.divergence.step.number == 2
     assert str(result.divergence).splitlines() == [
-        "step 2 (alice, receive, time 1) comes out differently",
+        "step 2 (alice, receive, time 1) differs from the recording",
         "  recorded: 1 event",
         "  now:      2 events; additional: ignores it (unexpected)",
     ]

@@ -89,7 +89,7 @@ def test_a_sequel_that_comes_out_differently_stops_the_generator() -> None:
         session.give(b"text %d" % len(made))
 
     group = builder().plays("bad", "A sequel that changes.", sequel=sequel)
-    with pytest.raises(ClaimError, match="the sequel comes out differently"):
+    with pytest.raises(ClaimError, match="the steps that follow it have different results"):
         group.play(
             "one", "ignored", "DHKEY-NONE-1", lambda session: session.give(session.insider.dh_key()), reaction="ignored"
         )

@@ -69,10 +69,10 @@ def lint(target: DriverTarget, known: Known | None = None) -> Iterator[Note]:
         yield from _conversation(target, version, untold, known)
     for title, needed, _ in PARTS:
         if lacking := needed - target.capabilities:
-            yield Note(f"not tried, for it does not claim {', '.join(sorted(lacking))}: {title}")
+            yield Note(f"not tried, because it does not claim {', '.join(sorted(lacking))}: {title}")
     yield from _claims(target, known)
     for event, field in sorted(untold):
-        yield Note(f"not told: {field} of {event}; what depends on it is not judged")
+        yield Note(f"not reported: {field} of {event}; nothing that depends on it is judged")
 
 
 def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str]], known: Known) -> Iterator[Note]:
@@ -121,7 +121,7 @@ def _claims(target: DriverTarget, known: Known) -> Iterator[Note]:
     try:
         complaints = [*probe(target), *probe_coverage(target)]
     except TargetError as error:
-        yield Note(f"{error.check}, when everything was asked for that is claimed: {error}", wrong=True)
+        yield Note(f"{error.check}, while requesting everything that is claimed: {error}", wrong=True)
         return
     for complaint in complaints:
         demand = f"expected {complaint.expected}, got {complaint.got}"

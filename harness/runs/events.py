@@ -48,6 +48,12 @@ class Ending(Enum):
     NOT_WRITTEN = "a file could not be written"
 
     @property
+    def words(self) -> str:
+        """How it ended, for the user. The values are recorded in cards, so they stay as they are."""
+        words = {Ending.OUT_OF_TIME: "time limit reached", Ending.ENOUGH_FAILED: "failure limit reached"}
+        return words.get(self, self.value)
+
+    @property
     def code(self) -> int | None:
         """The exit code of a command that ended so; None if it depends on the results."""
         codes = {Ending.INTERRUPTED: INTERRUPTED, Ending.WORKERS_DIED: NOT_RUN, Ending.NOT_WRITTEN: NOT_RUN}

@@ -117,11 +117,11 @@ def _client(address: str) -> Any:
         raise UsageError(f"the scheduler at {where} has no worker; start some with `dask worker {where}`") from error
     except ModuleNotFoundError as error:
         client.close()
-        raise UsageError(f"the workers of {where} have no Otterproof: {error}") from error
+        raise UsageError(f"the workers of {where} can't import Otterproof: {error}") from error
     others = sorted({printable(str(one)) for one in versions.values()} - {tool_version()})
     if others:
         client.close()
-        raise UsageError(f"the workers of {where} have {', '.join(others)}, and this is {tool_version()}")
+        raise UsageError(f"the workers of {where} run {', '.join(others)}, but this is {tool_version()}")
     return client
 
 

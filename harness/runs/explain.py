@@ -64,7 +64,7 @@ def explain(wanted: str) -> Explanation:
         if found is not None:
             return found
     hint = did_you_mean(wanted, all_ids(), "`otterproof explain --list` lists all ids")
-    raise UsageError(f"nothing has the id {wanted!r:.200}{hint}")
+    raise UsageError(f"unknown id: {wanted!r:.200}{hint}")
 
 
 @cache

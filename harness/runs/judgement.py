@@ -154,7 +154,7 @@ def _judged(scenario: Scenario, context: Context, error: Exception) -> Judgement
     judged = judgement_of(error, scenario.requirements, context.last_steps)
     if isinstance(error, TargetUnsupported):
         claims = ", ".join(sorted(scenario.needs))
-        judged = replace(judged, detail=f"it claims {claims}, and says that it can't: {judged.detail}")
+        judged = replace(judged, detail=f"it claims {claims}, but says that it can't do it: {judged.detail}")
     return judged
 
 

@@ -84,8 +84,8 @@ def _without_failure(transcript: Transcript, casting: Casting) -> Outcome:
     drift = _drift(transcript, casting)
     steps = len(list(transcript.steps()))
     if drift:
-        return Outcome(RerunStatus.DRIFTED, f"of {steps} steps, one comes out differently", drift)
-    return Outcome(RerunStatus.SAME, f"all {steps} steps came out as recorded")
+        return Outcome(RerunStatus.DRIFTED, f"at least one of {steps} steps differed from the recording", drift)
+    return Outcome(RerunStatus.SAME, f"all {steps} steps matched the recording")
 
 
 def _program(transcript: Transcript, casting: Casting) -> Outcome:
@@ -101,7 +101,7 @@ def _program(transcript: Transcript, casting: Casting) -> Outcome:
     # A run without the failure continues past it; that is no difference.
     drift = _first_drift(recorded, steps[: len(recorded)] if failure is None else steps)
     if failure is None:
-        return Outcome(RerunStatus.FIXED, "the program runs to its end, and the oracle has nothing to say", drift)
+        return Outcome(RerunStatus.FIXED, "the program completes, and no oracle reports a failure", drift)
     if failure.verdict is Verdict.INFRA:
         return Outcome(RerunStatus.ERROR, failure.detail, drift)
     level = level_of(failure.check) if failure.verdict is Verdict.FAIL else Level.MUST
@@ -116,13 +116,13 @@ def _first_drift(recorded: Sequence[Step], steps: Sequence[WorldStep]) -> str:
         if was != now:
             pairs = zip(("party", "action", "input", "events", "answer"), was, now, strict=True)
             what, before, after = next(one for one in pairs if one[1] != one[2])
-            where = f"step {old.number} ({old.party}, {old.action}, time {old.time}) comes out differently: {what}"
+            where = f"step {old.number} ({old.party}, {old.action}, time {old.time}) differs from the recording: {what}"
             lines = sides(shown(before), shown(after))
             if what == "events":
                 lines = events_in_words(old.events, new.events)
             return "\n".join([where, *lines])
     if len(recorded) != len(steps):
-        return f"step {min(len(recorded), len(steps)) + 1} is there in one run only: {len(recorded)} and {len(steps)}"
+        return f"the recording has {len(recorded)} steps, and this run has {len(steps)}"
     return ""
 
 
@@ -134,9 +134,11 @@ def _scenario(transcript: Transcript, casting: Casting) -> Outcome:
     drift = _drift(transcript, casting)
     if scenario is None:
         if not drift:
-            return Outcome(RerunStatus.FAILED, f"all came out as recorded, which is a failure: {transcript.detail}")
+            return Outcome(
+                RerunStatus.FAILED, f"every step matched the recording, so it still fails: {transcript.detail}"
+            )
         return Outcome(
-            RerunStatus.ERROR, f"whether it still fails can't be told: no scenario {header.profile!r}", drift
+            RerunStatus.ERROR, f"can't determine whether it still fails: no scenario {header.profile!r}", drift
         )
     player, facing = casting.open_target(header, header.judged), None
     try:

@@ -35,7 +35,7 @@ class ReplayDifference:
     def __str__(self) -> str:
         """A few lines: which step, and the first difference in it."""
         step = self.step
-        where = f"step {step.number} ({step.party}, {step.action}, time {step.time}) comes out differently"
+        where = f"step {step.number} ({step.party}, {step.action}, time {step.time}) differs from the recording"
         return "\n".join([where, *self._first_difference()])
 
     def _first_difference(self) -> list[str]:

@@ -23,7 +23,7 @@ class OutputError(CommandError):
 
     def __init__(self, what: object, error: OSError) -> None:
         self.reason = error.strerror or str(error)
-        super().__init__(f"{what} could not be written: {self.reason}; see to that, or choose another place for it")
+        super().__init__(f"can't write {what}: {self.reason}; fix that, or choose another location")
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:

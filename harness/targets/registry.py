@@ -59,7 +59,7 @@ def with_name(target: str, name: str | None) -> str:
     if name is None:
         return target
     if command_of(target) is None or title(target) != target:
-        raise UsageError(f"--name gives a name to a command, and {target} is not one; leave --name out")
+        raise UsageError(f"--name names a command, but {target} is not a command; leave --name out")
     if name in (*ENGINES, *THIRD_PARTIES, *VARIANTS):
         raise UsageError(f"--name {name}: there is a target of that name; choose another one")
     if not _NAMED.fullmatch(f"{name}={target}"):

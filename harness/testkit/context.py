@@ -273,7 +273,7 @@ class Context:
         themselves. A crash, a hang, or something unsupported ends the scenario as usual.
         """
         if self._in_case:
-            raise ValueError("a case within a case: the inner loop has the inputs, so only that has cases")
+            raise ValueError("cases can't be nested: use case() only in the inner loop")
         self._cases += 1
         self._in_case = True
         try:

@@ -23,33 +23,33 @@ from otterproof.implementations.inputs import InputError
 
 #: Every command, with its summary in `--help`.
 COMMANDS: Mapping[str, str] = {
-    "check": "judge targets by the scenarios",
-    "explain": "say what an id in a report means, and who gets it wrong",
-    "targets": "list what can be judged, or install it",
-    "driver": "begin a driver, or try it: one honest conversation, told step by step",
-    "fuzz": "run random programs against a target, and shrink what fails",
-    "corpus": "make a corpus for fuzzing of transcripts",
-    "explore": "make every run of some moves up to a depth",
-    "report": "write pages on several runs that check --report has left",
-    "diff": "say what changed between two runs",
+    "check": "judge targets with the scenarios",
+    "explain": "explain an id from a report, and list who gets it wrong",
+    "targets": "list the targets, or install one",
+    "driver": "start a driver from a template, or try one with an honest conversation",
+    "fuzz": "run random programs against a target, and shrink each failure",
+    "corpus": "turn transcripts into a fuzzing corpus",
+    "explore": "run every sequence of some moves up to a depth",
+    "report": "build a site from the reports of several runs",
+    "diff": "show what changed between two runs",
     "show": "show a transcript as a sequence diagram",
-    "inspect": "take OTR messages apart: paste one, a log or a transcript",
-    "proxy": "stand between two programs: show, hold back, lose, change",
+    "inspect": "take apart OTR messages: one, a log or a transcript",
+    "proxy": "stand between two programs: show, hold back, drop or change messages",
     "replay": "run a transcript again: does it still fail?",
     "vectors": "generate, verify and lint the known-answer vectors",
-    "matrix": "let every pair of targets talk to each other",
+    "matrix": "have every pair of targets talk to each other",
     "faults": "list injected faults, or measure which scenarios detect them",
-    "bench": "measure speed, as ratios against the bare cryptography and libotr",
+    "bench": "measure speed relative to the bare cryptography and libotr",
     "docs": "write the generated pages of the documentation",
-    "completion": "print a script that lets a shell complete all this",
+    "completion": "print a script for shell completion",
 }
 
 #: What to type first.
 EXAMPLES: Sequence[Example] = (
-    ("otterproof targets", "what can be judged here"),
-    ("otterproof check libotr", "judge libotr by all scenarios"),
-    ("otterproof check 'exec:python3 my_driver.py'", "judge an implementation of your own"),
-    ("otterproof check --help", "all that check can do"),
+    ("otterproof targets", "list what can be judged here"),
+    ("otterproof check libotr", "judge libotr with all scenarios"),
+    ("otterproof check 'exec:python3 my_driver.py'", "judge your own implementation"),
+    ("otterproof check --help", "show all options of check"),
 )
 
 #: System errors that reflect the state of the machine, not a defect of ours.
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in _NO_DEFECT:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        return fail(f"{where}{error.strerror}; see to that, and run this again", NOT_RUN)
+        return fail(f"{where}{error.strerror}; fix that, and run the command again", NOT_RUN)
 
 
 def parsed(program: Parser, words: Sequence[str]) -> argparse.Namespace | None:

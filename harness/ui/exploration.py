@@ -99,7 +99,7 @@ def tell_explored(explored: Sequence[AlphabetExplored]) -> None:
         certificates = [one.certificate for one in explored]
         depths = ", ".join(f"{one.alphabet} {one.depth}" for one in certificates)
         states, steps = (sum(getattr(one, name) for one in certificates) for name in ("states", "steps"))
-        text = f"explored: {_counted(found)} in any run of so many moves: {depths} ({states} states, {steps} moves)"
+        text = f"explored: {_counted(found)} in runs up to these depths: {depths} ({states} states, {steps} moves)"
         console().print(line(text), soft_wrap=True)
 
 
@@ -109,7 +109,7 @@ def tell_certificate(certificate: Certificate, found: Sequence[Found]) -> None:
     for one in found:
         tell_found(one)
     depth = max([certificate.depth, *(len(one.counterexample.moves) for one in found)])
-    looked = f"{certificate.states} states, {certificate.steps} moves looked at, {certificate.seconds:.1f} s"
+    looked = f"{certificate.states} states, {certificate.steps} moves explored, {certificate.seconds:.1f} s"
     out.print(line(f"{certificate.alphabet}: {_counted(found)} within {depth} moves ({looked})"), soft_wrap=True)
 
 

@@ -112,7 +112,7 @@ def print_causes(out: Console, found: Sequence[Cause], commands: Commands, *, ve
     if rest:
         out.print()
         count = sum(len(cause.results) for cause in rest)
-        out.print(line(f"other causes: {len(rest)}, with {count} scenarios; --verbose tells them in full"))
+        out.print(line(f"other causes: {len(rest)}, with {count} scenarios; --verbose shows them in full"))
     for cause in rest:
         out.print(line(f"  {cause.first.check or cause.first.verdict.value:42} {_scenarios(cause)}"), soft_wrap=True)
 
@@ -135,7 +135,7 @@ def _entry(cause: Cause, failure: Failure, commands: Commands, width: int, *, ve
     yield from _head(cause, width)
     yield from _prose(failure.rule or result.detail.partition("\n")[0], width)
     if cause.consequence:
-        yield from _prose("Most likely a consequence of what is told above.", width)
+        yield from _prose("Probably a consequence of the above.", width)
     for word, fact in headed(facts(failure)):
         yield from _fact(word, fact, width, verbose=verbose)
     if verbose:

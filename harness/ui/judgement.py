@@ -74,7 +74,7 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
     steps = sum(result.steps for result in results)
     if left := len(judged.not_run):
         text = "1 scenario was not run" if left == 1 else f"{left} scenarios were not run"
-        out.print(line((text, "yellow"), f": {finished.ending.value}"))
+        out.print(line((text, "yellow"), f": {finished.ending.words}"))
     tell_explored(finished.explored)
     verdict = conclusion(judged)
     told = f" ({len(results)} scenarios, {steps} steps, {finished.seconds:.1f} s)"
@@ -132,7 +132,7 @@ def conclusion(judged: Judged) -> tuple[str | tuple[str, str], ...]:
     if ending is Ending.INTERRUPTED:
         return ("interrupted", "yellow"), f" after {len(results)} of {len(chosen)} scenarios"
     if results and all(result.verdict is Verdict.UNSUPPORTED for result in results):
-        return ("not judged", "yellow"), ": it claims nothing that these scenarios need"
+        return ("not judged", "yellow"), ": it claims no capability that these scenarios need"
     failed = [result for result in results if counts(result.verdict, result.failure, least)]
     if finished.broken(least) or any(not result.known for result in failed):
         return (("does not conform", "red"),)
@@ -140,14 +140,17 @@ def conclusion(judged: Judged) -> tuple[str | tuple[str, str], ...]:
     if lost:
         return ("not judged by all scenarios", "magenta"), f": {lost} could not be run"
     if ending.code is not None:
-        return ("not judged to the end", "magenta"), f": {ending.value}"
+        return ("not judged to the end", "magenta"), f": {ending.words}"
     if stale:
         told = "known deviation is" if len(stale) == 1 else "known deviations are"
-        return ((f"conforms but for what is known, and {len(stale)} {told} out of date", "red"),)
+        but = "conforms except for known deviations" if failed else "conforms"
+        return ((f"{but}, but {len(stale)} {told} out of date", "red"),)
     if failed:
-        return ((f"conforms but for {len(failed)} known deviation{'' if len(failed) == 1 else 's'}", "yellow"),)
+        return ((f"conforms except for {len(failed)} known deviation{'' if len(failed) == 1 else 's'}", "yellow"),)
     lesser = sum(result.verdict is Verdict.FAIL and not result.known for result in results)
     if lesser:
-        count = f"{lesser} scenario fails" if lesser == 1 else f"{lesser} scenarios fail"
-        return ("conforms", "green"), f"; {count} by a recommendation only"
+        count = (
+            "1 scenario fails only a recommendation" if lesser == 1 else f"{lesser} scenarios fail only recommendations"
+        )
+        return ("conforms", "green"), f"; {count}"
     return (("conforms", "green"),)

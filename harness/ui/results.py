@@ -35,8 +35,8 @@ def check_json(options: argparse.Namespace) -> None:
             begin = there.read(len(_BEGINS))
         if begin and begin != _BEGINS:
             raise UsageError(
-                f"{file} is there and has no result of Otterproof in it, so --json does not replace it; name another "
-                "file, or put --json last if it was meant to stand alone"
+                f"{file} exists and is not an Otterproof result, so --json does not replace it; name another file, or "
+                "put --json last to write to standard output"
             )
 
 

@@ -36,7 +36,7 @@ def explore_model(options: argparse.Namespace, ends: float | None) -> int:
         if shows_text(options):
             _tell(search.proof)
         if code == INTERRUPTED or (ends is not None and time.monotonic() >= ends):
-            complain("stopped before the depth was reached")
+            complain("stopped before reaching the depth")
             break
     put_result(options, "explore", _as_json(proofs))
     return code
@@ -56,7 +56,7 @@ def _explored(search: SymbolicSearch, depth: int, ends: float | None) -> int:
 def _tell(proof: Proof) -> None:
     """Print what was explored, and a run that breaks an invariant."""
     out = console()
-    looked = f"{proof.states} states, {proof.steps} moves looked at, {proof.seconds:.1f} s"
+    looked = f"{proof.states} states, {proof.steps} moves explored, {proof.seconds:.1f} s"
     if proof.violation is None:
         text = f"{proof.alphabet}: all {len(INVARIANTS)} invariants hold within {proof.depth} moves ({looked})"
         out.print(line(text))

@@ -200,7 +200,7 @@ def sightings(record: Sightings) -> None:
     for told in _views(record):
         say(told)
     answers = record.readings()
-    say(f"another answer to a question that the texts leave open, and no more: {len(answers)} faults")
+    say(f"faults that only answer an open question of the texts differently: {len(answers)}")
     for what, lines in record.gaps().items():
         if lines:
             say(f"{what}: {len(lines)}")
@@ -213,19 +213,22 @@ def located(record: Localisation) -> None:
     for one in record.missed:
         fault = record.faults[one.fault]
         say(f"{one.fault} breaks {fault.requirement}: {fault.summary}")
-        say(f"  told first: {one.check} ({', '.join(one.told) or 'no requirement'}), shown by {one.scenario}")
+        say(f"  reported first: {one.check} ({', '.join(one.told) or 'no requirement'}), shown by {one.scenario}")
         rank = "by no cause" if one.rank is None else f"by cause {one.rank}"
-        say(f"  {fault.requirement} is told {rank} of {one.causes}; {one.failures} scenarios fail")
+        say(f"  {fault.requirement} is named {rank} of {one.causes}; {one.failures} scenarios fail")
     first = len(record.noticed) - len(record.missed)
     say(f"{record.sample}: {len(record.located)} judged, {len(record.noticed)} noticed")
     if record.noticed:
-        say(f"the first cause tells the requirement of {first} of {len(record.noticed)} faults: {record.share:.1%}")
-        say(f"median rank of the cause that tells it: {record.median_rank:g}")
+        say(
+            f"the first cause names the right requirement for {first} of {len(record.noticed)} faults: "
+            f"{record.share:.1%}"
+        )
+        say(f"median rank of the cause that names it: {record.median_rank:g}")
     else:
-        say("no fault was noticed, so there is no share of them to tell")
+        say("no fault was noticed, so there is no share to report")
     if record.answers:
         answers = ", ".join(f"{name} ({reading})" for name, reading in record.answers.items())
-        say(f"another answer to a question that the protocol texts leave open, and no more: {answers}")
+        say(f"only answer an open question of the protocol texts differently: {answers}")
     if record.unnoticed:
         say(f"noticed by no scenario that judges third parties: {', '.join(record.unnoticed)}")
 

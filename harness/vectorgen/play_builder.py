@@ -191,7 +191,7 @@ class PlayGroup(Plays):
             expect["values"] = dict(values(session))
         outcome = Outcome(not reaction, reaction, Fields(expect))
         if before == after and self._sequel is not None and self._after(session) != self._sequel_steps:
-            raise ClaimError(f"{where}: after it the sequel comes out differently")
+            raise ClaimError(f"{where}: the steps that follow it have different results")
         outcomes = outcomes_of(where, outcome, ours, others)
         shows = tuple(requirements.split())
         self.flags.update(flags.split())

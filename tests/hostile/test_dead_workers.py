@@ -222,7 +222,7 @@ def test_a_score_with_losses_is_no_verdict_and_notes_nothing(
     assert cli.main(["faults", "--gaps", "--write", "--only", "counter-constant", "--jobs", "1"]) == 3
     told = capsys.readouterr().err
     assert "some-fault: the worker process that ran this died: killed by SIGKILL" in told
-    assert "the score is not complete" in told
+    assert "the score is incomplete" in told
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def test_a_method_is_given_up_and_the_others_are_not(error: Exception) -> None:
     for _ in range(2):
         fails(giving_up, "receive", error)
         giving_up.next_case()
-    with pytest.raises(TargetGivenUp, match=f"it: receive is given up: it failed 2 times in a row.*: {error}"):
+    with pytest.raises(TargetGivenUp, match=f"it: receive is no longer called: it failed 2 times in a row.*: {error}"):
         answers(giving_up, "receive")
     answers(giving_up, "send")
 
@@ -102,7 +102,7 @@ def test_a_driver_is_not_asked_for_what_is_given_up(misdeed: str) -> None:
                 party.send(b"to the dead")  # this is no failure of `send`
             target.reset()
         party = target.party("alice", CONFIG, b"seed")
-        with pytest.raises(TargetGivenUp, match="rogue: start is given up"):
+        with pytest.raises(TargetGivenUp, match="rogue: start is no longer called"):
             party.start()
         assert party.send(b"hi") == []
     finally:
@@ -146,7 +146,7 @@ def test_a_check_gives_up_what_always_hangs(
     assert counts["given_up"] > 5
     assert counts["infra"] == 0
     given_up = [one for one in content["scenarios"] if one["verdict"] == "given_up"]
-    assert all("receive is given up: it failed 3 times in a row" in one["detail"] for one in given_up)
+    assert all("receive is no longer called: it failed 3 times in a row" in one["detail"] for one in given_up)
     assert all(one["transcripts"] == [] for one in given_up)
     assert "does not conform" in capsys.readouterr().out
 
@@ -221,7 +221,7 @@ def test_a_check_that_is_out_of_time_says_so(
     out = " ".join(capsys.readouterr().out.split())
     (content,) = json.loads(Path("out.json").read_text())["runs"]
     assert content["scenarios"] == []
-    assert f"{len(content['not_run'])} scenarios were not run: the time was up" in out
+    assert f"{len(content['not_run'])} scenarios were not run: time limit reached" in out
     assert f"not judged by all scenarios: {len(content['not_run'])} could not be run" in out
 
 

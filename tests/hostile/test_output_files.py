@@ -17,7 +17,7 @@ import pytest
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.ui import cli, entry
 
-ADVICE = "see to that, or choose another place for it\n"
+ADVICE = "fix that, or choose another location\n"
 
 needs_file_size_limits = pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file sizes here")
 
@@ -35,7 +35,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     file = tmp_path / "out.json"
     file.write_text("old\n")
     fail_to_write(monkeypatch)
-    with pytest.raises(OutputError, match=r"out\.json could not be written: No space left on device; see to that"):
+    with pytest.raises(OutputError, match=r"can't write .*out\.json: No space left on device; fix that"):
         write_whole(file, "new\n")
     assert file.read_text() == "old\n"
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
@@ -103,7 +103,7 @@ def test_a_real_limit_leaves_the_old_file_and_the_summary(tmp_path: Path) -> Non
         [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 3
-    assert done.stderr == "otterproof: out.json could not be written: File too large; " + ADVICE
+    assert done.stderr == "otterproof: can't write out.json: File too large; " + ADVICE
     assert "reference: conforms" in done.stdout, "the summary is there all the same"
     assert (tmp_path / "out.json").read_text() == OLD
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
@@ -122,7 +122,7 @@ def test_a_full_disk_behind_standard_output_is_no_verdict(capsys: pytest.Capture
     with open("/dev/full", "w") as full, redirect_stdout(full):
         assert entry.main() == 3
     told = capsys.readouterr().err
-    assert told.startswith("otterproof: standard output could not be written: No space left on device; ")
+    assert told.startswith("otterproof: can't write standard output: No space left on device; ")
     assert told.count("\n") == 1
 
 
@@ -141,7 +141,7 @@ def test_a_closed_standard_output_is_noticed_at_once(
 ) -> None:
     monkeypatch.setattr("sys.stdout", None)
     assert entry.main() == 3
-    assert "standard output could not be written: it is closed" in capsys.readouterr().err
+    assert "can't write standard output: it is closed" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("help_asked_for")
@@ -179,7 +179,7 @@ def test_a_full_disk_anywhere_is_one_sentence(
     monkeypatch.setattr("otterproof.harness.ui.commands.targets.listing", full)
     assert cli.main(["targets"]) == 3
     told = capsys.readouterr().err
-    assert told == "otterproof: /cache/driver.c: No space left on device; see to that, and run this again\n"
+    assert told == "otterproof: /cache/driver.c: No space left on device; fix that, and run the command again\n"
 
 
 def test_a_defect_of_our_own_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

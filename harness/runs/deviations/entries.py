@@ -150,8 +150,8 @@ def load(
         raise DeviationError([f"{path}: 'deviation' is {tables!r:.60}; entries begin with [[deviation]]"])
     earlier = sum(isinstance(fields, Mapping) and bool(_EARLIER & fields.keys()) for fields in tables)
     if earlier:
-        what = f"{path}: {earlier} of {len(tables)} entries have the text of a failure in place of its check"
-        raise DeviationError([f"{what}, as earlier versions did; run with --fix, which keeps the reasons"])
+        what = f"{path}: {earlier} of {len(tables)} entries use the old format (a failure's text instead of its check)"
+        raise DeviationError([f"{what}; run with --fix, which keeps the reasons"])
     for number, fields in enumerate(tables, start=1):
         entry = read_entry(fields, number, str(path), found)
         if entry is not None:
@@ -183,7 +183,7 @@ def check(
         other = next((seen[name] for name in same if name in seen), None)
         several = other is not None and other.flaky and entry.flaky and other.check != entry.check
         if other is not None and not several:
-            yield f"{where}: {entry}: {other} says it already; remove one of them, or run with --fix"
+            yield f"{where}: {entry}: {other} already covers this; remove one of them, or run with --fix"
         seen.setdefault(name, entry)
         if today is not None and entry.expires is not None and entry.expires < today:
             advice = "fix the target, or decide again and change the date"
@@ -209,7 +209,7 @@ def read_entry(fields: object, number: int, where: str, problems: list[Problem])
         entry.problem("check is not the id of a failure", "Write the id alone, as reports show it")
     parts = {name: entry.strings(name) for name in PARTS}
     if any(parts.values()) and about != "fuzz":
-        entry.problem(f"it has parts of a bucket ({', '.join(PARTS)})", "They are for entries with fuzz = true alone")
+        entry.problem(f"it has parts of a bucket ({', '.join(PARTS)})", "Only entries with fuzz = true may have them")
     for name, values in parts.items():
         if len(values) > MOST_VALUES or not all(map(is_value, values)):
             remedy = f"Write up to {MOST_VALUES}, as the bucket in record.json of a finding has them"

@@ -41,45 +41,45 @@ _FIELD = Parameter("field", "a field of the message, as `otterproof inspect` nam
 LONGEST, MOST_COPIES = 3600, 100
 
 ACTIONS: Mapping[str, About] = {
-    "pass": About("hand it over as it is"),
-    "drop": About("lose it"),
+    "pass": About("deliver it unchanged"),
+    "drop": About("drop it"),
     "duplicate": About(
-        "hand it over, and a copy behind it", (Parameter("count", "how many copies (default: 1)", int, MOST_COPIES),)
+        "deliver it, then copies of it", (Parameter("count", "how many copies (default: 1)", int, MOST_COPIES),)
     ),
     "replay": About(
-        "hand it over, and behind it an earlier message of the same sender again",
+        "deliver it, then repeat an earlier message of the same sender",
         (Parameter("back", "how many messages back, 1 is the one before it (default: 1); wraps around", int, 10_000),),
     ),
-    "reflect": About("hand it over, and a copy of it back to its sender"),
+    "reflect": About("deliver it, and send a copy back to its sender"),
     "flip": About(
-        "invert one bit and hand it over",
+        "invert one bit, then deliver it",
         (
             _FIELD,
             Parameter("bit", "which bit; 0 is the last one of the field, or the first of the message", int, 1 << 20),
         ),
     ),
     "change": About(
-        "give a field another value and hand it over",
+        "set a field to another value, then deliver it",
         (_FIELD, Parameter("value", "a number, or bytes in hexadecimal", object)),
         ("field", "value"),
     ),
     "truncate": About(
-        "cut it after so many bytes and hand it over", (Parameter("size", "bytes that stay", int, 1 << 20),), ("size",)
+        "cut it to a number of bytes, then deliver it",
+        (Parameter("size", "how many bytes to keep", int, 1 << 20),),
+        ("size",),
     ),
-    "fragment": About("hand it over in pieces", (Parameter("size", "bytes of a piece", int, 1 << 16),), ("size",)),
+    "fragment": About("deliver it in fragments", (Parameter("size", "bytes in a fragment", int, 1 << 16),), ("size",)),
     "hold": About(
-        "keep it back, until a person lets it go or so many later ones have gone the same way",
-        (Parameter("after", "how many later ones (default: until a person lets it go)", int, 1000),),
+        "hold it back until you release it, or until a number of later messages have gone the same way",
+        (Parameter("after", "how many later messages (default: until you release it)", int, 1000),),
     ),
-    "delay": About("keep it back for a time", (Parameter("seconds", "how long", float, LONGEST),), ("seconds",)),
+    "delay": About("hold it back for a time", (Parameter("seconds", "how long", float, LONGEST),), ("seconds",)),
     "inject": About(
-        "hand it over, and a message of your own behind it",
+        "deliver it, then a message of your own",
         (Parameter("message", "the message, as text", str),),
         ("message",),
     ),
-    "forge": About(
-        "hand it over, and a forgery behind it once a MAC key has been revealed that fits an earlier message"
-    ),
+    "forge": About("deliver it, then a forgery, once a MAC key that fits an earlier message has been revealed"),
 }
 
 
@@ -121,16 +121,16 @@ def _check(parameter: Parameter, value: object, where: str) -> None:
     """Raise UsageError if a value is not valid for a parameter."""
     if parameter.kind is object:
         if isinstance(value, bool) or not isinstance(value, int | str):
-            raise UsageError(f"{where} is a number, or bytes in hexadecimal between quotation marks")
+            raise UsageError(f"{where} must be a number, or bytes in hexadecimal between quotation marks")
         if isinstance(value, str) and not _is_hexadecimal(value):
             raise UsageError(f"{where}: {value!r:.60} is not hexadecimal")
     elif parameter.kind is str:
         if not isinstance(value, str):
-            raise UsageError(f"{where} is a text between quotation marks: {parameter.about}")
+            raise UsageError(f"{where} must be a string in quotation marks: {parameter.about}")
     elif isinstance(value, bool) or not isinstance(value, (int, float) if parameter.kind is float else int):
-        raise UsageError(f"{where} is a number: {parameter.about}")
+        raise UsageError(f"{where} must be a number: {parameter.about}")
     elif not 0 <= value <= parameter.most:
-        raise UsageError(f"{where} is from 0 to {parameter.most}, and not {value}")
+        raise UsageError(f"{where} must be from 0 to {parameter.most}, not {value}")
 
 
 def _is_hexadecimal(text: str) -> bool:

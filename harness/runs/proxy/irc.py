@@ -241,7 +241,7 @@ class Hub:
         elif command == "NOTICE" or text.startswith(b"\x01"):
             self._there[other].write(f":{client.nick}!u@{SERVER} {command} {other} :".encode() + text)
             self.note(
-                f"{client.nick} sends a {'notice' if command == 'NOTICE' else 'request of IRC'}, which goes on as it is"
+                f"{client.nick} sends a {'notice' if command == 'NOTICE' else 'CTCP request'}, which passes unchanged"
             )
         else:
             self._heard(client.nick, text)

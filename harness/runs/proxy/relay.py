@@ -173,7 +173,7 @@ class Relay:
         queue = self._queues[receiver]
         while len(queue) > MOST_HELD or sum(len(one.item.raw) for one in queue) > MOST_HELD_BYTES:
             waiting = queue.pop(0)
-            self.tell(What.NOTED, waiting.item, "too much is held back, so the oldest goes on")
+            self.tell(What.NOTED, waiting.item, "too much is held back, so the oldest message is passed on")
             self._hand_over(waiting.item)
 
     # Actions
@@ -231,7 +231,7 @@ class Relay:
     def _changed(self, item: Item, action: Action) -> Item:
         raw = changed(item.message, item.raw, action)
         if raw == item.raw:
-            self.tell(What.NOTED, item, f"{action}: there is nothing in it that could be changed so")
+            self.tell(What.NOTED, item, f"{action}: it has no effect on this message")
             return item
         size = max(map(len, item.pieces))
         pieces = (raw,) if item.whole else _cut_again(raw, size)

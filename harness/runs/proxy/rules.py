@@ -91,14 +91,14 @@ class Rules:
 def rules_of(path: Path) -> list[Rule]:
     """Read the rules in a file. Raises InputError, UsageError."""
     try:
-        read = parse_toml(read_input(path, limit=LIMITS["settings"], what="a file of rules"))
+        read = parse_toml(read_input(path, limit=LIMITS["settings"], what="a rules file"))
     except ValueError as error:
         raise UsageError(f"{path}: it is not TOML: {error}") from error
     rules = read.get("rule", [])
     if set(read) - {"rule"} or not isinstance(rules, list) or not all(isinstance(one, dict) for one in rules):
-        raise UsageError(f"{path}: a file of rules has nothing but tables that begin with [[rule]]")
+        raise UsageError(f"{path}: a rules file may contain only [[rule]] tables")
     if not 1 <= len(rules) <= _MOST:
-        raise UsageError(f"{path}: it has {len(rules)} rules, and 1 to {_MOST} can be in a file")
+        raise UsageError(f"{path}: it has {len(rules)} rules; a file may have 1 to {_MOST}")
     return [rule_of(one, f"{path}, rule {number}") for number, one in enumerate(rules, 1)]
 
 
@@ -116,7 +116,7 @@ def rule_from_words(words: str) -> Rule:
     for word in parts:
         name, equals, value = word.partition("=")
         if not equals or not name.isidentifier():
-            raise UsageError(f"{where}: {word!r:.40} is not NAME=VALUE; write, say, kind=data nth=2 do=drop")
+            raise UsageError(f"{where}: {word!r:.40} is not NAME=VALUE; an example is kind=data nth=2 do=drop")
         try:
             given[name] = tomllib.loads(f"v = {value}")["v"]
         except tomllib.TOMLDecodeError:
@@ -132,15 +132,15 @@ def rule_of(given: Mapping[str, object], where: str) -> Rule:
         hint = did_you_mean(str(kind), known, f"there are {', '.join(known)}")
         raise UsageError(f"{where}: there is no kind {str(kind)!r:.60}{hint}")
     if not isinstance(sender, str):
-        raise UsageError(f'{where}: from is the name of a party, or "{ANY}"')
+        raise UsageError(f'{where}: from must be the name of a party, or "{ANY}"')
     nth, every, fields = given.get("nth", 0), given.get("every", 1), given.get("where")
     for name, number, least in (("nth", nth, 0), ("every", every, 1)):
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
-            raise UsageError(f"{where}: {name} is a whole number from {least} on")
+            raise UsageError(f"{where}: {name} must be a whole number, at least {least}")
     if fields is not None and not isinstance(fields, Mapping):
-        raise UsageError(f"{where}: where is a table of fields and values, such as {{ flags = 1 }}")
+        raise UsageError(f"{where}: where must be a table of fields and values, such as {{ flags = 1 }}")
     if "do" not in given:
-        raise UsageError(f'{where}: it says nothing of what is to be done; add do = "drop", say')
+        raise UsageError(f'{where}: it has no action; add one, such as do = "drop"')
     action = action_of(given["do"], {name: value for name, value in given.items() if name not in _SAYS}, where)
     assert isinstance(nth, int)
     assert isinstance(every, int)

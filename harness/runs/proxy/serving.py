@@ -288,7 +288,7 @@ class BridgeService(Service):
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._bridge is not None:
-            self.note("another client is turned away: one is connected already")
+            self.note("rejected a second client: one is already connected")
             return
         bridge = self._bridge = Bridge(self._peer, self._named, self._heard, self.note)
         try:

@@ -55,18 +55,18 @@ def turns_of(path: Path = SHIPPED) -> list[Turn]:
         raise UsageError(f"{path}: it is not TOML: {error}") from error
     found = read.get("turn", [])
     if set(read) - {"turn"} or not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise UsageError(f"{path}: a conversation has nothing but tables that begin with [[turn]]")
+        raise UsageError(f"{path}: a conversation file may contain only [[turn]] tables")
     if not 1 <= len(found) <= _MOST:
-        raise UsageError(f"{path}: it has {len(found)} turns, and 1 to {_MOST} can be in a file")
+        raise UsageError(f"{path}: it has {len(found)} turns; a file may have 1 to {_MOST}")
     return [_turn(one, f"{path}, turn {number}") for number, one in enumerate(found, 1)]
 
 
 def _turn(given: Mapping[str, object], where: str) -> Turn:
     who, action = given.get("who"), given.get("do")
     if not isinstance(who, str) or who not in PARTIES:
-        raise UsageError(f"{where}: who is one of {', '.join(PARTIES)}, and not {who!r:.40}")
+        raise UsageError(f"{where}: who must be one of {', '.join(PARTIES)}, not {who!r:.40}")
     if not isinstance(action, str) or action not in _DOES:
-        raise UsageError(f"{where}: do is one of {', '.join(_DOES)}, and not {action!r:.40}")
+        raise UsageError(f"{where}: do must be one of {', '.join(_DOES)}, not {action!r:.40}")
     takes, needs, _ = _DOES[action]
     args: dict[str, bytes] = {}
     for name, value in given.items():

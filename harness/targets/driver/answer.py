@@ -105,7 +105,7 @@ def result_of(line: bytes, request_id: int, name: str, method: str) -> Any:
     if type(number) is not int or number != request_id:
         raise TargetDesync(f"{what}: not an answer to request {request_id}: {shown(line)}")
     if answer.get("jsonrpc") != "2.0" or not answer.keys() <= {"jsonrpc", "id", "result", "error"}:
-        raise TargetDesync(f"{what}: not an answer as JSON-RPC 2.0 has it: {shown(line)}")
+        raise TargetDesync(f"{what}: not a JSON-RPC 2.0 response: {shown(line)}")
     if ("result" in answer) == ("error" in answer):
         raise TargetDesync(f"{what}: an answer has either result or error: {shown(line)}")
     if "result" in answer:

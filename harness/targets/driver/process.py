@@ -212,7 +212,7 @@ class DriverProcess:
         output = os.read(self._out, _CHUNK)
         self._unshown += output
         after = f"after its answer to {self._last}" if self._last else "before the first request"
-        return self.end(TargetDesync, f"{self.name}: output that nobody asked for, {after}: {shown(output)}")
+        return self.end(TargetDesync, f"{self.name}: unexpected output {after}: {shown(output)}")
 
     def _is_over(self) -> bool:
         """Whether it has ended and left no output. The pipe need not be closed: children may hold it open."""
@@ -259,15 +259,15 @@ class DriverProcess:
         if self._process.ended:
             return self._dead(method, answer)
         if answer:
-            what = f"half a line, and no more within {seconds:g} s: {shown(answer)}"
+            what = f"incomplete line; no more output within {seconds:g} s: {shown(answer)}"
             return self.end(TargetDesync, f"{self.name}: {method}: {what}")
         return self.end(TargetHang, f"{self.name}: {method}: no answer within {seconds:g} s")
 
     def _dead(self, method: str, answer: bytes | bytearray) -> TargetError:
         """The error for a process that has closed one of its pipes, or ended."""
         if not self._ends_within(_GRACE):
-            return self.end(TargetDesync, f"{self.name}: {method}: it has closed its pipes, but lives on")
-        return self._crash(f"{self.name}: {method}: ", f", after half a line: {shown(answer)}" if answer else "")
+            return self.end(TargetDesync, f"{self.name}: {method}: it closed its pipes, but is still running")
+        return self._crash(f"{self.name}: {method}: ", f", after an incomplete line: {shown(answer)}" if answer else "")
 
     def _crash(self, before: str, after: str = "") -> TargetCrash:
         """The error for a process that has ended."""
@@ -331,7 +331,7 @@ class DriverProcess:
             try:
                 self.call("shutdown", time_limit=seconds)
             except (TargetUnsupported, TargetFailed) as error:
-                raise self.end(TargetDesync, f"it must answer shutdown, and did so with an error: {error}") from None
+                raise self.end(TargetDesync, f"it answered shutdown with an error: {error}") from None
             self._process.close_stdin()
             self._ends(seconds)
         finally:

@@ -147,7 +147,7 @@ class DriverTarget:
                 raise TargetMissing(f"{self.name} can't be run here: {crash}") from crash
             raise
         except (TargetUnsupported, TargetFailed) as error:
-            self.desync(f"it must answer hello, and did so with an error: {error}")
+            self.desync(f"it answered hello with an error: {error}")
         self._listen(told)
         self._cases = 0
         return process
@@ -186,7 +186,7 @@ class DriverTarget:
             self.desync(f"hello: a duplicate capability in {sorted(capabilities)}")
         silent = [one for one in (2, 3) if f"v{one}" in capabilities and one not in versions]
         if silent:
-            self.desync(f"hello: it claims v{silent[0]}, and its otr_versions are {versions}")
+            self.desync(f"hello: it claims v{silent[0]}, but its otr_versions are {versions}")
         if randomness not in RANDOMNESS:
             self.desync(f"hello: randomness is {randomness!r:.40}; it must be {', '.join(RANDOMNESS)}")
         self._restrict(told)
@@ -353,7 +353,7 @@ class DriverTarget:
         except TargetGivenUp:
             self._process.close()  # the case is not to blame; the next one gets a new process
         except TargetUnsupported as error:
-            self.desync(f"it must answer reset, and did so with an error: {error}")
+            self.desync(f"it answered reset with an error: {error}")
         except TargetFailed:
             self._process.close()  # what is left in it must not affect the next case
             raise

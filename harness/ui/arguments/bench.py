@@ -6,15 +6,21 @@ from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.ui.options import add_file, add_jobs, add_json, positive
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Measure how fast the engines and drivers are, and say of each figure what it means and what its limit is."
+PURPOSE = "Measure how fast the engines and drivers are, and print what each figure means and its limit."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof bench", "all figures, in about ten seconds"),
-    ("otterproof bench --strict --json figures.json", "exit code 1 if a figure is not within its limit; JSON as well"),
-    ("otterproof bench --detection --faults 60 --state seen.json", "how soon `fuzz` notices faults; it can be resumed"),
+    ("otterproof bench", "measure all figures, in about ten seconds"),
+    (
+        "otterproof bench --strict --json figures.json",
+        "exit with 1 if a figure is outside its limit; write JSON as well",
+    ),
+    (
+        "otterproof bench --detection --faults 60 --state seen.json",
+        "measure how soon `fuzz` notices faults; can be resumed",
+    ),
     (
         "otterproof bench --detection --lockstep --all --seeds 10 --programs 3000",
-        "how soon all are brought about",
+        "measure how soon programs trigger each fault",
     ),
 )
 

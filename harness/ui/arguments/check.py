@@ -23,15 +23,21 @@ from otterproof.harness.ui.options import (
 )
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Judge targets by the scenarios: is what they send and do what the protocol texts demand?"
+PURPOSE = "Judge targets with the scenarios: do they send and do what the protocol texts require?"
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof check libotr", "judge libotr by all scenarios"),
-    ("otterproof check 'exec:python3 my_driver.py' --name mylib --report report", "judge a driver, and write reports"),
-    ("otterproof check libotr --only conformance.data --without v2", "only some scenarios"),
-    ("otterproof check libotr --only 'conformance.data.key_id_0_is_refused[v3]' --verbose", "one, told in full"),
-    ("otterproof check libotr potr otr3 --json verdicts.json", "several targets, one after the other"),
-    ("otterproof check libotr --only smp --list", "which scenarios these are"),
+    ("otterproof check libotr", "judge libotr with all scenarios"),
+    (
+        "otterproof check 'exec:python3 my_driver.py' --name mylib --report report",
+        "judge your own driver, and write reports",
+    ),
+    ("otterproof check libotr --only conformance.data --without v2", "run only some scenarios"),
+    (
+        "otterproof check libotr --only 'conformance.data.key_id_0_is_refused[v3]' --verbose",
+        "run one scenario, and show failures in full",
+    ),
+    ("otterproof check libotr potr otr3 --json verdicts.json", "judge several targets, one after the other"),
+    ("otterproof check libotr --only smp --list", "list the matching scenarios"),
 )
 
 
@@ -47,7 +53,7 @@ def add_arguments(parser: Parser) -> None:
     completed(targets, TARGET)
     parser.takes_more = "targets"
 
-    choosing = parser.add_argument_group("which scenarios")
+    choosing = parser.add_argument_group("selecting scenarios")
     for option, text in (("--only", "run only the scenario"), ("--without", "leave out the scenario")):
         action = choosing.add_argument(
             option,
@@ -59,7 +65,7 @@ def add_arguments(parser: Parser) -> None:
         completed(action, SCENARIO)
     choosing.add_argument("--list", action="store_true", help="list the scenarios that would be run, and run nothing")
 
-    judging = parser.add_argument_group("how they are run")
+    judging = parser.add_argument_group("running")
     add_name(judging)
     judging.add_argument("--seed", help=f"seed of everything random (default: {DEFAULT_SEED})")
     judging.add_argument(
@@ -79,12 +85,12 @@ def add_arguments(parser: Parser) -> None:
         help="stop calling a method after it hung or crashed N times in a row; 0: never (default: %(default)s)",
     )
 
-    ending = parser.add_argument_group("when a target's run ends")
+    ending = parser.add_argument_group("stopping early")
     ending.add_argument("--max-time", type=seconds, metavar="TIME", help="start no scenario after TIME: 90, 5m, 2h")
     ending.add_argument("--fail-fast", action="store_true", help="stop at the first scenario that fails")
     ending.add_argument("--max-failures", type=positive, metavar="N", help="stop when N scenarios have failed")
 
-    counting = parser.add_argument_group("what counts")
+    counting = parser.add_argument_group("what counts as a failure")
     known = counting.add_argument(
         "--known",
         type=Path,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from otterproof.harness.ui.parser import Example, Parser
 
 PURPOSE = (
-    "Print a script by which a shell completes commands, options, targets, faults and the ids of scenarios and checks. "
-    "The script has all names in it, so that completion is quick; make it again after an update."
+    "Print a script that lets a shell complete commands, options, targets, faults and the ids of scenarios and checks. "
+    "The script contains all names, so completion is fast; generate it again after an update."
 )
 
 #: The supported shells.

@@ -7,12 +7,12 @@ from pathlib import Path
 from otterproof.harness.ui.options import FILE, add_file, add_folder, add_json, completed
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Make a corpus from transcripts: programs for any target, messages for any fuzzer, and a dictionary."
+PURPOSE = "Turn transcripts into a fuzzing corpus: programs for any target, messages for any fuzzer, and a dictionary."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof corpus transcripts otterproof-fuzz --out corpus", "programs of all transcripts in two folders"),
-    ("otterproof corpus transcripts --messages seeds --dictionary otr.dict", "for a fuzzer of bytes"),
-    ("otterproof fuzz libotr --corpus corpus", "begin a campaign with them"),
+    ("otterproof corpus transcripts otterproof-fuzz --out corpus", "make programs from all transcripts in two folders"),
+    ("otterproof corpus transcripts --messages seeds --dictionary otr.dict", "make inputs for a byte-level fuzzer"),
+    ("otterproof fuzz libotr --corpus corpus", "start a campaign with the programs"),
 )
 
 

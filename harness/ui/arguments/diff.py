@@ -7,12 +7,12 @@ from pathlib import Path
 from otterproof.harness.ui.options import FILE, add_json, completed
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Say what changed between two runs. The exit code is 1 if a scenario fails that did not fail before."
+PURPOSE = "Show what changed between two runs. The exit code is 1 if a scenario fails that did not fail before."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof diff reports/mylib-1.0 reports/mylib-1.1", "two versions of one target"),
-    ("otterproof diff before.json after.json --markdown", "two cards, as a text for a pull request"),
-    ("otterproof diff reports/libotr reports/mylib --any-target", "two different targets"),
+    ("otterproof diff reports/mylib-1.0 reports/mylib-1.1", "compare two versions of one target"),
+    ("otterproof diff before.json after.json --markdown", "compare two cards, and print a text for a pull request"),
+    ("otterproof diff reports/libotr reports/mylib --any-target", "compare two different targets"),
 )
 
 

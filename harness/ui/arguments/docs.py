@@ -5,13 +5,13 @@ from __future__ import annotations
 from otterproof.harness.ui.options import add_folder, add_json
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Write the generated pages of the documentation of a checkout, or say which ones are out of date."
+PURPOSE = "Write the generated pages of a checkout's documentation, or list those that are out of date."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof docs", "write what is out of date"),
-    ("otterproof docs --check", "write nothing; exit code 1 if a page is out of date"),
+    ("otterproof docs", "write the pages that are out of date"),
+    ("otterproof docs --check", "write nothing; exit with 1 if a page is out of date"),
     ("otterproof docs --pictures", "also record the conversation with Pidgin again, with new pictures"),
-    ("otterproof docs --site site --links", "also make the site, and follow its links to other sites"),
+    ("otterproof docs --site site --links", "also build the site, and check its links to other sites"),
 )
 
 

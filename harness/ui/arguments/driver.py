@@ -7,15 +7,15 @@ from pathlib import Path
 from otterproof.harness.ui.options import FOLDER, TARGET, add_json, add_timeout, completed
 from otterproof.harness.ui.parser import Example, Parser, add_subcommand
 
-PURPOSE = "Begin a driver from a template, and try it while you write it, before it is judged."
+PURPOSE = "Start a driver from a template, and try it while you write it, before it is judged."
 
 #: The languages that have templates.
 LANGUAGES = ("python", "c", "java")
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof driver template c my-driver", "files to begin with, in a folder of their own"),
-    ("otterproof driver lint 'python3 my_driver.py'", "one honest conversation, told step by step"),
-    ("otterproof driver lint libotr", "the same with a driver that is known to work"),
+    ("otterproof driver template c my-driver", "write the files of a new driver to a folder"),
+    ("otterproof driver lint 'python3 my_driver.py'", "try a driver: one honest conversation, shown step by step"),
+    ("otterproof driver lint libotr", "do the same with a driver that is known to work"),
 )
 
 
@@ -26,8 +26,8 @@ def add_arguments(parser: Parser) -> None:
     beginning = add_subcommand(
         commands,
         "template",
-        "write a driver to begin with, which claims nothing",
-        "Write a driver to begin with. It speaks the protocol, and claims nothing until you fill it in.",
+        "write a new driver that claims nothing yet",
+        "Write a new driver. It speaks the driver protocol, and claims nothing until you fill it in.",
         EXAMPLES[:1],
     )
     beginning.add_argument("language", choices=LANGUAGES, metavar="LANGUAGE", help=f"one of {', '.join(LANGUAGES)}")
@@ -45,8 +45,8 @@ def add_arguments(parser: Parser) -> None:
     linting = add_subcommand(
         commands,
         "lint",
-        "hold one honest conversation with a driver, and tell all that happens",
-        "Hold one honest conversation with a driver, and tell every step and what is wrong with it.",
+        "hold one honest conversation with a driver, and show all that happens",
+        "Hold one honest conversation with a driver, and show every step and what is wrong with it.",
         EXAMPLES[1:],
     )
     command = linting.add_argument(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from otterproof.harness.ui.options import ID, add_json, completed
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Say what an id in a report means, which section of the texts it is from, and who gets it wrong."
+PURPOSE = (
+    "Explain what an id from a report means, which section of the protocol texts it comes from, and who gets it wrong."
+)
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof explain data.counter-not-higher", "a check that failed"),
-    ("otterproof explain DATA-CTR-1", "a requirement of the protocol texts"),
-    ("otterproof explain --list smp", "all ids that contain a text, and what they are"),
+    ("otterproof explain data.counter-not-higher", "explain a check that failed"),
+    ("otterproof explain DATA-CTR-1", "explain a requirement of the protocol texts"),
+    ("otterproof explain --list smp", "list all ids that contain a text, and what they are"),
 )
 
 

@@ -23,13 +23,13 @@ ALPHABETS = ("handshake", "data", "smp", "refresh", "instances", "fragments", "f
 #: The parties that a target can play, repeated for the same reason.
 ROLES = ("alice", "bob")
 
-PURPOSE = "Make every run of some moves up to a depth, and certify that none of them breaks a rule."
+PURPOSE = "Run every sequence of some moves up to a depth, and certify that none of them breaks a rule."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof explore", "the independent engine, in all alphabets"),
-    ("otterproof explore independent --alphabet handshake --depth 12", "one alphabet, deeper"),
-    ("otterproof explore model", "the rules of the protocol against themselves, without cryptography"),
-    ("otterproof explore --list", "the alphabets, and what may happen in each"),
+    ("otterproof explore", "explore the independent engine in all alphabets"),
+    ("otterproof explore independent --alphabet handshake --depth 12", "explore one alphabet, deeper"),
+    ("otterproof explore model", "explore the rules of the protocol themselves, without cryptography"),
+    ("otterproof explore --list", "list the alphabets, and what may happen in each"),
 )
 
 
@@ -59,7 +59,7 @@ def add_arguments(parser: Parser) -> None:
     )
     what.add_argument("--depth", type=positive, metavar="N", help="number of moves (default: the alphabet's)")
     what.add_argument("--list", action="store_true", help="list the alphabets that would be explored, and their depths")
-    running = parser.add_argument_group("how it is run")
+    running = parser.add_argument_group("running")
     add_name(running)
     running.add_argument(
         "--max-time", type=seconds, metavar="TIME", help="stop after TIME: 90, 5m, 2h (default: no limit)"
@@ -71,7 +71,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_jobs(running)
     add_timeout(running)
-    counting = parser.add_argument_group("what counts")
+    counting = parser.add_argument_group("what counts as a failure")
     add_file(
         counting,
         "--known",

@@ -8,11 +8,11 @@ from otterproof.harness.ui.parser import Example, Parser
 PURPOSE = "List the faults that can be injected into an engine, or measure which scenarios detect them."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof faults --only smp", "the faults in one area"),
-    ("otterproof check fault:counter-constant", "what a run against one of them looks like"),
-    ("otterproof faults --score --third-party", "how many are caught as a third party's, in minutes"),
-    ("otterproof faults --score --explore --state explored.json", "how many are found by exploring alone"),
-    ("otterproof faults --mutants 100 --seed 2", "how many random changes of the engines are noticed"),
+    ("otterproof faults --only smp", "list the faults in one area"),
+    ("otterproof check fault:counter-constant", "run the scenarios against one fault"),
+    ("otterproof faults --score --third-party", "measure how many are caught in a third party; takes minutes"),
+    ("otterproof faults --score --explore --state explored.json", "measure how many exploration alone finds"),
+    ("otterproof faults --mutants 100 --seed 2", "measure how many random changes to the engines are noticed"),
 )
 
 

@@ -19,22 +19,25 @@ from otterproof.harness.ui.options import (
 )
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Run random programs of users' actions and an adversary's moves against a target, and shrink what fails."
+PURPOSE = "Run random programs of users' actions and an adversary's moves against a target, and shrink each failure."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof fuzz libotr --examples 5000", "so many programs; findings go to otterproof-fuzz/libotr"),
-    ("otterproof fuzz libotr --max-time 600 --resume", "ten minutes; the same command goes on from there"),
-    ("otterproof fuzz libotr --max-time 8h --scheduler tcp://10.0.0.1:8786", "on several machines"),
-    ("otterproof fuzz mylib --corpus corpus", "first what other targets went through [otterproof corpus]"),
-    ("otterproof fuzz libotr-sanitized --edges", "also guided by what is reached of the code"),
-    ("otterproof fuzz 'exec:./my-driver' --name mylib --seed another --out found", "other programs, another folder"),
+    ("otterproof fuzz libotr --examples 5000", "run 5000 programs; findings go to otterproof-fuzz/libotr"),
+    ("otterproof fuzz libotr --max-time 600 --resume", "run for ten minutes; run the command again to continue"),
+    ("otterproof fuzz libotr --max-time 8h --scheduler tcp://10.0.0.1:8786", "run on several machines"),
+    ("otterproof fuzz mylib --corpus corpus", "begin with what other targets went through [otterproof corpus]"),
+    ("otterproof fuzz libotr-sanitized --edges", "also guide the programs by code coverage"),
+    (
+        "otterproof fuzz 'exec:./my-driver' --name mylib --seed another --out found",
+        "run other programs, and write to another folder",
+    ),
 )
 
 
 def add_arguments(parser: Parser) -> None:
     """The options of `fuzz`."""
     completed(parser.add_argument("target", metavar="TARGET", help="target to judge"), TARGET)
-    running = parser.add_argument_group("how it is run")
+    running = parser.add_argument_group("running")
     add_name(running)
     running.add_argument(
         "--examples", type=positive, metavar="N", help="number of programs (default: 1000; no limit with --max-time)"
@@ -74,7 +77,7 @@ def add_arguments(parser: Parser) -> None:
         "local processes; use only a scheduler that you trust",
     )
     add_timeout(running)
-    counting = parser.add_argument_group("what counts")
+    counting = parser.add_argument_group("what counts as a failure")
     add_file(
         counting,
         "--known",

@@ -7,14 +7,17 @@ import argparse
 from otterproof.harness.ui.options import FILE, add_json, completed
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Take OTR messages apart: every field, what it means, and with secrets what is inside; or forge one."
+PURPOSE = "Take apart OTR messages: every field, what it means and, given secrets, what is encrypted; or forge one."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof inspect '?OTRv23?'", "a message"),
-    ("otterproof inspect chat.log --full", "all messages in a log, no field cut"),
-    ("otterproof inspect run.jsonl --json", "those of a transcript, for programs"),
-    ("otterproof inspect chat.log --private 5a17c0", "with a private D-H key of one side"),
-    ("otterproof inspect chat.log --forge 'never said' --was 'in secret'", "rewrite one under a revealed MAC key"),
+    ("otterproof inspect '?OTRv23?'", "take apart a message"),
+    ("otterproof inspect chat.log --full", "take apart all messages in a log, without shortening fields"),
+    ("otterproof inspect run.jsonl --json", "print the messages of a transcript as JSON"),
+    ("otterproof inspect chat.log --private 5a17c0", "decrypt with a private D-H key of one side"),
+    (
+        "otterproof inspect chat.log --forge 'never said' --was 'in secret'",
+        "rewrite a message under a revealed MAC key",
+    ),
 )
 
 #: The most hexadecimal digits of a secret.
@@ -31,7 +34,7 @@ def add_arguments(parser: Parser) -> None:
         help="a message (?OTR...), or a file with messages; standard input unless given",
     )
     completed(source, FILE)
-    secrets = parser.add_argument_group("secrets, each of which may be given several times")
+    secrets = parser.add_argument_group("secrets (each may be given several times)")
     for option, read, text in (
         ("--aes", _bytes, "an AES key of 16 bytes"),
         ("--mac", _bytes, "a MAC key of 20 bytes"),

@@ -16,12 +16,12 @@ from otterproof.harness.ui.options import (
 )
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Let every pair of targets hold honest conversations, and say at which side each failure lies."
+PURPOSE = "Have every pair of targets hold honest conversations, and show which side each failure lies with."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof matrix", "all targets that can run here"),
-    ("otterproof matrix reference libotr 'mylib=exec:./my-driver'", "some, one of them your own"),
-    ("otterproof matrix reference libotr --list", "which conversations these are"),
+    ("otterproof matrix", "pair all targets that can run here"),
+    ("otterproof matrix reference libotr 'mylib=exec:./my-driver'", "pair some targets, one of them your own"),
+    ("otterproof matrix reference libotr --list", "list the conversations"),
 )
 
 
@@ -33,7 +33,7 @@ def add_arguments(parser: Parser) -> None:
     completed(targets, TARGET)
     parser.takes_more = "targets"
     parser.add_argument("--list", action="store_true", help="list the conversations, and hold none")
-    running = parser.add_argument_group("how they are run")
+    running = parser.add_argument_group("running")
     add_seed(running)
     add_jobs(running)
     add_timeout(running)

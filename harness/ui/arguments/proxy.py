@@ -17,23 +17,26 @@ from otterproof.harness.ui.options import (
 from otterproof.harness.ui.parser import Example, Parser, add_subcommand
 
 PURPOSE = (
-    "Stand between two programs: show their conversation live and taken apart, and lose, change, repeat or hold back "
-    "what they send."
+    "Stand between two programs: show their conversation live and taken apart, and drop, change, repeat or hold back "
+    "messages."
 )
 
 _IRC: tuple[Example, ...] = (
-    ("otterproof proxy irc", "a server on 127.0.0.1:6667; let two programs connect to it and talk"),
-    ("otterproof proxy irc --step", "nothing arrives until you let it"),
-    ("otterproof proxy irc --action 'kind=data nth=2 do=drop'", "lose the second Data Message"),
-    ("otterproof proxy irc --server irc.example.org:6667 --nick bob", "between a client and a server that exists"),
+    ("otterproof proxy irc", "serve on 127.0.0.1:6667; connect two programs to it and let them talk"),
+    ("otterproof proxy irc --step", "deliver nothing until you release it"),
+    ("otterproof proxy irc --action 'kind=data nth=2 do=drop'", "drop the second Data Message"),
+    ("otterproof proxy irc --server irc.example.org:6667 --nick bob", "stand between a client and an existing server"),
 )
 _BETWEEN: tuple[Example, ...] = (
-    ("otterproof proxy between irssi irssi", "start two irssi, and let them talk"),
-    ("otterproof proxy between irssi libotr --script rules.toml --plain", "with rules; lines in place of the view"),
-    ("otterproof proxy between irssi irssi --adversary 7", "the adversary of fuzz, by a seed"),
+    ("otterproof proxy between irssi irssi", "start irssi twice, and let both talk"),
+    (
+        "otterproof proxy between irssi libotr --script rules.toml --plain",
+        "apply rules, and print lines instead of the view",
+    ),
+    ("otterproof proxy between irssi irssi --adversary 7", "let the adversary of fuzz interfere"),
     (
         "otterproof proxy between irssi irssi --explore 2 --from 6",
-        "all that can happen in two choices from message 6 on",
+        "try everything that can happen in two choices from message 6 on",
     ),
 )
 
@@ -49,10 +52,10 @@ def add_arguments(parser: Parser) -> None:
         commands,
         "irc",
         "an IRC server for two programs, or between a client and a server",
-        "Be the IRC server of two programs that talk with each other, or stand between a client and its server.",
+        "Act as the IRC server of two programs that talk to each other, or stand between a client and its server.",
         _IRC,
     )
-    where = irc.add_argument_group("where")
+    where = irc.add_argument_group("connections")
     where.add_argument(
         "--listen",
         type=_address,
@@ -101,7 +104,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_timeout(between)
     add_file(
-        between.add_argument_group("what counts"),
+        between.add_argument_group("what counts as a failure"),
         "--known",
         "known deviations, as for check (default: the file shipped for each target, if any; 'none': no file)",
     )

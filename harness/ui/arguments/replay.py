@@ -7,13 +7,13 @@ from pathlib import Path
 from otterproof.harness.ui.options import FILE, TARGET, add_json, add_strict, add_timeout, completed
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Run a transcript again, and say whether it still fails: FAILED, FIXED or ERROR."
+PURPOSE = "Run a transcript again, and report whether it still fails: FAILED, FIXED or ERROR."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof replay otterproof-failures/libotr/2026-11-30-1/NAME.jsonl", "does it still fail?"),
-    ("otterproof replay NAME.jsonl --target reference", "does another target fail, too?"),
-    ("otterproof replay NAME.jsonl --target 'exec:./my-driver'", "one of a driver of your own"),
-    ("otterproof replay otterproof-fuzz/libotr", "all findings of a campaign"),
+    ("otterproof replay otterproof-failures/libotr/2026-11-30-1/NAME.jsonl", "check whether a failure still occurs"),
+    ("otterproof replay NAME.jsonl --target reference", "check whether another target fails, too"),
+    ("otterproof replay NAME.jsonl --target 'exec:./my-driver'", "run a transcript of your own driver"),
+    ("otterproof replay otterproof-fuzz/libotr", "run all findings of a campaign again"),
 )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from otterproof.harness.ui.options import FOLDER, add_folder, add_json, completed
 from otterproof.harness.ui.parser import Example, Parser
 
-PURPOSE = "Make one site of several runs: a matrix of targets and requirements, and a page behind every cell of it."
+PURPOSE = "Build a site from several runs: a matrix of targets and requirements, with a page behind each cell."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof report reports/libotr reports/mylib --out site", "two targets side by side"),
-    ("otterproof report reports/mylib-1.0 reports/mylib-1.1", "two versions of one"),
+    ("otterproof report reports/libotr reports/mylib --out site", "compare two targets"),
+    ("otterproof report reports/mylib-1.0 reports/mylib-1.1", "compare two versions of one target"),
 )
 
 

@@ -10,8 +10,8 @@ from otterproof.harness.ui.parser import Example, Parser
 PURPOSE = "Show a transcript as a sequence diagram: who sent what, what arrived, and what was changed on the way."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof show otterproof-failures/mylib/2026-11-30-1/NAME.jsonl", "in the terminal"),
-    ("otterproof show NAME.jsonl --svg run.svg --html run.html", "as a picture, and as a page"),
+    ("otterproof show otterproof-failures/mylib/2026-11-30-1/NAME.jsonl", "show it in the terminal"),
+    ("otterproof show NAME.jsonl --svg run.svg --html run.html", "write it as a picture and as a page"),
 )
 
 

@@ -8,10 +8,10 @@ from otterproof.harness.ui.parser import Example, Parser, add_subcommand
 PURPOSE = "List what can be judged here and what it claims, or install a third-party target."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof targets", "what there is, and how to get what is missing"),
-    ("otterproof targets install potr", "fetch and build one"),
-    ("otterproof targets install libotr --sanitize", "build one with sanitizers, as libotr-sanitized"),
-    ("otterproof targets install otr4j --source ~/otr4j", "build one that is in no package registry"),
+    ("otterproof targets", "list the targets, and how to get those that are missing"),
+    ("otterproof targets install potr", "fetch and build a target"),
+    ("otterproof targets install libotr --sanitize", "build libotr with sanitizers, as libotr-sanitized"),
+    ("otterproof targets install otr4j --source ~/otr4j", "build a target that is in no package registry"),
 )
 
 

@@ -21,16 +21,19 @@ from otterproof.harness.ui.parser import Example, Parser, add_subcommand
 from otterproof.vectors import FOLDER as VECTORS
 from otterproof.vectors import KINDS
 
-PURPOSE = "Work with the known-answer vectors: generate them, verify targets and engines by them, add cases."
+PURPOSE = "Work with the known-answer vectors: generate them, verify targets and engines against them, add cases."
 
 _GENERATE: tuple[Example, ...] = (
     ("otterproof vectors generate", "write all vectors and their schemas"),
-    ("otterproof vectors generate --check --engine independent", "are they what the other engine makes?"),
+    ("otterproof vectors generate --check --engine independent", "check that the other engine makes the same ones"),
 )
 _VERIFY: tuple[Example, ...] = (
-    ("otterproof vectors verify", "both engines and the harness's own codec"),
-    ("otterproof vectors verify --target libotr --kind tlvs --kind queries", "also a target, by some kinds"),
-    ("otterproof vectors verify --kind tlvs --list", "which cases these are"),
+    ("otterproof vectors verify", "verify both engines and the harness's own codec"),
+    (
+        "otterproof vectors verify --target libotr --kind tlvs --kind queries",
+        "also verify a target, with some kinds of cases",
+    ),
+    ("otterproof vectors verify --kind tlvs --list", "list the cases"),
 )
 _ADD: tuple[Example, ...] = (
     (
@@ -39,8 +42,10 @@ _ADD: tuple[Example, ...] = (
     ),
 )
 _EXAMPLES: tuple[Example, ...] = (("otterproof vectors examples --only otr3", "run the consumer in Go"),)
-_ARCHIVE: tuple[Example, ...] = (("otterproof vectors archive --out dist", "one file, without Otterproof itself"),)
-_LINT: tuple[Example, ...] = (("otterproof vectors lint --in my-vectors", "is the form of these right?"),)
+_ARCHIVE: tuple[Example, ...] = (
+    ("otterproof vectors archive --out dist", "pack them into one file, without Otterproof itself"),
+)
+_LINT: tuple[Example, ...] = (("otterproof vectors lint --in my-vectors", "check the form of your own vectors"),)
 
 EXAMPLES: tuple[Example, ...] = (_VERIFY[0], _VERIFY[1], _GENERATE[0], _LINT[0])
 
@@ -71,7 +76,7 @@ def add_arguments(parser: Parser) -> None:
         "Check whether engines, the harness's own codec and a target give the answers of the vectors.",
         _VERIFY,
     )
-    choosing = checking.add_argument_group("which cases")
+    choosing = checking.add_argument_group("selecting cases")
     _add_in(choosing)
     _add_kind(choosing)
     choosing.add_argument("--list", action="store_true", help="list the cases, and check nothing")

@@ -147,7 +147,7 @@ def _refuse_mixed(options: Namespace, runs: Sequence[_Run]) -> None:
     """Raise UsageError for options that can't apply to several targets at once."""
     if len(runs) == 1:
         if len(options.known) > 1:
-            raise UsageError("--known names the file of one target, and one target is judged; give it once")
+            raise UsageError("only one target is judged; give --known once")
         return
     titles = [title(one.options.target) for one in runs]
     twice = next((name for name in titles if titles.count(name) > 1), None)

@@ -88,7 +88,7 @@ def _lint(options: argparse.Namespace) -> int:
     if shows_text(options) and wrong:
         say("something is wrong; docs/reference/driver-protocol.md says what a driver must do")
     elif shows_text(options) and able:
-        went = "showed nothing that is not known" if any(note.known for note in notes) else "went well"
+        went = "showed only known deviations" if any(note.known for note in notes) else "went well"
         say(f"the honest conversation {went}; next: {shlex.join(['otterproof', 'check', name])}")
     put_result(options, "driver lint", {"target": name, "notes": [asdict(note) for note in notes]})
     if wrong:

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
                 tell_certificate(exploration.certificate, kept)
             explored.append(AlphabetExplored(exploration.certificate, tuple(kept)))
             if ending is not Ending.COMPLETE:
-                complain(f"stopped before the depth was reached: {ending.value}; the same command goes on from there")
+                complain(f"stopped before reaching the depth: {ending.words}; run the same command to resume")
                 break
     put_result(options, "explore", as_json(explored))
     if ending.code is not None:

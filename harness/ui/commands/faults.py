@@ -85,7 +85,7 @@ def _score(options: argparse.Namespace) -> int:
         if ending is Ending.COMPLETE and not options.gaps:
             ending = report.collect_explored(explored, pool)
     if options.write and (scored is not Ending.COMPLETE or card.lost):
-        complain("nothing was noted in the catalogue, for the score is not complete")
+        complain("the catalogue was not updated, because the score is incomplete")
     elif options.write:
         pairs.write(card)
     if shows_text(options) and options.gaps:

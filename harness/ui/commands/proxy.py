@@ -56,7 +56,7 @@ def director_of(options: argparse.Namespace) -> Director:
     rules = [*(rules_of(options.script) if options.script else ()), *map(rule_from_words, options.action)]
     if options.adversary is not None:
         if rules or options.step:
-            raise UsageError("--adversary decides of all messages; leave --script, --action and --step out")
+            raise UsageError("--adversary controls all messages; leave --script, --action and --step out")
         return Adversary(options.adversary, options.meddle)
     return Rules(rules, HOLD if options.step else PASS)
 
@@ -146,7 +146,7 @@ def _irc(options: argparse.Namespace) -> int:
         service.watched.close()
         found = service.watched.failures
     elif options.log or options.transcript:
-        complain("nothing is written: there have not been two programs")
+        complain("nothing was written: fewer than two programs connected")
     return _end(options, seen, found, interrupted=interrupted)
 
 
@@ -160,7 +160,7 @@ async def _served(service: Service) -> bool:
 def _between(options: argparse.Namespace) -> int:
     turns = turns_of(options.conversation or SHIPPED)
     if options.explore and (options.script or options.action or options.adversary is not None or options.step):
-        raise UsageError("--explore decides of all messages; leave --script, --action, --adversary and --step out")
+        raise UsageError("--explore controls all messages; leave --script, --action, --adversary and --step out")
     if options.out is not None:
         check_folder(options.out, "--out")
     if options.explore and (options.picture or options.log or options.transcript):

@@ -293,7 +293,7 @@ class ProxyApp(App[None]):
     def action_hold(self) -> None:
         """Turn holding back of all messages on or off."""
         if self._stage.rules is None:
-            self.notify("the adversary decides of all messages", severity="warning")
+            self.notify("the adversary controls all messages", severity="warning")
             return
         self._stage.hold(not self._stage.holds)
         self._tell_title()
@@ -301,7 +301,7 @@ class ProxyApp(App[None]):
     def action_turn(self) -> None:
         """Let the next user act."""
         if not self._stage.turn():
-            self.notify("there is no user whose turn could come", severity="warning")
+            self.notify("no user has a turn left", severity="warning")
 
     def action_other_pane(self) -> None:
         """Switch between the conversation and the fields."""

@@ -146,4 +146,4 @@ def conclusion(card: Card) -> str:
         return "not judged by all scenarios"
     if card["stale"]:
         return "known deviations are out of date"
-    return "conforms but for known deviations" if any(one["known"] for one in scenarios) else "conforms"
+    return "conforms except for known deviations" if any(one["known"] for one in scenarios) else "conforms"

@@ -31,8 +31,8 @@ def check_report(folder: Path, option: str) -> None:
     there = {path.name for path in folder.iterdir() if path.suffix != ".xml"} if folder.is_dir() else set()
     if there and FILE not in there and not there <= {TRANSCRIPTS, SITE}:
         raise UsageError(
-            f"{folder} has files and is no report of Otterproof, so no report is written there; name a new folder with "
-            f"{option}"
+            f"{folder} is not empty and is not an Otterproof report, so no report is written there; name a new folder "
+            f"with {option}"
         )
 
 
