@@ -227,8 +227,8 @@ def test_rules_from_a_file(tmp_path: Path) -> None:
 
 
 def test_every_action_is_known_to_the_parser() -> None:
-    for name, about in ACTIONS.items():
-        given: dict[str, object] = {one.name: "00" if one.kind is str else 1 for one in about.takes}
+    for name, parameters in ACTIONS.items():
+        given: dict[str, object] = {one.name: "00" if one.kind is str else 1 for one in parameters.every}
         assert str(action_of(name, given, "here")).startswith(name)
 
 

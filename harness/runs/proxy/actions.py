@@ -27,11 +27,10 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """An action in words, with its parameters. needs: the required ones."""
+class Parameters:
+    """The parameters of an action. needs: the required ones."""
 
-    about: str
-    takes: tuple[Parameter, ...] = ()
+    every: tuple[Parameter, ...] = ()
     needs: tuple[str, ...] = ()
 
 
@@ -40,46 +39,39 @@ _FIELD = Parameter("field", "a field of the message, as `otterproof inspect` nam
 #: The most seconds that a message is delayed, and the most copies that are made at once.
 LONGEST, MOST_COPIES = 3600, 100
 
-ACTIONS: Mapping[str, About] = {
-    "pass": About("deliver it unchanged"),
-    "drop": About("drop it"),
-    "duplicate": About(
-        "deliver it, then copies of it", (Parameter("count", "how many copies (default: 1)", int, MOST_COPIES),)
-    ),
-    "replay": About(
-        "deliver it, then repeat an earlier message of the same sender",
+#: What can be done with a message, and the parameters that this takes. docs/how-to/proxy.md describes each action.
+ACTIONS: Mapping[str, Parameters] = {
+    "pass": Parameters(),
+    "drop": Parameters(),
+    "duplicate": Parameters((Parameter("count", "how many copies (default: 1)", int, MOST_COPIES),)),
+    "replay": Parameters(
         (Parameter("back", "how many messages back, 1 is the one before it (default: 1); wraps around", int, 10_000),),
     ),
-    "reflect": About("deliver it, and send a copy back to its sender"),
-    "flip": About(
-        "invert one bit, then deliver it",
+    "reflect": Parameters(),
+    "flip": Parameters(
         (
             _FIELD,
             Parameter("bit", "which bit; 0 is the last one of the field, or the first of the message", int, 1 << 20),
         ),
     ),
-    "change": About(
-        "set a field to another value, then deliver it",
+    "change": Parameters(
         (_FIELD, Parameter("value", "a number, or bytes in hexadecimal", object)),
         ("field", "value"),
     ),
-    "truncate": About(
-        "cut it to a number of bytes, then deliver it",
+    "truncate": Parameters(
         (Parameter("size", "how many bytes to keep", int, 1 << 20),),
         ("size",),
     ),
-    "fragment": About("deliver it in fragments", (Parameter("size", "bytes in a fragment", int, 1 << 16),), ("size",)),
-    "hold": About(
-        "hold it back until you release it, or until a number of later messages have gone the same way",
+    "fragment": Parameters((Parameter("size", "bytes in a fragment", int, 1 << 16),), ("size",)),
+    "hold": Parameters(
         (Parameter("after", "how many later messages (default: until you release it)", int, 1000),),
     ),
-    "delay": About("hold it back for a time", (Parameter("seconds", "how long", float, LONGEST),), ("seconds",)),
-    "inject": About(
-        "deliver it, then a message of your own",
+    "delay": Parameters((Parameter("seconds", "how long", float, LONGEST),), ("seconds",)),
+    "inject": Parameters(
         (Parameter("message", "the message, as text", str),),
         ("message",),
     ),
-    "forge": About("deliver it, then a forgery, once a MAC key that fits an earlier message has been revealed"),
+    "forge": Parameters(),
 }
 
 
@@ -107,7 +99,7 @@ def action_of(name: object, given: Mapping[str, object], where: str) -> Action:
     if not isinstance(name, str) or name not in ACTIONS:
         hint = did_you_mean(str(name), ACTIONS, f"there are {', '.join(ACTIONS)}")
         raise UsageError(f"{where}: there is no action {str(name)!r:.60}{hint}")
-    takes = {one.name: one for one in ACTIONS[name].takes}
+    takes = {one.name: one for one in ACTIONS[name].every}
     for missing in [one for one in ACTIONS[name].needs if one not in given]:
         raise UsageError(f"{where}: {name} needs {missing}: {takes[missing].about}")
     for key, value in given.items():
