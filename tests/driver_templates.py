@@ -15,8 +15,7 @@ FOLDER = Path(__file__).parents[1] / "implementations" / "drivers" / "template"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template. files: what a user copies, the one to fill in first. needs: a program, and the command that installs
-    it.
+    """A template. files: what a user copies, the one to fill in first. needs: a program, and how to install it.
 
     build, command: run in the folder with the files. echo: replacements in the file that make `receive` send back its
     input twice.

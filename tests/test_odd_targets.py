@@ -1,5 +1,4 @@
-"""Honest but odd targets are judged by the whole suite: they conform, or scenarios are unsupported; there is no
-failure.
+"""Honest but odd targets are judged by the whole suite: they conform, or scenarios are unsupported; none fails.
 
 Each is an engine of the project behind the driver protocol, with quirks that the protocol texts and the driver page
 allow. A failure here is a false alarm: an honest driver would be told that it is wrong.

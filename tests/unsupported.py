@@ -1,5 +1,4 @@
-"""Whether third-party targets are judged by as many scenarios as before: `python -m tests.unsupported FOLDER`, in
-.ci/run.
+"""Whether third-party targets are judged by as many scenarios as before: `python -m tests.unsupported FOLDER`.
 
 FOLDER holds the output of `check --json`, in one file per target. A mistake in a scenario or in the harness can make
 scenarios unsupported that used to judge a target, and no failure reports this. So the number of unsupported scenarios

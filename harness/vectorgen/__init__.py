@@ -1,3 +1,1 @@
-"""Generates and verifies the known-answer vectors, and has targets answer them. The package `vectors` holds and loads
-them.
-"""
+"""Generates and verifies the known-answer vectors and has targets answer them. The package `vectors` holds them."""

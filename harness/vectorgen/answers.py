@@ -50,9 +50,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The party asked. tools: None for a target that can only be reached by messages; `party`: None if it is not a
-    client.
-    """
+    """The party asked. tools: None for a target reachable only by messages; `party`: None if it is not a client."""
 
     name: str
     tools: Tools | None

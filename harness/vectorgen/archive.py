@@ -61,9 +61,7 @@ def content() -> Iterator[tuple[str, bytes]]:
 
 
 def packed(name: str, files: dict[str, bytes]) -> bytes:
-    """A compressed archive of files below a folder of this name, byte for byte the same whenever and wherever it is
-    made.
-    """
+    """A compressed archive of files below a folder of this name, the same bytes whenever and wherever it is made."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path, data in sorted(files.items()):

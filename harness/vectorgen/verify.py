@@ -1,5 +1,4 @@
-"""Whether subjects give the answers in the committed vectors: both engines, the harness's own codec, the OTR toolkit,
-or a target.
+"""Whether subjects give the committed answers: both engines, the harness's own codec, the OTR toolkit, or a target.
 
 Cases that could not be asked are counted with the reason, so that silence is not taken for agreement. A target may
 follow other readings than the project: any listed result counts, and the reading it follows is reported. A target that

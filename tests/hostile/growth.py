@@ -1,5 +1,4 @@
-"""Measures how the work of a function grows with its input, and makes the inputs on which parsers tend to be
-superlinear.
+"""Measures how the work of a function grows with its input, and makes inputs that tend to be slow to parse.
 
 Work is measured as processor time of this process, not by the clock. Counting lines or calls would miss the most
 important work: copies, comparisons and regular expressions run in C, within one line. Processor time is noisy, so an

@@ -102,8 +102,7 @@ def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[
 
 
 def is_consequence(name: str, failing: Iterable[str]) -> bool:
-    """Whether a failure of this check only follows from another failing check, which it presumes directly or
-    indirectly.
+    """Whether a failure of this check only follows from another one that fails, which it presumes, even indirectly.
 
     A presumed check that is less binding than this one does not count: it must not hide the more binding demand.
     """

@@ -1,5 +1,5 @@
-"""Data Messages received: texts, counters, key ids, flags, damage, and messages outside an encrypted session. [Data
-Message, Key Management]
+"""Data Messages received: texts, counters, key ids, flags, damage, and messages outside an encrypted session.
+[Data Message, Key Management]
 """
 
 from __future__ import annotations

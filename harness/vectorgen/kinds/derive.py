@@ -1,5 +1,5 @@
-"""Shared secrets and the values derived from them: handshake values, keys for Data Messages, SMP secrets. [Computing
-AES keys, MAC keys, and the secure session id; SMP, secret information]
+"""Shared secrets and the values derived from them: handshake values, keys for Data Messages, SMP secrets.
+[Computing AES keys, MAC keys, and the secure session id; SMP, secret information]
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""User actions in SMP: answers, whole runs, questions, restarts; and SMP outside an encrypted session. [The SMP state
-machine]
+"""User actions in SMP: answers, whole runs, questions, restarts; and SMP outside an encrypted session.
+[The SMP state machine]
 """
 
 from __future__ import annotations
