@@ -1,6 +1,6 @@
-"""A real browser for tests of pages: what it makes of one, and what axe-core finds in it.
+"""A real browser for tests of pages: how it renders a page, and what axe-core finds in it.
 
-A test that needs them is skipped, with the lines that install them, where Chromium or axe-core are not there.
+A test is skipped, with the commands that install them, if Chromium or axe-core is missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otte
 AXE = CACHE / "node_modules" / "axe-core" / "axe.min.js"
 INSTALL = f"apt-get install chromium; npm install --prefix {CACHE} axe-core@4"
 
-#: Runs axe-core and leaves what it finds, and how wide the page is, in an element of the page.
+#: Runs axe-core and stores its findings and the width of the page in an element of the page.
 RUNNER = """
 window.addEventListener("load", function () { axe.run(document).then(function (found) {
   var told = document.createElement("pre");
@@ -38,7 +38,7 @@ window.addEventListener("load", function () { axe.run(document).then(function (f
 
 
 def browse(address: str, folder: Path, width: int = 1200, *, dark: bool = False) -> tuple[str, str]:
-    """A page as the browser has it in the end, and what its console says."""
+    """The final state of a page in the browser, and the output of its console."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip(f"Chromium is missing. Install: {INSTALL}")
@@ -50,12 +50,12 @@ def browse(address: str, folder: Path, width: int = 1200, *, dark: bool = False)
 
 
 def axe_finds(page: Path, folder: Path, width: int, *, dark: bool = False) -> dict[str, Any]:
-    """What axe-core finds in a page, whether the page is wider than the window, and whether it was shown dark."""
+    """What axe-core finds in a page, whether the page is wider than the window, and whether it was rendered dark."""
     if not AXE.is_file():
         pytest.skip(f"axe-core is missing. Install: {INSTALL}")
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
     script = f"<script>{AXE.read_text(encoding='utf-8')}</script><script>{RUNNER}</script></body>"
-    copy = page.with_name(f"axe-{page.name}")  # beside the page, which gets its style from files around it
+    copy = page.with_name(f"axe-{page.name}")  # next to the page, whose style is in files around it
     copy.write_text(text.replace("</body>", script), encoding="utf-8")
     try:
         shown, _ = browse(copy.as_uri(), folder, width, dark=dark)

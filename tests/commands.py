@@ -1,4 +1,4 @@
-"""Otterproof as a process of its own, for tests of what only a process can show: signals and what is left behind."""
+"""Otterproof in a process of its own, for tests of signals and of what is left behind."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 @contextmanager
 def running(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """A command in a session of its own, with pipes for its output. Leaving ends it and whatever it has started.
+    """A command in its own session, with pipes for its output. Leaving the context ends it and everything it started.
 
-    It takes Ctrl-C as from a terminal, though the tests may run where that is ignored, which is inherited: in the
+    It handles Ctrl-C as it would from a terminal. The tests may run where SIGINT is ignored, which is inherited: in the
     background of a shell, or under nohup.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,7 +42,7 @@ def running(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def finished(*words: str, cwd: Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
-    """A command that has run to its end. subprocess.TimeoutExpired after so many seconds; it is ended then."""
+    """A command that has run to its end. It is ended after this many seconds: subprocess.TimeoutExpired."""
     with running(*words, cwd=cwd) as process:
         out, err = process.communicate(timeout=seconds)
     return subprocess.CompletedProcess(words, process.returncode, out, err)

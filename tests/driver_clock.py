@@ -1,4 +1,4 @@
-"""A clock for tests of time limits: it counts how often it is looked at, so that no test waits or is in a hurry."""
+"""A clock for tests of time limits. It counts how often it is read, so that no test has to wait or hurry."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 
 from otterproof.harness.targets.driver import process
 
-#: When a call begins, its end is set; then the clock is looked at each time before something is waited for. The third
-#: is for a driver that answers `shutdown` and is then waited for.
+#: When a call begins, its deadline is set; after that, the clock is read before each wait. The third value is for a
+#: driver that answers `shutdown` and whose end is then awaited.
 AT_ONCE, AFTER_THE_FIRST_WORDS, AFTER_AN_ANSWER = 1, 2, 3
 
 
 class Clock:
-    """The time of the system, until it is set forward by an hour."""
+    """The time of the system, until it jumps an hour ahead."""
 
     def __init__(self) -> None:
         self._looks: int | None = None
@@ -28,7 +28,7 @@ class Clock:
         return time.monotonic() + self._ahead
 
     def jump(self, looks: int) -> None:
-        """Be set forward after so many more looks."""
+        """Jump ahead after this many more reads."""
         self._looks = looks
 
 

@@ -1,6 +1,6 @@
-"""For the tests of drivers: targets that are started once for all tests, and two parties of one that talk.
+"""For the tests of drivers: targets that are started once for all tests, and two parties of one target that talk.
 
-Every line of the traffic can be checked against the schema on the way.
+Every line of the traffic can be checked against the schema in passing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from otterproof.implementations.contract import Event, PartyConfig, Policy
 
 E = TypeVar("E", bound=Event)
 
-#: The two files of the schema, each by its `$id`; they refer to each other.
+#: The two files of the schema, by their `$id`; they refer to each other.
 SCHEMAS: dict[str, Any] = {
     content["$id"]: content
     for path in sorted(Path(otterproof.harness.targets.driver.__file__).parent.glob("protocol*.schema.json"))
@@ -41,7 +41,7 @@ _started: dict[str, DriverTarget] = {}
 
 
 def started(name: str) -> DriverTarget:
-    """One process for all tests, as it is for all cases of a run. Skips the test where the target can't be run."""
+    """One process for all tests, as in a run over all cases. Skips the test if the target can't be run."""
     if name not in THIRD_PARTIES:
         pytest.skip(f"{name} is not among the targets")
     if name not in _started:
@@ -60,33 +60,33 @@ def end_started() -> None:
 
 
 def definitions() -> dict[str, Any]:
-    """The definitions of both files by name."""
+    """The definitions of both files, by name."""
     return {name: definition for content in SCHEMAS.values() for name, definition in content["$defs"].items()}
 
 
 @cache
 def validator(where: str) -> Draft202012Validator:
-    """For the part of the schema at a JSON pointer below "#/$defs/"."""
+    """A validator for the part of the schema at a JSON pointer below "#/$defs/"."""
     file = next(name for name, content in SCHEMAS.items() if where.partition("/")[0] in content["$defs"])
     return Draft202012Validator({"$ref": f"{file}#/$defs/{where}"}, registry=REGISTRY)
 
 
 class Traffic:
-    """Checks every line that crosses, and keeps it. To be given to DriverTarget as its trace."""
+    """Checks and keeps every line that crosses. Passed to DriverTarget as its trace."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, bytes]] = []
         self._method = ""
 
     def __call__(self, direction: str, line: bytes) -> None:
-        if direction == "!":  # in words
+        if direction == "!":  # a message in words, not a line of the protocol
             return
         self.lines.append((direction, line))
         self._method = check_line(direction, json.loads(line), self._method)
 
 
 def check_line(direction: str, content: Any, method: str) -> str:
-    """Check a request, or the answer to one of `method`; the method. jsonschema.ValidationError."""
+    """Check a request, or the answer to a request for `method`; returns the method. jsonschema.ValidationError."""
     if direction == ">":
         validator("request").validate(content)
         return str(content["method"])
@@ -97,7 +97,7 @@ def check_line(direction: str, content: Any, method: str) -> str:
 
 
 class Conversation:
-    """alice and bob of one target. `events` has what each was told, messages left out; `sent` the messages."""
+    """alice and bob of one target. `events`: what each was told, without messages; `sent`: the messages."""
 
     def __init__(self, target: DriverTarget, alice: PartyConfig, bob: PartyConfig, seed: bytes = b"otterproof") -> None:
         self.parties: dict[str, DriverParty] = {
@@ -108,19 +108,19 @@ class Conversation:
         self.sent: dict[str, list[bytes]] = {"alice": [], "bob": []}
 
     def do(self, who: str, act: Callable[[DriverParty], Sequence[Event]]) -> None:
-        """Let one act, and deliver everything that this causes, in order."""
+        """One party acts, and everything this causes is delivered in order."""
         for name, events in exchange(self.parties, who, act(self.parties[who])).items():
             self.sent[name] += outgoing(events)
             self.events[name] += other_events(events)
 
     def of(self, who: str, kind: type[E]) -> list[E]:
-        """What one was told of a kind, since this was asked last; the rest is forgotten."""
+        """The events of one kind that a party was told since the last call; the others are discarded."""
         told: list[E] = [event for event in self.events[who] if isinstance(event, kind)]
         self.events[who].clear()
         return told
 
 
 def config(name: str, version: int = 3, **more: Any) -> PartyConfig:
-    """For a party of that version alone, with a tag of its own, unless told otherwise."""
+    """For a party that only allows this version and has its own tag, unless told otherwise."""
     given: dict[str, Any] = {"policy": ALLOW[version], "instance_tag": TAGS[name]}
     return PartyConfig(published_key(name), **given | more)

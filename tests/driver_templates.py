@@ -1,4 +1,4 @@
-"""The templates of drivers: how a test builds and runs each, as it is or with something filled in."""
+"""The driver templates: how a test builds and runs each, as it is or filled in."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FOLDER = Path(__file__).parents[1] / "implementations" / "drivers" / "template"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template. files: what a user copies, first the one to fill in. needs: a program, and the line that installs it.
+    """A template. files: what a user copies, the one to fill in first. needs: a program, and how to install it.
 
-    build, command: in the folder with the files. echo: what in the file makes way for what, to let `receive` send back
-    what it was given, twice.
+    build, command: run in the folder with the files. echo: replacements in the file that make `receive` send back its
+    input twice.
     """
 
     files: tuple[str, ...]
@@ -66,9 +66,9 @@ TEMPLATES = {
 
 
 def built(language: str, folder: Path, *, echoes: bool = False) -> list[str]:
-    """Build a template in a folder; the command that runs it from anywhere. Skips the test where no compiler is.
+    """Build a template in a folder; returns the command that runs it from anywhere. Skips the test without a compiler.
 
-    echoes: with something filled in, see Template.
+    echoes: fill it in, see Template.echo.
     """
     template = TEMPLATES[language]
     if template.needs is not None and shutil.which(template.needs[0]) is None:
@@ -87,5 +87,5 @@ def built(language: str, folder: Path, *, echoes: bool = False) -> list[str]:
 
 
 def _here(word: str, folder: Path) -> str:
-    """A word of a command, with the place of what it names in the folder."""
+    """A word of a command; if it names a file of the folder, its path."""
     return str(folder / word) if (folder / word).exists() else word

@@ -1,8 +1,8 @@
-"""The reference engine behind a driver that tells edges: `python edges_driver.py [EXPRESSION [METHOD]]`.
+"""The reference engine behind a driver that reports edges: `python edges_driver.py [EXPRESSION [METHOD]]`.
 
-An edge stands for a method with the events that it led to, which is the same in every process. The expression gives the
-answer to `coverage`: `edges` is what it should have, and `count` says how often it was asked. After the method was
-answered, the driver ends at the next request, whatever that is.
+An edge stands for a method together with the events it led to, so it is the same in every process. The expression gives
+the answer to `coverage`: `edges` is the correct answer, and `count` is the number of such requests. After answering
+METHOD, the driver exits at the next request of any kind.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zlib import crc32
 from otterproof.implementations.drivers.engine.driver import Driver
 from otterproof.implementations.drivers.linejson import Method, serve
 
-#: The answer of a good driver.
+#: The answer of a correct driver.
 GOOD = '{"edges": edges}'
 
 

@@ -1,8 +1,8 @@
-"""The projects in `examples/`, each run as a user runs it: `python -m tests.examples PYTHON`, in .ci/run.
+"""Runs the projects in `examples/` as a user would: `python -m tests.examples PYTHON`, in .ci/run.
 
-PYTHON is that of an environment in which the wheel is installed and nothing of the checkout. Each project is copied to
-a folder of its own. There the commands of its README are run, a run without its known deviations, which has to fail,
-and the steps of the action with what the project's workflow gives it.
+PYTHON belongs to an environment that has the wheel installed and nothing of the checkout. Each project is copied to its
+own folder. There the commands of its README are run; then a check without its known deviations, which must fail; then
+the steps of the action with the inputs from the project's workflow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 WORKFLOW = Path(".github/workflows/otterproof.yml")
 
-#: How the action is named in workflows, before the version.
+#: How workflows name the action, up to the version.
 ACTION = "otterproof/otterproof@"
 
 
@@ -34,25 +34,25 @@ def projects() -> list[Path]:
 
 
 def commands(readme: str) -> str:
-    """The commands of a README, in their order."""
+    """The commands in a README, in order."""
     return "".join(re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL))
 
 
 def action() -> dict[str, Any]:
-    """action.yml, read."""
+    """The content of action.yml."""
     content: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
     return content
 
 
 def given(project: Path) -> dict[str, str]:
-    """What the workflow of a project gives the action."""
+    """The inputs that a project's workflow gives the action."""
     (job,) = yaml.safe_load((project / WORKFLOW).read_text())["jobs"].values()
     (step,) = [step for step in job["steps"] if step["uses"].startswith(ACTION)]
     return dict(step["with"])
 
 
 def shell_steps(inputs: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """The steps of the action that are commands, with these inputs: each name, its script, and its environment."""
+    """The steps of the action that run commands, with these inputs: name, script and environment."""
     content = action()
     unknown = inputs.keys() - content["inputs"].keys()
     if unknown:
@@ -64,12 +64,12 @@ def shell_steps(inputs: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str,
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    """A text of the action with its inputs put in."""
+    """A text of the action with its inputs substituted."""
     return re.sub(r"\$\{\{ inputs\.([\w-]+) }}", lambda found: values[found[1]], text)
 
 
 def bash(script: str, folder: Path, environment: Mapping[str, str], expected: int = 0) -> None:
-    """Run a script as GitHub does. SystemExit if its exit code is another one, with all that it has printed."""
+    """Run a script as GitHub does. On another exit code than expected: SystemExit, with all output."""
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
     done = subprocess.run(command, cwd=folder, env=environment, stdout=-1, stderr=subprocess.STDOUT, text=True)
     if done.returncode != expected:
@@ -77,7 +77,7 @@ def bash(script: str, folder: Path, environment: Mapping[str, str], expected: in
 
 
 def run(project: Path, python: Path, scratch: Path) -> None:
-    """Do with a copy of a project what its README and its workflow say."""
+    """Do what the README and the workflow of a project say, in a copy."""
     path = f"{python.parent}:{os.environ['PATH']}"
     if shutil.which("sudo") is None:
         (scratch / "bin").mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Messages in another form, put into records of genuine conversations for the oracle `form` to object to."""
+"""Malformed messages, put into records of genuine conversations for the oracle `form` to object to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.oracle_changes import Change, added, has, sent
 
 
 def with_leading_zero(name: str) -> Callable[[wire.Message], wire.Message]:
-    """A zero byte in front of the number in a field."""
+    """Puts a zero byte before the number in a field."""
 
     def change(message: wire.Message) -> wire.Message:
         content = b"\0" + message.raw(name)[4:]

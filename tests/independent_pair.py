@@ -1,4 +1,4 @@
-"""Two independent engines for the tests of that engine, and what those tests do with them."""
+"""Two independent engines for the tests of that engine, and helpers for those tests."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def sole(events: Sequence[Event]) -> bytes:
 
 
 def shuttle(a: Engine, b: Engine, events: Sequence[Event]) -> tuple[list[Event], list[Event]]:
-    """Carry `a`'s messages to `b` and the answers back until there are none; what each then had to report."""
+    """Carry `a`'s messages to `b` and the answers back until there are none left; returns each side's other events."""
     found = exchange({"a": a, "b": b}, "a", events)
     return other_events(found["a"][len(events) :]), other_events(found["b"])
 
@@ -96,12 +96,12 @@ def header_size(version: int) -> int:
 
 
 def frag(k: object, n: object, piece: bytes, sender: int = 0x500, receiver: int = TAG_A) -> bytes:
-    """A fragment in the form of version 3; k and n as they are to stand there."""
+    """A fragment in the version 3 form; k and n are inserted as given."""
     return b"?OTR|%x|%x,%s,%s,%s," % (sender, receiver, str(k).encode(), str(n).encode(), piece)
 
 
 def cpu_seconds(action: Callable[[], object]) -> float:
-    """The processor time that something takes: other processes don't count, unlike with a clock."""
+    """The processor time of an action: unlike clock time, it does not depend on other processes."""
     began = time.process_time()
     action()
     return time.process_time() - began

@@ -1,4 +1,4 @@
-"""What tests demand of a program with an insider: that a fault fails by what the insider does, and by nothing else."""
+"""Checks that a program with an insider fails because of the insider and for no other reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFERENCE = EngineTarget("reference")
 
 
 def assert_only_the_insider_fails(made: Program, check: str) -> None:
-    """A program fails by that check; without its crafted messages, or with the genuine engine, it does not."""
+    """A program fails that check, but passes without its crafted messages or with the genuine engine."""
     failure = attempt(made)
     assert failure is not None
     assert failure.check == check

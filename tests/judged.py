@@ -1,4 +1,4 @@
-"""A run that is over, made from results, for the tests of what is made from a run."""
+"""A finished run, made up from results, for tests of what is derived from a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def judged(
     stale: Sequence[Stale] = (),
     chosen: Sequence[Scenario] = (),
 ) -> Judged:
-    """The run that had these results."""
+    """The run with these results."""
     started = RunStarted(target, version, frozenset(), seed, tuple(chosen))
     finished = RunFinished(Ending.COMPLETE, tuple(results), tuple(stale), Path("transcripts"), 1.0)
     return Judged(started, tuple(causes(results)), finished)

@@ -1,4 +1,4 @@
-"""Drivers that misbehave: `python liar.py MODE`. Most are the reference engine's with something changed in it."""
+"""Drivers that misbehave: `python liar.py MODE`. Most are the reference engine's driver with one change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ calls = 0
 
 
 def accept_everything(params: Params) -> Any:
-    """Whatever comes is shown as a secure text."""
+    """Shows every message as a secure text."""
     text = {"text": params["message"], "secure": True, "warn": False, "instance": 0}
     return {"events": [{"event": "text_received", **text}]}
 
@@ -52,7 +52,7 @@ def leave(params: Params) -> Any:
 
 
 def garbage(params: Params) -> Any:
-    # At once: what comes after the first line must be there when that is read.
+    # At once: this must already be there when the first line is read.
     os.write(answers, b"Traceback, or is it?\nFile, line 1\n")
     return {"events": []}
 
@@ -93,7 +93,7 @@ ACTIONS = ("receive", "send", "start", "end", "smp_start", "smp_answer", "smp_ab
 
 
 def with_messages(times: int) -> Methods:
-    """All actions, with each outgoing message so many times: 0 for a target that sends nothing."""
+    """All actions, with each outgoing message repeated this many times: 0 for a target that sends nothing."""
 
     def changed(method: str) -> Callable[[Params], Any]:
         def act(params: Params) -> Any:
@@ -107,7 +107,7 @@ def with_messages(times: int) -> Methods:
     return {method: changed(method) for method in ACTIONS}
 
 
-#: What is changed in each mode: method -> what takes its place.
+#: The changes of each mode: method -> replacement.
 MODES: dict[str, Methods] = {
     "honest": {},
     "accept_everything": {"receive": accept_everything},

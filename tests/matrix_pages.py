@@ -15,7 +15,7 @@ from otterproof.harness.ui.site.pages import write_site
 def matrix_pages(
     cells: Sequence[Cell], folder: Path, laid: Laid | None = None, missing: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Each page by its name. The matrix goes through its file in the folder, where its transcripts are."""
+    """Each page by name. The matrix is first written to its file in the folder with its transcripts."""
     folder.mkdir(exist_ok=True)
     (folder / FILE).write_text(json.dumps(matrix_of(cells, missing or {}, laid or {}, folder)))
     write_site([], folder, Conversations(read_matrix(folder / FILE), folder))

@@ -26,7 +26,7 @@ E = TypeVar("E")
 
 
 class Pair:
-    """Alice and Bob, and clones of Bob, in a world; each is one engine or more, followed by the model."""
+    """Alice, Bob and clones of Bob in a world. Each is one or more engines, followed by the model."""
 
     def __init__(
         self, configs: Mapping[str, PartyConfig], seed: str = "", engines: Sequence[str] = tuple(ENGINES)
@@ -56,7 +56,7 @@ class Pair:
         return next(session for session in shown.sessions if session.instance == shown.focus)
 
     def sent(self, sender: str, kind: Kind) -> bytes:
-        """The last message of that kind that a party transmitted."""
+        """The last message of this kind that a party sent."""
         history = [sent.message for sent in self.world.network.history if sent.sender == sender]
         return next(message for message in reversed(history) if wire.parse(message).kind is kind)
 
@@ -75,7 +75,7 @@ class Pair:
         return int.from_bytes(self.entropies[key.owner].draw(key.label, key.index, 40), "big")
 
     def insider(self, message: bytes, plaintext: bytes, *, known: Mapping[str, Any] | None = None, **new: Any) -> bytes:
-        """What Bob could send to Alice instead of `message`, with the right MAC, entered in the book."""
+        """A message that Bob could send to Alice instead of `message`, with the right MAC, entered in the book."""
         parsed = wire.parse(message)
         for name, value in new.items():
             parsed = parsed.with_value(name, value)

@@ -1,4 +1,4 @@
-"""Records of genuine conversations, and changes in single places of them, for the oracles to object to."""
+"""Records of genuine conversations, and single changes to them, for the oracles to object to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from otterproof.implementations.contract import (
 from otterproof.implementations.reference import ReferenceEngine
 from tests.oracle_programs import PROGRAMS
 
-#: Changes a step, or gives None for one that it leaves alone; only the first change is made.
+#: Changes a step, or returns None to leave it alone; only the first change is made.
 Change: TypeAlias = Callable[[Step], Step | None]
 
 
@@ -49,7 +49,7 @@ def record(program: str, setup: int) -> tuple[Step, ...]:
 
 
 def show(oracle: str, program: str, setup: int, change: Change | None) -> bool:
-    """Show a record to an oracle, changed in one place; whether there was such a place."""
+    """Show a record to an oracle with one change; returns whether there was a place for the change."""
     case = Case(**PROGRAMS[program].setups[setup], engine=ReferenceEngine, oracles=(oracle,))
     changed = False
     for step in record(program, setup):
@@ -63,7 +63,7 @@ def show(oracle: str, program: str, setup: int, change: Change | None) -> bool:
 
 
 def event(kind: type[Event], only: Callable[[Any], bool] = lambda event: True, **fields: object) -> Change:
-    """Another value in the first event of a kind."""
+    """Other values in the first event of a kind."""
 
     def change(step: Step) -> Step | None:
         for at, one in enumerate(step.events):
@@ -86,7 +86,7 @@ def added(when: Callable[[Step], bool], *more: Event) -> Change:
 
 
 def removed(when: Callable[[Step], bool], kind: type[Event] | None = None) -> Change:
-    """Without the events of a kind, or without any."""
+    """Removes the events of a kind, or all events."""
     return events(when, lambda seen: [one for one in seen if kind is not None and not isinstance(one, kind)])
 
 
@@ -103,7 +103,7 @@ def has(kind: type[Event], **fields: object) -> Callable[[Step], bool]:
 
 
 def got(kind: Kind, reason: RejectReason | None = None) -> Callable[[Step], bool]:
-    """A message of that kind came in; it was refused for that reason, or not at all."""
+    """A message of this kind was received, and was refused for this reason or not refused."""
 
     def when(step: Step) -> bool:
         message = step.args.get("message")
@@ -128,7 +128,7 @@ def session(
     then: Callable[[SessionSnapshot], SessionSnapshot],
     when: Callable[[Step], bool] = lambda step: True,
 ) -> Change:
-    """Something else shown of the first session for which `only` holds."""
+    """Other values in the snapshot of the first session for which `only` holds."""
 
     def change(step: Step) -> Step | None:
         for one in step.after.sessions if step.after and when(step) else ():
@@ -152,7 +152,7 @@ def ratchet(
 
 
 def sent(kind: Kind, then: Callable[[wire.Message], wire.Message | None], skip: int = 0) -> Change:
-    """Another message in the place of one that went out; the first `skip` are left alone."""
+    """Another message in place of one that was sent; the first `skip` are left alone."""
     passed = [0]
 
     def change(step: Step) -> Step | None:
@@ -172,7 +172,7 @@ def sent(kind: Kind, then: Callable[[wire.Message], wire.Message | None], skip: 
 
 
 def pieces(then: Callable[[list[bytes]], list[bytes]]) -> Change:
-    """Other messages in the place of those of the first step that sends fragments alone."""
+    """Other messages in place of those of the first step that sends only fragments."""
 
     def change(step: Step) -> Step | None:
         out = [one.message for one in step.events if isinstance(one, OutgoingMessage)]
@@ -184,7 +184,7 @@ def pieces(then: Callable[[list[bytes]], list[bytes]]) -> Change:
 
 
 def revealed_twice() -> Change:
-    """MAC keys that were revealed go out with the party's next message, too."""
+    """Revealed MAC keys are sent again with the party's next message."""
     seen: dict[int, bytes] = {}
 
     def again(message: wire.Message) -> wire.Message | None:
@@ -199,7 +199,7 @@ def revealed_twice() -> Change:
 
 
 def handshake_out_of_place() -> Change:
-    """A handshake message of earlier goes out again when the user sends a text."""
+    """An earlier handshake message is sent again when the user sends a text."""
     seen: list[Event] = []
 
     def change(step: Step) -> Step | None:
@@ -224,7 +224,7 @@ def their_key_set(ratchet: RatchetSnapshot, keyid: int, value: int) -> RatchetSn
 
 
 def typed_otherwise(step: Step) -> Step | None:
-    """A stored text was never typed."""
+    """A stored text that the user never typed."""
     return (
         replace(step, args={"text": b"something else"})
         if step.action == "send" and step.after and step.after.stored
@@ -239,14 +239,14 @@ def quietly(step: Step) -> Step | None:
 
 
 def established(step: Step) -> Step | None:
-    """A handshake that is reported complete by a message that was changed."""
+    """A tampered message is reported to complete a handshake."""
     if not got(Kind.REVEAL_SIGNATURE, RejectReason.BAD_MAC)(step):
         return None
     return replace(step, events=[SessionEstablished(0x2B2B, 3, bytes(8), bytes(20), False, False, False)])
 
 
 def key_again(ratchet: RatchetSnapshot) -> RatchetSnapshot:
-    """Our new key is the one before once more."""
+    """Our new key is the previous one again."""
     old = ratchet.our_keys[ratchet.our_keyid - 1]
     return replace(ratchet, our_keys={**ratchet.our_keys, ratchet.our_keyid: old})
 
@@ -270,7 +270,7 @@ def in_smp_state(session: SessionSnapshot, number: int) -> SessionSnapshot:
 
 
 def moved(step: Step, kind: Kind | None = None) -> Step | None:
-    """The session of a handshake message shows another authentication state than it should."""
+    """The session that a handshake message belongs to shows a wrong authentication state."""
     message = step.args.get("message")
     parsed = wire.parse(message) if isinstance(message, bytes) else None
     if parsed is None or not (
@@ -326,7 +326,7 @@ def send_in_finished(step: Step) -> bool:
 
 
 def another_dh_key(step: Step) -> Step | None:
-    """The D-H Key that is answered once more in AWAITING_SIG has another value."""
+    """A D-H Key repeated in AWAITING_SIG has another value."""
     message, states = step.args.get("message"), {one.auth_state for one in step.before.sessions} if step.before else ()
     if not got(Kind.DH_KEY)(step) or not isinstance(message, bytes) or AuthState.AWAITING_SIG not in states:
         return None

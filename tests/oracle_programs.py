@@ -1,7 +1,7 @@
-"""Conversations in which something happens for every oracle to judge; with genuine engines none of them objects.
+"""Conversations that give every oracle something to judge. With genuine engines no oracle objects.
 
-Each program is a function on a case. Together they have loss, replay, reordering, tampering and every action of users,
-so that a fault that an oracle is there for has the occasion to show.
+Each program is a function on a case. Together they have loss, replay, reordering, tampering and every user action, so
+that a fault that an oracle is meant to detect can show.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Play = Callable[[Case], None]
 
 @dataclass(frozen=True)
 class Program:
-    """A conversation and the setups in which it is held: keyword arguments of Case."""
+    """A conversation and the setups to run it in: keyword arguments of Case."""
 
     play: Play
     setups: tuple[Arguments, ...]
@@ -57,7 +57,7 @@ def _program(*setups: Arguments) -> Callable[[Play], Play]:
 
 
 def assert_judged(case: Case, program: Program) -> None:
-    """Play a whole program. Its oracles don't object, and they had something to judge from two parties at least."""
+    """Play a whole program. Its oracles must not object, and must have judged steps of at least two parties."""
     steps: list[Step] = []
     case.world.watchers.append(steps.append)
     program.play(case)
@@ -81,7 +81,7 @@ def act(party: str, action: str, **args: object) -> User:
 
 
 def _do(case: Case, *moves: Move) -> None:
-    """Each move, and then the delivery of everything."""
+    """Make each move, followed by the delivery of everything."""
     for move in moves:
         case.run([move])
         case.settle()
@@ -102,7 +102,7 @@ def talk(case: Case) -> None:
 
 @_program(V3, V2)
 def replays(case: Case) -> None:
-    """Everything ever sent is handed over again, to both, twice."""
+    """Everything ever sent is delivered again to both, twice."""
     for number in range(3):
         _do(case, say("alice", b"once and only once, %d" % number), say("alice", b"and once more %d" % number))
         _do(case, say("bob", b"an answer, %d" % number))
@@ -118,7 +118,7 @@ def replays(case: Case) -> None:
 
 @_program(V3, V2)
 def losses(case: Case) -> None:
-    """Texts lost, delayed and turned round, within a key pair and across them."""
+    """Texts lost, delayed and reordered, within a key pair and across key pairs."""
     for number in range(3):
         case.run([say("alice", b"text %d.%d from alice" % (number, part)) for part in range(4)])
         case.run([Drop("bob", 1), Delay("bob", 0), Deliver("bob", 1), Deliver("bob"), Deliver("bob")])
@@ -135,7 +135,7 @@ def losses(case: Case) -> None:
 
 @_program(V3, V2)
 def smp(case: Case) -> None:
-    """SMP with equal and unequal secrets, with questions, given up, begun again, and left by an end."""
+    """SMP with equal and unequal secrets, with questions, aborted, restarted, and cut off by the end of the session."""
     for asks, answers in (("alice", "bob"), ("bob", "alice")):
         for own, theirs in ((b"open sesame", b"open sesame"), (b"open sesame", b"Open Sesame")):
             _do(case, act(asks, "smp_start", secret=own, question=b"what is the word?"))
@@ -153,7 +153,7 @@ def smp(case: Case) -> None:
 
 @_program(SCRATCH, {"start": "scratch", "policy": "v2"}, V3, V2)
 def handshakes(case: Case) -> None:
-    """Handshakes from both sides, at once, again, with losses and repetitions."""
+    """Handshakes started by either side, simultaneous, repeated, with losses and duplicates."""
     for asks in ("alice", "bob"):
         _do(case, act(asks, "start"), say("alice", b"encrypted now"), say("bob", b"so is this"))
     for first in ("alice", "bob"):
@@ -181,7 +181,7 @@ def handshakes(case: Case) -> None:
 
 
 def _each_field(case: Case, to: str) -> None:
-    """Each field of the next message changed in turn; the genuine one stays where it was."""
+    """Each field of the next message changed in turn; the genuine message stays in its place."""
     message = wire.parse(case.world.network.queues[to][0])
     # Nothing authenticates the header of a handshake message: with other tags it belongs to another session.
     skipped = ("version", "type", "sender_tag", "receiver_tag") if message.kind is not wire.Kind.DATA else ()
@@ -195,7 +195,7 @@ def _each_field(case: Case, to: str) -> None:
             case.run([Duplicate(to), ChangeField(to, 0, name, value), Deliver(to)])
 
 
-#: Values that a field must not have.
+#: Invalid values for fields.
 _CHANGES: list[tuple[str, int | bytes]] = [
     ("gy", 1),
     ("gy", wire.DH_PRIME - 1),
@@ -208,7 +208,7 @@ _CHANGES: list[tuple[str, int | bytes]] = [
 
 @_program(SCRATCH, {"start": "scratch", "policy": "v2"})
 def tampering(case: Case) -> None:
-    """Every field of every kind of message to each party changed, one after the other."""
+    """Every field of every kind of message to each party, changed one at a time."""
     for asks in ("alice", "bob"):
         done: set[tuple[str, str]] = set()
         case.run([act(asks, "start")])
@@ -219,7 +219,7 @@ def tampering(case: Case) -> None:
             kind = wire.parse(case.world.network.queues[to][0]).kind
             if (to, kind) not in done and kind is not wire.Kind.ERROR:
                 done.add((to, kind))
-                if kind is wire.Kind.DH_KEY:  # whichever comes first is taken: nothing in it can be wrong but its range
+                if kind is wire.Kind.DH_KEY:  # any value is taken, so only its range can be wrong
                     case.run([Duplicate(to), Deliver(to)])
                 _each_field(case, to)
             case.run([Deliver(to)])
@@ -231,7 +231,7 @@ def tampering(case: Case) -> None:
 
 @_program({"start": "scratch", "policy": "private"}, {"start": "scratch", "policy": "eager"}, SCRATCH)
 def in_the_clear(case: Case) -> None:
-    """Texts typed and received in every message state, under policies that matter for them."""
+    """Texts typed and received in every message state, under the policies that matter for them."""
     _do(case, say("alice", b"typed before anything"), say("bob", b"answered at once"), say("alice", b"said again"))
     _do(case, Inject("alice", b"?OTRv23?"), Inject("alice", b"plain words in a private conversation"))
     _do(case, say("alice", b"in private"), say("bob", b"in private, too"))
@@ -271,7 +271,7 @@ def negotiation(case: Case) -> None:
 
 @_program({"network": "three", "start": "3"}, {"network": "three", "start": "scratch"})
 def clients(case: Case) -> None:
-    """Two clients of one account: handshakes, texts and ends of each, and messages that are for neither."""
+    """Two clients of one account: handshakes, texts and ends of each, and messages for neither."""
     _do(case, act("alice", "start"), act("bob1", "start"))
     for number in range(3):
         for tag, name in ((0x2B01, "bob1"), (0xFEED2B02, "bob2")):
@@ -292,7 +292,7 @@ def clients(case: Case) -> None:
     {"network": "three", "start": "3", "size": 150},
 )
 def fragments(case: Case) -> None:
-    """Messages in fragments: in order, out of order, lost, repeated, mixed with other messages, and made up."""
+    """Messages in fragments: in order, out of order, lost, repeated, interleaved with other messages, and invented."""
     bob = next(name for name in case.world.parties if name != "alice")
     _do(case, act("alice", "start"), say("alice", b"in many small pieces"))
     made_up = [
@@ -355,7 +355,7 @@ GARBAGE = [
 
 @_program(SCRATCH, V3, V2)
 def garbage(case: Case) -> None:
-    """Bad input of every kind, in every state, and messages cut off at every length."""
+    """Bad input of every kind in every state, and messages truncated at every length."""
     for moment in range(3):
         case.run([Inject("alice", message) for message in GARBAGE])
         case.settle()
@@ -375,14 +375,14 @@ def garbage(case: Case) -> None:
 
 
 def _cut(raw: bytes, length: int, more: bytes = b"") -> bytes:
-    """The first bytes of a message, and what else is to follow them, in whole armour."""
+    """The first bytes of a message, followed by other bytes, in complete armour."""
     message = wire.parse(raw)
     return wire.armour(message.body[:length] + more) if message.armour else raw[:length] + more
 
 
 @_program(V3)
 def crowd(case: Case) -> None:
-    """Twenty clients that nobody knows send a D-H Commit each."""
+    """Twenty unknown clients send a D-H Commit each."""
     case.run([act("alice", "start"), Deliver("bob")])
     commit = wire.parse(case.world.network.queues["alice"][0])
     case.run([Inject("alice", wire.build(commit.with_value("sender_tag", 0x7000 + one))) for one in range(20)])

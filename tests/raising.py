@@ -1,4 +1,4 @@
-"""Errors that a test expects, known by the id of the check, which never changes, and not by their words."""
+"""Expected errors, identified by the id of the check, which never changes, rather than by their wording."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from otterproof.harness.targets.driver import TargetError
 
 @contextmanager
 def raises_check(check_id: str) -> Iterator[None]:
-    """Expects the error with this id, of a judge or of a target that breaks down."""
+    """Expects the error with this id, from a judge or from a target that breaks down."""
     with pytest.raises((DemandFailed, TargetError)) as caught:
         yield
     error = caught.value

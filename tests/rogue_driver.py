@@ -1,7 +1,7 @@
 """A driver that misbehaves, for the tests of the supervisor: `python rogue_driver.py MISDEED`.
 
-It answers everything as it should but `start`, on which it does the misdeed. It imports no module of the project, for
-what it does is to be wrong by itself.
+It answers everything correctly except `start`, where it commits the misdeed. It imports no module of the project,
+because it has to be wrong on its own.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def die(how: int, words: bytes = b"") -> None:
 
 
 def with_child(request_id: Any) -> None:
-    """Leave a child behind that holds all pipes open, and die."""
+    """Leave a child that keeps all pipes open, and die."""
     if os.fork() == 0:
         forever()
     os._exit(4)

@@ -1,9 +1,9 @@
-"""The blocks of code on the pages, as Sybil runs them: commands, Python, TOML, JSON.
+"""The code blocks on the pages, run by Sybil: commands, Python, TOML, JSON.
 
-A block of commands (`console`) is run in a folder that the page's blocks share, in their order. Lines after `$` are
-commands; what stands below one is what it prints, where `...` is anything. A command must succeed, unless the next one
-is `echo $?`. A block of lines to paste (`sh`) has commands alone. The other languages are run as a script, or read and
-held against their form. A comment above a block says what is special about it:
+A block of commands (`console`) is run in a folder shared by all blocks of the page, in order. Lines after `$` are
+commands; the lines below a command are its output, where `...` matches anything. A command must succeed unless the next
+one is `echo $?`. A block of lines to paste (`sh`) has only commands. Blocks in other languages are run as a script, or
+parsed and validated. A comment above a block says what is special about it:
 
     <!-- file: NAME -->          the block is a file, for the blocks that follow
     <!-- shortened: WORDS -->    these words are added to its commands, so that they take seconds
@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 #: The pages whose blocks are run.
 PATTERNS = ("README.md", "docs/*.md", "docs/*/*.md")
 
-#: What may stand in a comment above a block.
+#: The comments allowed above a block.
 DIRECTIVES = ("file", "shortened", "not run")
 
 _BLOCK = re.compile(
@@ -51,23 +51,23 @@ _BLOCK = re.compile(
     re.M | re.S,
 )
 
-#: A driver that stands for the reader's own; it drives the reference engine.
+#: A driver that stands in for the reader's own; it wraps the reference engine.
 _DRIVER = """\
 import runpy, sys
 sys.argv = ["my_driver.py", "reference"]
 runpy.run_module("otterproof.implementations.drivers.engine.driver", run_name="__main__")
 """
 
-#: What is different on every run, and what it is told as.
+#: Output that differs on every run, and its replacement.
 _VARYING = {r"\b20\d\d-\d\d-\d\d-\d+": "DATE", r"\b\d+(?:\.\d+)? s\b": "N s"}
 
-#: How long a command may take, in seconds.
+#: The time limit of a command, in seconds.
 _LIMIT = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A block. how, what: the comment above it, "" without any."""
+    """A block. how, what: the comment above it, or ""."""
 
     language: str
     text: str
@@ -76,7 +76,7 @@ class Snippet:
 
     @property
     def commands(self) -> list[tuple[str, str]]:
-        """Commands, each with what stands below it. Lines that end with a backslash go on."""
+        """The commands, each with its expected output. A trailing backslash continues a line."""
         if self.language == "sh":
             return [(line, "") for line in self.text.splitlines()]
         found: list[tuple[str, str]] = []
@@ -93,24 +93,24 @@ class Snippet:
 
 
 def snippets(text: str) -> Iterator[tuple[re.Match[str], Snippet]]:
-    """The blocks of a page that name a language, with where they are."""
+    """The blocks of a page that name a language, with their positions."""
     for found in _BLOCK.finditer(text):
         body = textwrap.dedent(found["text"])
         yield found, Snippet(found["language"], body, found["how"] or "", found["what"] or "")
 
 
 def parse(document: Document) -> Iterable[Region]:
-    """What Sybil runs of a page."""
+    """The parts of a page that Sybil runs."""
     for found, snippet in snippets(document.text):
         if snippet.how != "not run" and (snippet.how == "file" or snippet.language in _EVALUATE):
             yield Region(found.start(), found.end(), snippet, evaluate)
 
 
 def evaluate(example: Example) -> str | None:
-    """Run one block; what is wrong, None if nothing is.
+    """Run one block; returns what is wrong, or None.
 
-    pytest-xdist may spread the blocks of a page over its workers. So a block that fails where those above it have not
-    been run is run again after them.
+    pytest-xdist may spread the blocks of a page over its workers. If a block fails and the blocks above it have not run
+    here, it is run again after them.
     """
     done: set[int] = example.namespace.setdefault("done", set())
     above = [one for one in example.document.examples() if one.start < example.start and one.start not in done]
@@ -141,7 +141,7 @@ def _run(example: Example) -> str | None:
 
 
 def _folder(namespace: dict[str, Any]) -> Path:
-    """The folder of a page. What pages take for granted is in it: a driver, a library, parts of a checkout."""
+    """The folder of a page, with everything that pages take for granted: a driver, a library, parts of a checkout."""
     if "folder" not in namespace:
         kept = namespace["folder"] = tempfile.TemporaryDirectory()
         folder = Path(kept.name)
@@ -154,14 +154,14 @@ def _folder(namespace: dict[str, Any]) -> Path:
 
 
 def clean_up(namespace: dict[str, Any]) -> None:
-    """Remove the folder of a page, and what is known of it: a worker of pytest-xdist may come back to the page."""
+    """Remove the folder of a page and its state: a worker of pytest-xdist may come back to the page."""
     if "folder" in namespace:
         namespace.pop("folder").cleanup()
     namespace.pop("done", None)
 
 
 def _console(snippet: Snippet, folder: Path) -> str | None:
-    """Run commands, one after the other."""
+    """Run commands one after the other."""
     code = 0
     commands = snippet.commands
     for number, (command, expected) in enumerate(commands):
@@ -186,13 +186,13 @@ def _console(snippet: Snippet, folder: Path) -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    """That of the tests, with this interpreter and its programs in front, on no terminal."""
+    """The environment of the tests, with this interpreter and its programs first on the path, without a terminal."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, "PATH": path, "COLUMNS": "80", "NO_COLOR": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
 
 
 def _skip_without_target(command: str) -> None:
-    """Skip what names an implementation that is not installed."""
+    """Skip a command that names an implementation that is not installed."""
     for name in set(re.findall(r"[\w-]+", command)) & set(THIRD_PARTIES):
         try:
             THIRD_PARTIES[name].ready()
@@ -201,7 +201,7 @@ def _skip_without_target(command: str) -> None:
 
 
 def same(expected: str, got: str) -> bool:
-    """Whether what was printed is what stands on a page. Times and dates do not count, and `...` is anything."""
+    """Whether the output is as on the page. Times and dates do not count, and `...` matches anything."""
     for pattern, word in _VARYING.items():
         expected, got = re.sub(pattern, word, expected), re.sub(pattern, word, got)
     wanted = "\n".join(line.rstrip() for line in expected.strip().splitlines())
@@ -210,7 +210,7 @@ def same(expected: str, got: str) -> bool:
 
 
 def _python(snippet: Snippet, folder: Path) -> str | None:
-    """Run a script, or only compile what is kept as a file for the blocks that follow."""
+    """Run a script, or only compile one that is a file for the blocks that follow."""
     if snippet.how == "file":
         compile(snippet.text, snippet.what, "exec")
         return None
@@ -223,7 +223,7 @@ def _python(snippet: Snippet, folder: Path) -> str | None:
 
 
 def _toml(snippet: Snippet, folder: Path) -> str | None:
-    """Read TOML as what it is: deviations, rules of the proxy, settings, or a part of pyproject.toml."""
+    """Parse TOML as what it is: deviations, rules of the proxy, settings, or a part of pyproject.toml."""
     content = tomllib.loads(snippet.text)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         path = Path(place) / "otterproof.toml"
@@ -257,5 +257,5 @@ _EVALUATE: dict[str, Callable[[Snippet, Path], str | None]] = {
     "yaml": _yaml,
 }
 
-#: Languages of which blocks are run, or read.
+#: Languages whose blocks are run or parsed.
 LANGUAGES = frozenset(_EVALUATE)

@@ -1,14 +1,14 @@
-"""A long campaign, measured: does its memory stay bounded, its speed the same, its folder small?
+"""A long campaign, measured: is its memory bounded, its speed constant, its folder small?
 
     nice python -m tests.soak_fuzz [--programs 20000] [--acts 25] [--folder DIR] [TARGET ...]
 
-The targets are `independent` and `libotr` unless others are named; `alone` is the reference engine by itself, without
-another one beside it. Each campaign runs in one process with one folder, which is removed afterwards; with --folder it
-is kept, and the campaign in it goes on. The table that is printed has a row for each tenth of the programs: programs
-since the row before in a second of the clock and in one of the processor, resident memory of Otterproof and of all
-drivers, bytes in the folder, open files, findings. What is settled after some hundred programs must stay so. pytest
-does not collect this file: on two cores 20,000 programs take an hour or more for each target; with fewer acts,
-programs are shorter. Linux only, for it reads /proc.
+The default targets are `independent` and `libotr`; `alone` is the reference engine without another one beside it. Each
+campaign runs in one process with one folder, which is removed afterwards; with --folder it is kept, and an existing
+campaign in it continues. The printed table has a row for each tenth of the programs: programs per second of clock time
+and of processor time since the previous row, resident memory of Otterproof and of all drivers, bytes in the folder,
+open files, findings. Values that have settled after some hundred programs must stay so. pytest does not collect this
+file: on two cores 20,000 programs take an hour or more per target; with fewer acts, programs are shorter. Linux only,
+because it reads /proc.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from otterproof.implementations.reference import ReferenceEngine
 #: Rows of the table for each target.
 ROWS = 10
 
-#: The target that is the reference engine by itself.
+#: The reference engine by itself.
 ALONE = "alone"
 
 _ROW = "{:>9} {:>9} {:>7} {:>7} {:>12} {:>12} {:>10} {:>6} {:>9}"
 
 
 def target_of(name: str, limits: Limits = USUAL) -> Target:
-    """The target of a name."""
+    """The target with this name."""
     return SingleEngineTarget(name, ReferenceEngine) if name == ALONE else open_target(name, limits)
 
 
 def resident(process: Path) -> int:
-    """Bytes of memory in use by a process, 0 if it is gone."""
+    """The resident memory of a process in bytes; 0 if it is gone."""
     try:
         return int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (FileNotFoundError, ProcessLookupError):
@@ -53,7 +53,7 @@ def resident(process: Path) -> int:
 
 
 def descendants(process: Path) -> Iterator[Path]:
-    """The processes that a process has started, and those that these have."""
+    """All descendants of a process."""
     for children in process.glob("task/*/children"):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             for pid in children.read_text().split():
@@ -62,7 +62,7 @@ def descendants(process: Path) -> Iterator[Path]:
 
 
 def measure(target: str, programs: int, kept: Path | None = None) -> None:
-    """Run a campaign and print its table. kept: its folder, if that is not to be removed; what is there goes on."""
+    """Run a campaign and print its table. kept: its folder, if it is not to be removed; a campaign in it continues."""
     print(f"{target}, {programs} programs")
     names = ("programs", "seconds", "per s", "per cpu", "otterproof", "drivers", "folder", "files", "findings")
     print(_ROW.format(*names), flush=True)

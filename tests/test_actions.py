@@ -1,4 +1,4 @@
-"""Actions as JSON: every method of the contract that acts is there, and arguments come back unchanged."""
+"""Actions as JSON: every action method of the contract is covered, and arguments survive the round trip."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEND = st.fixed_dictionaries(
 
 
 class Mock:
-    """Remembers what was asked of it."""
+    """Records the calls it gets."""
 
     def __init__(self) -> None:
         self.calls: list[object] = []

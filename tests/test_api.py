@@ -1,4 +1,4 @@
-"""The package from outside: its public names, what importing it costs, and other packages with names like ours."""
+"""The package from outside: its public names, the cost of importing it, and packages with conflicting names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCE = Path(otterproof.__file__)
 
 
 def imports() -> dict[str, str]:
-    """What the part for type checkers imports: public name -> where it is, as in `_HOMES`."""
+    """The imports for type checkers: public name -> module, as in `_HOMES`."""
     (block,) = (node for node in ast.parse(SOURCE.read_text()).body if isinstance(node, ast.If))
     found = {}
     for node in block.body:
@@ -43,7 +43,7 @@ def test_a_name_that_is_not_public() -> None:
 
 
 def loaded_by(code: str, *, isolated: bool = True) -> set[str]:
-    """The top-level modules that a program has loaded, beside those that Python starts with."""
+    """The top-level modules that a program has loaded, beyond those that Python starts with."""
     program = f"import sys; before = set(sys.modules)\n{code}\nprint(*sorted(set(sys.modules) - before))"
     command = [sys.executable, *(["-I"] if isolated else []), "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

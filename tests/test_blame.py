@@ -1,4 +1,4 @@
-"""A failure in the matrix is laid at the side that also fails with the reference engine."""
+"""A failure in the matrix is blamed on the side that also fails with the reference engine."""
 
 from __future__ import annotations
 

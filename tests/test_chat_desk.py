@@ -1,4 +1,4 @@
-"""The desk of a program with windows: nothing of it outlives the driver, and desks do not get into each other's way."""
+"""The virtual desktop of a program with windows: nothing on it outlives the driver, and desktops do not interfere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from otterproof.harness.targets.driver import THIRD_PARTIES, TargetMissing
 
 pytestmark = pytest.mark.slow
 
-#: Puts a program on a desk, says which display it has, and waits for it.
+#: Puts a program on a desktop, prints its display, and waits for it.
 OWNER = """
 import sys
 from otterproof.implementations.drivers.chat.desk import Desk
@@ -51,7 +51,7 @@ def owner(*words: str) -> subprocess.Popen[str]:
 
 
 def below(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
+    """All descendants of a process."""
     found = [pid]
     for one in found:
         for task in Path(f"/proc/{one}/task").glob("*/children"):
@@ -60,7 +60,7 @@ def below(pid: int) -> list[int]:
 
 
 def all_started(pid: int) -> list[int]:
-    """The desk, the screen, the bus, the program, and the two that it has started; they come one after the other."""
+    """The desktop, the screen, the bus, the program, and its two processes; they start one after the other."""
     deadline = time.monotonic() + 60
     while len(found := below(pid)) < 6:
         assert time.monotonic() < deadline, f"only {len(found)} have started"
@@ -82,7 +82,7 @@ def pair() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def gone(pids: list[int]) -> bool:
-    """Whether processes end; a test that waits too long has failed."""
+    """Whether the processes end; if this takes too long, the test fails."""
     deadline = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         if time.monotonic() > deadline:

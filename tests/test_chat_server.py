@@ -1,4 +1,4 @@
-"""The parts of the chat drivers, without a chat program: the loop, the IRC server, homes and terminals."""
+"""The parts of the chat drivers, without a chat program: the loop, the IRC and XMPP servers, homes and terminals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from otterproof.implementations.drivers.linejson import Unsupported
 
 
 class Client:
-    """An IRC client in the same loop, which answers each PING and then whatever the test wants."""
+    """An IRC client in the same loop, which answers each PING and does what the test wants."""
 
     def __init__(self, loop: Loop, port: int) -> None:
         self.heard: list[bytes] = []
@@ -60,7 +60,7 @@ class Chat:
         self.server.barrier()
 
     def ask(self, line: bytes) -> list[bytes]:
-        """What the server answers to a line."""
+        """The server's answer to a line."""
         self.client.lines.write(line)
         del self.client.heard[:]
         self.server.barrier()
@@ -109,7 +109,7 @@ def test_an_old_pong_is_no_barrier(chat: Chat) -> None:
 
 
 def test_programs_are_answered_while_nothing_is_asked_of_the_driver(chat: Chat) -> None:
-    """And one that has ended disturbs nothing until it is used."""
+    """A program that has ended disturbs nothing until it is used."""
     ended = Chat()
     for one in (chat, ended):
         one.connect()
@@ -194,7 +194,7 @@ def test_homes_of_killed_drivers_are_removed(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     left = Home("program")
     assert left._lock is not None
-    os.close(left._lock)  # what the end of a process does
+    os.close(left._lock)  # as the end of a process does
     Home("program").remove()
     assert not left.path.exists()
 
@@ -233,7 +233,7 @@ def test_a_driver_ends_as_its_program_does(how: str, code: int) -> None:
 
 
 def test_a_terminal_is_read_while_the_driver_waits() -> None:
-    """A program that writes more than a terminal holds goes on."""
+    """A program that writes more than a terminal buffers can continue."""
     done = subprocess.run(
         [sys.executable, "-c", DIES, "head -c 1000000 /dev/zero | tr '\\0' x; exit 3"], timeout=60, check=False
     )
@@ -275,7 +275,7 @@ def test_what_ends_a_line_is_not_carried(text: bytes) -> None:
 
 
 class XmppClient:
-    """An XMPP client in the same loop, which logs in, answers pings, and keeps what it hears."""
+    """An XMPP client in the same loop, which logs in, answers pings, and keeps what it receives."""
 
     def __init__(self, loop: Loop, server: XmppServer, password: str) -> None:
         self.heard = ""
@@ -382,7 +382,7 @@ def test_lines_that_bitlbee_has_broken_are_one_text(text: bytes) -> None:
 
 
 class Conversation(ChatParty):
-    """A conversation in no program."""
+    """A conversation without a chat program."""
 
     @property
     def program(self) -> Program:

@@ -1,4 +1,4 @@
-"""Programs that a chat driver has started end with it, even if they would go on without a terminal and a server."""
+"""Programs started by a chat driver end with it, even those that would continue without a terminal and a server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-#: Starts a program that ignores the end of its terminal, says its process, and waits.
+#: Starts a program that ignores the loss of its terminal, prints its process id, and waits.
 OWNER = """
 import os, socket, sys
 from otterproof.implementations.drivers.chat.loop import Loop
@@ -25,7 +25,7 @@ sys.stdin.readline()
 
 
 def running(pid: int) -> bool:
-    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    """Whether a process runs; a zombie does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The table of checks: it can be read, code and table know the same ids, and some fault trips every check."""
+"""The table of checks: it is valid, code and table have the same ids, and some fault trips every check."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.shown import shown
 
-#: Where demands are made.
+#: The folders whose code makes demands.
 FOLDERS = [Path(str(harness.__file__)).parents[1] / name for name in ("harness", "scenarios")]
 
-#: Functions that make a demand, and which of their arguments is the id of the check.
+#: Functions that make a demand, and which argument is the id of the check.
 DEMANDS = dict.fromkeys(("check", "check_equal", "check_told", "fail", "assert_sent", "assert_shown"), 0) | {
     "assert_rejected": 0,
     "assert_ignored": 0,
@@ -40,7 +40,7 @@ def sources() -> list[tuple[Path, ast.Module]]:
 
 
 def texts() -> Iterator[str]:
-    """Every string in the code that has the form of an id."""
+    """Every string in the code that looks like an id."""
     for _, tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and CHECK_ID.fullmatch(node.value):
@@ -108,7 +108,7 @@ def test_every_check_has_a_fault_that_trips_it_or_a_reason() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(8))
 def test_every_check_is_tripped(part: int) -> None:
-    """By the fault that its area's file names, in the scenario that is named there."""
+    """By the fault that the file of its area names, in the scenario named there."""
     remember_powers()
     load()
     missed = []

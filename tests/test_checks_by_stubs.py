@@ -1,7 +1,7 @@
-"""Checks that no fault of the catalogue trips, tripped here by engines that are wrong in the way that they are about.
+"""Checks that no fault of the catalogue trips, tripped here by engines with a matching mistake.
 
-Such a mistake is in the interface of an engine and not in the protocol, or it reaches over several conversations. Some
-checks are defaults of the testkit that only scenarios outside the tree use. [harness/runs/faults/untripped.toml]
+Such a mistake is in the interface of an engine rather than in the protocol, or spans several conversations. Some checks
+are defaults of the testkit that only scenarios outside the tree use. [harness/runs/faults/untripped.toml]
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from otterproof.implementations.reference import ReferenceEngine
 
 
 class TimeGoesBack(ReferenceEngine):
-    """Takes any time for the present."""
+    """Accepts a time that goes backwards."""
 
     def set_time(self, now: int) -> None:
         self._state = replace(self._state, now=now)
 
 
 class TimeEnds(ReferenceEngine):
-    """Has a clock of 32 bits."""
+    """Has a 32-bit clock."""
 
     def set_time(self, now: int) -> None:
         if now >= 1 << 32:
@@ -38,7 +38,7 @@ class TimeEnds(ReferenceEngine):
 
 
 class RemembersAllConversations(ReferenceEngine):
-    """Keeps the counters of all conversations of the program in one place, by the D-H key that was announced."""
+    """Keeps the counters of all conversations of the program in one place, keyed by the announced D-H key."""
 
     seen: set[tuple[bytes, bytes]]
 

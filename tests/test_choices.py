@@ -1,4 +1,4 @@
-"""The choices of the contract: they lint clean, every mistake is located, citations exist, and the page is current."""
+"""The choices of the contract: they pass the lint, mistakes are located, citations exist, the page is current."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ text = "A choice of the tests."
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the choices, for tests to damage."""
+    """A copy of the choices that a test can damage."""
     for path in FOLDER.glob("*.toml"):
         shutil.copy(path, tmp_path)
     return tmp_path
@@ -102,7 +102,7 @@ def test_choices_with_mistakes_are_not_loaded(folder: Path) -> None:
 
 
 def test_every_reading_of_the_engines_has_a_choice() -> None:
-    """A reading that no choice answers any more is a problem; one that the engines don't take is not."""
+    """A reading that no choice answers is a problem; a reading that the engines do not follow is not."""
     table = requirements.load()
     without = {
         key: replace(one, readings=tuple(name for name in one.readings if name != "COMMIT-EQUAL"))

@@ -1,4 +1,4 @@
-"""The engines and the model cite every covered requirement or say why not; the oracles cite only those that exist."""
+"""Citations: the engines and the model cite every covered requirement or say why not; oracles cite existing ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLE = load()
 
 COVERED = tuple(requirement.id for requirement in TABLE.of_kind(RequirementClass.COVERED))
 
-#: An entry for everything but the one requirement that the tests are about.
+#: An entry for every requirement except the one that the tests are about.
 REST = Uncited(tuple(name for name in COVERED if name != "DATA-CTR-2"), "The tests are not about them.", "rest")
 
 
@@ -39,7 +39,7 @@ def test_every_requirement_cited_by_a_judge_exists(place: str) -> None:
 
 
 def cited(source: str) -> list[str]:
-    """Where each id that counts as a citation was found, such as "DATA-CTR-2 3"."""
+    """Each id that counts as a citation with its line, such as "DATA-CTR-2 3"."""
     return [
         f"{found.requirement} {found.where.split(':')[1]}" for found in find_citations(source, "m.py") if found.alone
     ]
@@ -68,7 +68,7 @@ def test_citations_are_found_in_comments_and_docstrings_alone(source: str, expec
 
 
 def check(source: str, *entries: Uncited) -> str:
-    """The problems of a place whose only module this is, and that must cite DATA-CTR-2."""
+    """The problems of a place that has only this module and must cite DATA-CTR-2."""
     problems = check_citations(TABLE, "reference", find_citations(source, "m.py"), [REST, *entries])
     return "\n".join(map(str, problems))
 

@@ -1,4 +1,4 @@
-"""The command line as somebody meets it who mistypes, has no permission, brings a broken driver, or is in a hurry.
+"""The command line with typos, missing permissions, a broken driver, or an impatient user.
 
 Every message says what is wrong, where, and what to do; the exit code is the documented one, and there is no traceback.
 """
@@ -28,7 +28,7 @@ ONE = ("--only", "conformance.data.key_id_0", "--jobs", "1")
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: it has a file `file`, and nothing can be written to what should be below that."""
+    """The current folder, with a file `file`, so that nothing can be written to a path below it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("something else\n")
     return tmp_path
@@ -129,7 +129,7 @@ def test_wrong_words(words: list[str], says: str, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("words", [[], ["vectors"], ["driver"]])
 def test_without_a_command_help_is_shown(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """It is no result, so it is on standard error, and the exit code is that of wrong usage."""
+    """The help is not a result, so it goes to standard error with the exit code for wrong usage."""
     assert cli.main(words) == 2
     told = capsys.readouterr()
     assert "Usage: otterproof" in told.err

@@ -1,4 +1,4 @@
-"""The processes that judge look for garbage in cycles rarely; a process that only uses the library is left alone."""
+"""Processes that judge rarely run the cyclic garbage collector; a process that only uses the library is left alone."""
 
 from __future__ import annotations
 

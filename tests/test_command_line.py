@@ -1,4 +1,4 @@
-"""The command line as a whole: help that is quick and true, the same options everywhere, lists, and several targets."""
+"""The command line as a whole: fast and correct help, consistent options, lists, and several targets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ load()
 
 ONE = "conformance.data.key_id_0_is_refused"
 
-#: What takes a while to import, and is needed for no help and no version.
+#: Modules that are slow to import and not needed for help or the version.
 HEAVY = (
     "cryptography",
     "hypothesis",
@@ -52,7 +52,7 @@ HEAVY = (
 
 
 def parsers(parser: argparse.ArgumentParser, name: str = "otterproof") -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """All commands, and those below them, by the words that call them."""
+    """All commands and subcommands, by the words that call them."""
     yield name, parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -61,7 +61,7 @@ def parsers(parser: argparse.ArgumentParser, name: str = "otterproof") -> Iterat
 
 
 PARSERS = dict(parsers(cli.parser()))
-#: Those that do something, rather than having commands below them.
+#: Commands that do something, rather than having subcommands.
 LEAVES = {name: one for name, one in PARSERS.items() if one.get_default("otterproof_complete")}
 
 
@@ -102,7 +102,7 @@ def test_every_help_has_a_purpose_and_examples(name: str) -> None:
     ],
 )
 def test_examples_can_be_typed(example: str) -> None:
-    """The parser takes them, without what the shell does; what they ask for exists."""
+    """The parser accepts them, apart from what the shell does, and what they refer to exists."""
     words = shlex.split(example.partition(" > ")[0])[1:]
     if words[-1] == "--help":
         assert words[0] in cli.COMMANDS
@@ -117,7 +117,7 @@ def test_examples_can_be_typed(example: str) -> None:
 
 
 def test_names_that_are_written_down_twice_are_the_same() -> None:
-    """What knows these names takes a second to import."""
+    """Importing the module that defines these names takes a second."""
     assert tuple(sorted(ENGINES)) == vector_arguments.ENGINES
     assert vector_arguments.CONSUMERS == CONSUMERS
     assert tuple(ALPHABETS) == explore_arguments.ALPHABETS
@@ -195,7 +195,7 @@ def test_a_list_has_what_would_be_run(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_whole_id_chooses_that_scenario_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    """There are others whose ids begin with the same words."""
+    """Other scenarios have ids that begin with the same words."""
     ids = {one.id.partition("[")[0] for one in scenarios()}
     short = min(one for one in ids if any(other != one and other.startswith(one) for other in ids))
     assert cli.main(["check", "reference", "--only", short, "--only", f"{ONE}[v2]", "--list", "--json"]) == 0
@@ -246,7 +246,7 @@ def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def bash(words: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What bash offers for a line. A colon ends a word for it, as for readline."""
+    """The completions that bash offers for a line. Like readline, it ends a word at a colon."""
     path = folder / "otterproof.bash"
     path.write_text(script("bash", capsys))
     parts = shlex.split(words) + ([""] if words.endswith(" ") else [])
@@ -290,7 +290,7 @@ def test_the_script_can_be_read(shell: str, tmp_path: Path, capsys: pytest.Captu
 
 
 def test_the_parser_of_one_command_is_that_of_all() -> None:
-    """Only the options of the command that is asked for are made; they are the same."""
+    """Only the options of the requested command are created; they are the same."""
     for name in cli.COMMANDS:
         one = dict(parsers(cli.parser((name,))))[f"otterproof {name}"]
         assert isinstance(one, Parser)
@@ -301,7 +301,7 @@ def test_the_parser_of_one_command_is_that_of_all() -> None:
 
 
 def documented(command: str) -> set[str]:
-    """The members of a result that the page names, those of lists in it too."""
+    """The members of a result that the page names, including those inside lists."""
     text = (pages.DOCS / "reference" / "results.md").read_text(encoding="utf-8")
     (row,) = re.findall(rf"^\| `{command}` +\|(.*)\|$", text, re.M)
     return set(re.findall(r"`([a-z_]+)`", row))

@@ -1,4 +1,4 @@
-"""A corpus: programs of transcripts, which other targets go through as well, messages and a dictionary."""
+"""A corpus: programs from transcripts, which can be run against other targets, messages and a dictionary."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFERENCE = EngineTarget("reference")
 
 
 def recorded(path: Path, engine: str, moves: Sequence[Move]) -> Path:
-    """A transcript without a program, of two parties whose names no program has."""
+    """A transcript without a program, of two parties whose names occur in no program."""
     keys = {"target": "alice", "peer": "bob"}
     configs = {name: PartyConfig(published_key(key), Policy.ALLOW_V3) for name, key in keys.items()}
     header = Header(b"seed", {name: PartyInfo(engine, config) for name, config in configs.items()}, "made.up")

@@ -1,4 +1,4 @@
-"""Each scenario for the project's engines in lockstep alone has counterparts for any target, or a reason."""
+"""Each scenario that only works with the project's engines in lockstep has counterparts for any target, or a reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_every_scenario_for_lockstep_has_counterparts_or_a_reason() -> None:
 
 
 def changed(entry: Counterpart | None, name: str = SCENARIO) -> list[str]:
-    """What is wrong when one entry is another one, or is missing."""
+    """The problems if one entry is replaced or missing."""
     load()
     entries = {key: value for key, value in counterparts().items() if key != name}
     return list(problems(entries if entry is None else entries | {name: entry}))

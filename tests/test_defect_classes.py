@@ -1,4 +1,4 @@
-"""The classes of defects: each has scenarios, which are there."""
+"""The classes of defects: each lists scenarios, and they exist."""
 
 from __future__ import annotations
 

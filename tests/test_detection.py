@@ -1,4 +1,4 @@
-"""How soon `fuzz` notices faults: the measure, what is kept of it, and one fault measured by the command."""
+"""How soon `fuzz` notices faults: the measure, its storage, and one fault measured by the command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from otterproof.implementations.reference import ReferenceEngine, numbers
 
 
 def _record(*counts: tuple[int, int]) -> DetectionMeasurement:
-    """Of faults that were noticed after so many programs in the way of `fuzz`, and so many of single acts."""
+    """A record of faults noticed after so many programs of `fuzz`, and after so many programs of single acts."""
     record = choose(faults(), len(counts), 1, 100, ways=(Way.FEEDBACK, Way.SINGLE_ACTS))
     for name, pair in zip(record.faults, counts, strict=True):
         for way, programs in zip(record.ways, pair, strict=True):
@@ -82,7 +82,7 @@ def test_a_run_ends_when_its_time_is_up() -> None:
 
 
 def test_what_no_oracle_objects_to_shows_beside_a_genuine_engine() -> None:
-    """tag-shown: what a user reads is the choice of a client, so oracles let it be."""
+    """tag-shown: what a user is shown is the client's choice, so oracles do not object."""
     assert notice(FaultTarget("tag-shown"), "1", 5, Way.AFRESH).programs == 0
     (found,) = brought_about(["tag-shown"], "1", Way.AFRESH, 5, 60)
     assert (found.fault, 0 < found.programs <= 5, found.seconds > 0) == ("tag-shown", True, True)
@@ -90,7 +90,7 @@ def test_what_no_oracle_objects_to_shows_beside_a_genuine_engine() -> None:
 
 @pytest.mark.parametrize("way", [Way.AFRESH, Way.SINGLE_ACTS])
 def test_a_fault_is_brought_about_by_the_program_in_which_two_engines_differ(way: Way) -> None:
-    """What is recorded and asked again says the same as engines that run beside each other."""
+    """Replaying a recording gives the same result as engines running side by side."""
     names = ["error-not-shown", "tags-in-version-2", "smp-with-undefined-flag", "query-ignored-during-handshake"]
     found = {one.fault: one.programs for one in brought_about(names, "3", way, 12, 60)}
     for name in names:
@@ -110,7 +110,7 @@ def test_the_genuine_engine_answers_as_recorded() -> None:
 
 
 class _Beside(LockstepTarget):
-    """The engine with a fault, and a genuine one."""
+    """The engine with a fault beside a genuine one."""
 
     def engines(self, config: PartyConfig, entropy: Entropy) -> dict[str, Engine]:
         return {"faulty": engine(self.name)(config, entropy), "genuine": ReferenceEngine(config, entropy)}
@@ -133,7 +133,7 @@ def test_the_command_compares_the_ways(tmp_path: Path, capsys: pytest.CaptureFix
 def test_the_command_compares_with_a_genuine_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", "--detection", "--lockstep", "--faults", "8", "--programs", "10", "--jobs", "1"]
     state = ["--way", "feedback", "--state", str(tmp_path / "seen.json")]
-    for _ in range(2):  # the second time, all is known already
+    for _ in range(2):  # the second time, everything is already known
         assert cli.main([*words, *state]) == 0
         shown = capsys.readouterr().out
         assert "8 of 778 faults, compared with a genuine engine, 1 seed" in " ".join(shown.split())

@@ -1,4 +1,4 @@
-"""Known deviations: what is known does not fail a run, and an entry that does not fit fails it; --fix makes it fit."""
+"""Known deviations: they do not fail a run, an entry that does not fit fails it, and --fix updates the entries."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_fixing(tmp_path: Path) -> None:
-    """What fits stays as it is, comments and all; what does not goes; what is new comes in."""
+    """Entries that fit stay unchanged, comments included; others are removed; new ones are added."""
     path = tmp_path / "known.toml"
     keep = ENTRY.replace('"area.two"', "") + "expires = 2020-01-01 # long ago\n"
     gone = ENTRY.replace("area.one", "area.gone") + ENTRY.replace("area.one", "area.two").replace(
@@ -204,7 +204,7 @@ def test_fixing(tmp_path: Path) -> None:
 
 
 def test_an_entry_of_an_earlier_version_is_converted(tmp_path: Path) -> None:
-    """Its reason is kept for the scenario, unless its versions fail by several checks: which one was it given for?"""
+    """Its reason is kept unless its versions now fail several checks, as it is unclear which one it was given for."""
     path = tmp_path / "known.toml"
     path.write_text(ENTRY.replace('check = "data.counter-not-higher"', 'message = "a counter"\nverdict = "crash"'))
     assert fix(path, [result("area.one[v2]"), result("area.one[v3]", check="data.other")]) == (1, 2, 2)
@@ -215,7 +215,7 @@ def test_an_entry_of_an_earlier_version_is_converted(tmp_path: Path) -> None:
 
 
 def reasons_after(tmp_path: Path, text: str, results: Sequence[Result]) -> dict[str, str]:
-    """The reasons of the entries, by their names, after a file was made to fit."""
+    """The reasons of the entries by name, after the file was updated."""
     path = tmp_path / "known.toml"
     path.write_text(text)
     fix(path, results)
@@ -241,7 +241,7 @@ def entry(name: str, check: str, reason: str) -> str:
 
 
 def test_a_changed_check_takes_the_reason_that_its_area_gives(tmp_path: Path) -> None:
-    """Where the entries of the area with that check agree, whatever the entries of other areas say."""
+    """If the entries of the area with that check agree on it, whatever the entries of other areas say."""
     macs = entry("area.two", OTHER, "MACs.") + entry("elsewhere.two", OTHER, "Other MACs.")
     results = [result(name, check=OTHER) for name in ("area.one[v2]", "area.two[v3]", "area.three[v3]")]
     results.append(result("elsewhere.two[v3]", check=OTHER))
@@ -254,7 +254,7 @@ def test_a_changed_check_takes_the_reason_that_its_area_gives(tmp_path: Path) ->
 
 
 def test_a_general_check_takes_no_reason_from_its_area(tmp_path: Path) -> None:
-    """That a text arrives can fail for as many reasons as there are."""
+    """There are countless reasons why a text may not arrive."""
     lost = "text.not-delivered"
     assert is_general(lost)
     results = [result("area.one[v2]", check=lost), result("area.two[v3]", check=lost)]
@@ -349,7 +349,7 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_files_that_are_shipped() -> None:
-    """They are of targets that there are, and every entry can be read."""
+    """They belong to existing targets, and every entry can be read."""
     load_scenarios()
     ids = [scenario.id for scenario in scenarios()]
     for path in FOLDER.glob("*.toml"):

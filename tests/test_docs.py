@@ -1,4 +1,4 @@
-"""What the pages tell the reader to do can be done: links lead somewhere, commands are commands, names exist."""
+"""The instructions on the pages work: links lead somewhere, commands are valid, names exist."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ PAGES = sorted(
 )
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 
-#: Words in capitals stand for something of the reader's own.
+#: Words in capitals stand for a value of the reader's.
 _STANDS_FOR = {"TARGET": "reference", "N": "1", "NAME": "libotr", "COMMAND": "check", "SHELL": "bash"}
 
-#: As the scenario of the README's own example is called.
+#: The name of the scenario in the README's own example.
 _EXAMPLE = "key_id_0"
 
 
 def spans(page: Path) -> list[str]:
-    """Everything on a page that is written as code, without its line breaks."""
+    """All code on a page, without line breaks."""
     text = page.read_text(encoding="utf-8")
     fences = re.findall(r"^ *```.*?^ *```$", text, re.M | re.S)
     for fence in fences:
@@ -45,7 +45,7 @@ def spans(page: Path) -> list[str]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The words of every command of ours on a page, without `./run`; options in brackets are left out."""
+    """The words of every command of ours on a page, without `./run` and without options in brackets."""
     found = []
     for span in spans(page):
         if not begins_a_command(span):
@@ -67,7 +67,7 @@ def begins_a_command(span: str) -> bool:
 
 
 def headings(page: Path) -> set[str]:
-    """The anchors of a page: its headings as GitHub writes them, and names of its own."""
+    """The anchors of a page: its headings in GitHub's form, and explicit names."""
     text = page.read_text(encoding="utf-8")
     lines = re.findall(r"^#+ (.*)$", text, re.M)
     named = re.findall(r"<a (?:id|name)=\"([^\"]+)\"", text)
@@ -87,7 +87,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def parsed(words: list[str]) -> argparse.Namespace | None:
-    """What the command line makes of these words; None if it ends the program over them, be it with a help."""
+    """The command line's result for these words; None if it exits, even with a help page."""
     try:
         return cli.parser().parse_args(words)
     except SystemExit:
@@ -98,9 +98,9 @@ def parsed(words: list[str]) -> argparse.Namespace | None:
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_commands_are_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if page.name == "command-line.md":
-        return  # it is made from the parser
+        return  # it is generated from the parser
     for words in commands(page):
-        if words[0] == "test":  # pytest's
+        if words[0] == "test":  # pytest parses the rest
             continue
         given = [_STANDS_FOR.get(word, word) for word in words]
         options = parsed(given)

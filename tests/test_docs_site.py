@@ -1,4 +1,4 @@
-"""The site of the documentation: it is made without a warning, needs no network, and its reference has everything."""
+"""The documentation site: it builds without a warning, needs no network, and its reference is complete."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from otterproof.harness.ui.configuration_page import render as configuration
 from otterproof.harness.ui.settings import Settings
 from tests.browser import axe_finds
 
-#: Elements that make a browser get something, and the attribute that says what.
+#: Elements that make a browser load a resource, and the attribute with its address.
 _GETS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "object": "data"}
 
 
 class Page(HTMLParser):
-    """What a page gets, where its links go, and the anchors that it has."""
+    """What a page loads, where its links lead, and its anchors."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def test_links_lead_to_what_is_there(site: Path) -> None:
 
 @pytest.mark.slow
 def test_every_page_can_be_found(site: Path) -> None:
-    """From the navigation, which every page has, and by the search."""
+    """Through the navigation, which every page has, and through the search."""
     there = {path.relative_to(pages.DOCS).with_suffix("").as_posix() for path in pages.DOCS.rglob("*.md")}
     index = Page(site / "index.html")
     linked = {unquote(urlsplit(link).path).removesuffix(".html") for link in index.links}

@@ -1,6 +1,6 @@
-"""Lies that are told beside the scenarios: deaths that nobody waits for, answers with more than they may have, hellos.
+"""Drivers that lie outside the scenarios: unexpected deaths, answers with extra content, wrong hellos, false claims.
 
-Each case is a driver that is good but for one statement of its program, which stands in the test.
+Each case is a correct driver except for one statement, which is in the test.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["clock"]
 load()
 CONFIG = PartyConfig(published_key("alice"))
 
-#: `number` counts the requests from 1; `good` answers one as it should be answered.
+#: `number` counts the requests from 1; `good` gives the correct answer to one.
 PROGRAM = """
 import json, os, signal, sys, time
 HELLO = {"protocol": 2, "name": "x", "version": "1", "otr_versions": [3], "capabilities": ["v3"], "randomness": "none"}
@@ -65,7 +65,7 @@ Make = Callable[..., DriverTarget]
 
 @pytest.fixture
 def liar() -> Iterator[Make]:
-    """Makes a target whose driver runs a statement in place of a good answer to a method."""
+    """Makes a target whose driver runs a statement in place of the correct answer to a method."""
     made = []
 
     def make(method: str, statement: str, time_limit: float = 60.0) -> DriverTarget:
@@ -92,7 +92,7 @@ def wait_for_the_end_of(pid: int) -> None:
 
 
 def goes_on(target: DriverTarget) -> None:
-    """The next case has a process that works."""
+    """The next case has a working process."""
     target.reset()
     assert target.party("bob", CONFIG, b"").send(b"hi") == []
 
@@ -124,7 +124,7 @@ def test_a_death_is_not_made_up_for_by_the_next_party(liar: Make) -> None:
 
 
 def test_nothing_is_left_of_a_driver_that_died_between_calls(liar: Make) -> None:
-    """No child, no zombie, no pipe."""
+    """No child, zombie or pipe is left."""
     target = liar("start", "child = os.fork() or time.sleep(300); os.write(2, b'%d' % child); good(); os._exit(6)")
     party = target.party("alice", CONFIG, b"")
     before = len(os.listdir("/proc/self/fd"))
@@ -162,7 +162,7 @@ def test_who_dies_has_crashed_whatever_it_wrote_before(
     liar: Make, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_AGONY", "_GRACE"):
-        monkeypatch.setattr(supervisor, name, 60.0)  # it dies, be it late
+        monkeypatch.setattr(supervisor, name, 60.0)  # it dies, even if late
     target = liar("start", statement)
     with raises_check("crash.start.sigabrt"):
         target.party("alice", CONFIG, b"").start()
@@ -252,7 +252,7 @@ def test_wrong_answers(liar: Make, method: str, result: str, words: str) -> None
     target = liar(method, f"answer({result})")
     with pytest.raises(TargetDesync, match=words):
         target.party("alice", CONFIG, b"").start()
-    target.reset()  # also after a party that never was
+    target.reset()  # also after a party that was never made
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_hello_is_a_must_and_nothing_is_left_of_who_refuses_it(liar: Make) -> No
 
 # ---- claims ----------------------------------------------------------------------------------------------------------
 
-#: The reference engine's driver, in which a statement changes `methods`.
+#: The reference engine's driver, where a statement changes `methods`.
 ENGINE = """
 import os
 from otterproof.implementations.drivers.engine.driver import Driver
@@ -384,12 +384,12 @@ INTEROP = "conformance.interop.handshake_asked_by_target[v3]"
 
 
 def strands_once(marker: Path) -> str:
-    """A statement after which the driver has lost something the first time it comes to it."""
+    """A statement with which the driver loses something the first time it runs."""
     return f"first = not os.path.exists({str(marker)!r}); open({str(marker)!r}, 'w'); strand() if first else good()"
 
 
 def test_a_scenario_is_run_again_after_the_end_of_a_screen(liar: Make, tmp_path: Path) -> None:
-    """What the target does the second time counts."""
+    """The result of the second run counts."""
     (scenario,) = scenarios(INTEROP)
     result = run(scenario, liar("start", strands_once(tmp_path / "once")), b"seed", tmp_path / "transcripts")
     assert (result.verdict, result.check) == (Verdict.FAIL, "session.not-established")
@@ -414,7 +414,7 @@ def test_a_program_is_run_again_after_the_end_of_a_screen(liar: Make, tmp_path: 
 
 
 def test_a_driver_that_can_not_be_started_again_has_crashed(liar: Make, tmp_path: Path) -> None:
-    """It could be started before, so it is not missing."""
+    """It could be started before, so it is not reported as missing."""
     gone = str(tmp_path / "gone")
     target = liar("hello", f"os._exit(127) if os.path.exists({gone!r}) else good(); open({gone!r}, 'w')")
     target.party("alice", CONFIG, b"")

@@ -1,6 +1,6 @@
-"""The driver of libotr: two libotr parties in one process do everything that libotr can, in both versions.
+"""The driver of libotr: two libotr parties in one process do everything that libotr supports, in both versions.
 
-Where libotr is missing these are skipped, with the line that installs it.
+Skipped, with the command that installs it, if libotr is missing.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def version(request: pytest.FixtureRequest) -> int:
 
 
 def talking(target: DriverTarget, version: int, *, starts: str = "alice", size: int | None = None) -> Conversation:
-    """An encrypted session that one of the two has started; nothing told so far is kept."""
+    """An encrypted session started by one of the two; earlier events are discarded."""
     talk = Conversation(
         target,
         config("alice", version, max_message_size=size),
@@ -73,7 +73,7 @@ def talking(target: DriverTarget, version: int, *, starts: str = "alice", size: 
 
 
 def tag(name: str, version: int) -> int:
-    """How the other one calls the session with `name`."""
+    """How the other party identifies the session with `name`."""
     return TAGS[name] if version == 3 else 0
 
 
@@ -98,7 +98,7 @@ def test_handshake(target: DriverTarget, version: int, starts: str) -> None:
     assert len(at_alice.ssid) == 8
     assert at_alice.fingerprint == talk.parties["bob"].fingerprint
     assert at_bob.fingerprint == talk.parties["alice"].fingerprint
-    # The one who was asked commits first, and reveals the signature.
+    # The queried side commits first, and reveals the signature.
     assert at_alice.sent_reveal_signature == (starts == "bob")
     assert at_bob.sent_reveal_signature == (starts == "alice")
     assert not at_alice.refreshed
@@ -116,7 +116,7 @@ def test_second_handshake_while_encrypted(target: DriverTarget, version: int) ->
     talk.do("alice", lambda party: party.start())
     (at_alice,), (at_bob,) = talk.of("alice", SessionEstablished), talk.of("bob", SessionEstablished)
     assert at_alice.ssid == at_bob.ssid
-    # In version 3, the one that answers a query puts its session back into PLAINTEXT when the D-H Key comes.
+    # In version 3, the side that answers a query puts its session back into PLAINTEXT when the D-H Key arrives.
     assert (at_alice.refreshed, at_alice.same_key) == (True, True)
     assert (at_bob.refreshed, at_bob.same_key) == ((True, True) if version == 2 else (False, False))
     talk.do("bob", lambda party: party.send(b"still here"))
@@ -394,7 +394,7 @@ def test_a_dump_shows_the_ratchet(target: DriverTarget, version: int) -> None:
     ratchets = {}
     for name, other in (("alice", "bob"), ("bob", "alice")):
         dump = talk.parties[name].dump()
-        assert dump.snapshot() is None  # not everything is told
+        assert dump.snapshot() is None  # not everything is disclosed
         (session,) = (one for one in dump.shown["sessions"] if one["message_state"] == "encrypted")
         assert session["instance"] == tag(other, version)
         assert session["fingerprint"] == talk.parties[other].fingerprint.hex()
@@ -419,7 +419,7 @@ def test_a_dump_shows_what_is_remembered(target: DriverTarget, version: int) -> 
         talk.do("alice", lambda party: party.send(b"on"))
         talk.do("bob", lambda party: party.send(b"and on"))
     kept = {name for name, value in talk.parties["alice"].dump().secrets.items() if value in first}
-    # libotr holds the handshake's exponent, and thereby the session's first keys, until the session ends.
+    # libotr keeps the handshake's exponent, and with it the session's first keys, until the session ends.
     assert {name.partition(".")[2] for name in kept} == {"auth.our_dh", "auth.r"}
     talk.do("alice", lambda party: party.end())
     assert not first & set(talk.parties["alice"].dump().secrets.values())

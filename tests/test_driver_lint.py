@@ -1,4 +1,4 @@
-"""`otterproof driver lint`: an honest driver comes through, a wrong one is told where it is wrong."""
+"""`otterproof driver lint`: a correct driver passes, and a wrong one is told where it is wrong."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from tests.edges_driver import GOOD
 
 ENGINE = f"{shlex.quote(sys.executable)} -m otterproof.implementations.drivers.engine.driver reference"
 
-#: A driver that tells edges, by the expression that it is given.
+#: A driver that reports edges, given by an expression.
 TELLING = Path(__file__).parent / "edges_driver.py"
 
-#: A driver that answers like the engines' own, but for one method.
+#: A driver that answers like the engines' own, except for one method.
 WRONG = """
 import sys
 from otterproof.implementations.drivers.engine.driver import Driver
@@ -49,7 +49,7 @@ def linted(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
 
 
 def test_the_peers_numbers_are_ordinary() -> None:
-    """Some libraries fail if the key that a commitment hides begins with a zero."""
+    """Some libraries fail if the key hidden by a commitment begins with a zero."""
     source = entropy_of(PEER, SEED, None)
     keys = [source.draw("ake.r", index, 16) for index in range(4)]
     assert all(key[0] >= 16 for key in keys)

@@ -1,4 +1,4 @@
-"""The driver protocol: page, schema and code say the same, and the engines lose nothing on their way through it."""
+"""The driver protocol: page, schema and code agree, and engines behave the same through it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ENGINES: dict[str, Callable[[PartyConfig, Entropy], Engine]] = {
 
 
 def variants(name: str) -> dict[str, dict[str, object]]:
-    """The alternatives of a part of the schema, by the constant that tells them apart."""
+    """The alternatives of a part of the schema, by the constant that distinguishes them."""
     found = {}
     for one in definitions()[name]["oneOf"]:
         (key,) = (one["properties"][field]["const"] for field in ("method", "event") if field in one["properties"])
@@ -63,7 +63,7 @@ def variants(name: str) -> dict[str, dict[str, object]]:
 
 
 def rows(heading: str) -> dict[str, str]:
-    """The table of the page whose first column has that heading. A first cell may name several things."""
+    """The table of the page whose first column has this heading. A first cell may name several things."""
     table = re.findall(
         r"^\| (`[^|]+) \|(.*)\|$", PAGE.read_text().partition(f"\n| {heading} |")[2].partition("\n\n")[0], re.M
     )
@@ -144,7 +144,7 @@ def test_the_session_on_the_page_is_one() -> None:
     lines = re.findall(r"^([<>]) (\{.*\})$", session, re.MULTILINE)
     asked, method = set(), ""
     for direction, line in lines:
-        # Long values are cut on the page; those that have a length get it back.
+        # The page shortens long values; those with a fixed length are restored.
         whole = re.sub(r'"(fingerprint|key|ssid)":"(\w+)\.\.\."', _padded, line).replace("...", "")
         method = check_line(direction, json.loads(whole), method)
         asked.add(method)

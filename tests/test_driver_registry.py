@@ -1,4 +1,4 @@
-"""The table of third-party targets: drivers are built once, into the user's cache, and what is missing is told."""
+"""The table of third-party targets: drivers are built once, into the user's cache, and missing tools are reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def toy(*commands: Sequence[str], tools: tuple[str, ...] = ()) -> ThirdParty:
-    """A target that is built by commands; SOURCE and PLACE in them stand for the two folders."""
+    """A target built by commands; SOURCE and PLACE in them stand for the two folders."""
 
     def build(source: Path, place: Path) -> Sequence[Sequence[str]]:
         words = {"SOURCE": f"{source}/driver.py", "PLACE": str(place)}

@@ -1,4 +1,4 @@
-"""What a driver says of its target besides capabilities: what is fixed, and what its user is shown."""
+"""What a driver declares about its target besides capabilities: fixed settings, and what its user is shown."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_what_a_target_can_not_do_is_unsupported(tmp_path: Path) -> None:
 
 
 class Teller:
-    """A target whose user is shown something."""
+    """A target whose user is shown a given event."""
 
     def __init__(self, shown: object) -> None:
         self.shown = shown

@@ -1,7 +1,7 @@
-"""The driver protocol's schema against real traffic: it takes every line of a conversation, and none that is damaged.
+"""The driver protocol's schema against real traffic: it accepts every line of a conversation and rejects damaged ones.
 
-A schema that took anything would pass as well on good lines alone, so each member of each line is tried under another
-name, of another type and out of its range.
+A schema that accepts everything would also pass on good lines, so each member of each line is tried under another name,
+with another type and out of range.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from tests.driver_pair import ALLOW, Conversation, Traffic, check_line, config
 
 Line = tuple[str, dict[str, Any], str]
 
-#: What is not narrowed: the user may ask for what can't be, to be refused; secrets have names of the driver's own.
+#: What the schema does not restrict: users may request the impossible, which is refused; names of secrets are up to the
+#: driver.
 FREE = [("params", "use"), ("params", "padding"), ("result", "secrets")]
 
 
 def command(name: str) -> list[str]:
-    """The command of a driver; the test is skipped where it can't be run."""
+    """The command of a driver; skips the test if it can't be run."""
     if name in ENGINE_DRIVERS:
         return list(ENGINE_DRIVERS[name])
     try:
@@ -37,8 +38,8 @@ def command(name: str) -> list[str]:
 
 @pytest.fixture(scope="module", params=["reference", "libotr"])
 def lines(request: pytest.FixtureRequest) -> list[Line]:
-    """Every kind of line of a conversation in both versions, once: its direction, content and method."""
-    traffic = Traffic()  # which checks every line as it crosses
+    """Every kind of line of a conversation in both versions, once each: direction, content and method."""
+    traffic = Traffic()  # also checks every line in passing
     target = DriverTarget(request.param, command(request.param), trace=traffic)
     try:
         for version in (2, 3):
@@ -56,7 +57,7 @@ def lines(request: pytest.FixtureRequest) -> list[Line]:
 
 
 def converse(talk: Conversation) -> None:
-    """Every method and most events."""
+    """Uses every method and causes most events."""
     talk.do("alice", lambda party: party.start())
     talk.do("alice", lambda party: party.send(b"\0\xff", padding=10))
     talk.do("bob", lambda party: party.send(b"hi", instance=0))
@@ -93,7 +94,7 @@ def test_the_conversation_has_everything(lines: list[Line]) -> None:
 
 
 def damaged(content: Any) -> Iterator[Any]:
-    """A line with one damage, at every place of it."""
+    """Copies of a line, each with one change, at every place in it."""
     for path, value in places(content, ()):
         if isinstance(value, dict):
             yield changed(content, path, value | {"surplus": 1})
@@ -115,7 +116,7 @@ def damaged(content: Any) -> Iterator[Any]:
 
 
 def places(content: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Every value inside a value. Maps and lists of a state are places, what is in them is the driver's own."""
+    """Every value within a value. Maps and lists of a state count as places; their content is up to the driver."""
     yield path, content
     if path[-1:] in [("snapshot",), ("secrets",)]:
         return

@@ -1,6 +1,6 @@
 """Snapshots of libotr's driver are processes: they give the same bytes as before, and end with the driver.
 
-Where libotr is missing these are skipped, with the line that installs it.
+Skipped, with the command that installs it, if libotr is missing.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def target() -> Iterator[DriverTarget]:
 
 @pytest.fixture
 def talk(target: DriverTarget) -> Conversation:
-    """Alice and Bob have a session."""
+    """Alice and Bob in a session."""
     talk = Conversation(target, config("alice", 3), config("bob", 3))
     talk.do("alice", lambda party: party.start())
     return talk
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all that it has started, parents before their children."""
+    """A process and all its descendants, parents first."""
     found = [pid]
     for one in found:
         found += guard._children(one)

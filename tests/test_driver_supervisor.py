@@ -1,4 +1,4 @@
-"""The supervisor outlives any driver: each misdeed gets its exact error, in time, and the next case goes on."""
+"""The supervisor survives any driver: each misdeed gets the right error in time, and the next case can run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ ROGUE = Path(__file__).with_name("rogue_driver.py")
 
 __all__ = ["clock"]
 
-#: Seconds for a call, which no driver here needs, however busy the machine is. Those that hang need the clock.
+#: The time limit of a call in seconds; no driver here needs it, however busy the machine is. Tests of drivers that hang
+#: need the clock.
 LIMIT = 60.0
 
 CONFIG = PartyConfig(published_key("alice"))
@@ -51,7 +52,7 @@ def rogue(misdeed: str) -> Iterator[DriverTarget]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process runs; one that waits to be reaped does not."""
+    """Whether a process runs; a zombie does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -104,7 +105,7 @@ DEADLY: list[tuple[str, type[TargetError], str]] = [
 ]
 
 
-#: Who does not answer: when the clock is set forward.
+#: Drivers that do not answer, and when the clock jumps ahead.
 SILENT = {
     "stall": AT_ONCE,
     "child_and_stall": AFTER_THE_FIRST_WORDS,
@@ -119,7 +120,7 @@ SILENT = {
 def test_a_misdeed_is_told_and_the_next_case_gets_a_new_process(
     misdeed: str, kind: type[TargetError], words: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Who is to die does so in the end, and the others never do: nothing depends on how long is waited for that.
+    # A driver that is meant to die does so eventually, and the others never do: the waiting time does not matter.
     monkeypatch.setattr(supervisor, "_GRACE", 60.0 if kind is TargetCrash else 0.0)
     monkeypatch.setattr(supervisor, "_AGONY", 0.0)
     with rogue(misdeed) as target:
@@ -314,7 +315,7 @@ def test_the_environment_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_long_trace_is_told_from_both_ends() -> None:
-    """What comes first in it says what went wrong."""
+    """The cause of a failure is at the beginning of the trace."""
     program = "import os; os.write(2, b'panic: it is gone\\n' + b'at a place\\n' * 2000 + b'the end'); os._exit(2)"
     told = r"begins with:\n  panic: it is gone\n(.|\n)*standard error ends with:\n(.|\n)*\n  the end$"
     with pytest.raises(TargetCrash, match=told):

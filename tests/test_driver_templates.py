@@ -1,4 +1,4 @@
-"""The templates of drivers: each builds without a warning, speaks the protocol, and claims no more than it can do."""
+"""The driver templates: each builds without warnings, speaks the protocol, and claims only what it can do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def target(command: list[str], traffic: Traffic) -> Iterator[DriverTarget]:
 
 
 def party_actions(party: DriverParty) -> dict[str, Callable[[], object]]:
-    """Every action but the time, with all that it takes."""
+    """Every action except setting the time, with its arguments."""
     return {
         "receive": lambda: party.receive(b"hi"),
         "send": lambda: party.send(b"hi", padding=1, instance=0),

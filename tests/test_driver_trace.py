@@ -1,4 +1,4 @@
-"""`check --trace`: what crosses is written, whatever it is, by all processes to one file."""
+"""`check --trace`: everything that crosses is recorded, by all processes in one file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Entry = dict[str, Any]
 
 
 def traced(mode: str, folder: Path, *words: str) -> tuple[int, list[Entry]]:
-    """Judge a liar; the exit code, and the lines of the trace."""
+    """Judge a liar; returns the exit code and the lines of the trace."""
     file = folder / "trace.jsonl"
     target = f"exec:{sys.executable} {LIAR} {mode}"
     code = cli.main(["check", target, "--trace", str(file), "--only", HANDSHAKE, "--jobs", "1", *words])

@@ -1,6 +1,7 @@
-"""The drivers of chat programs: each program talks with the reference engine, and its screen is told.
+"""The drivers of chat programs: each program talks with the reference engine, and its screen is reported.
 
-A program that is not there is skipped, with the line that installs it. What needs no program is in test_chat_server.py.
+A program that is not installed is skipped, with the command that installs it. Tests without programs are in
+test_chat_server.py.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ pytestmark = pytest.mark.slow
 BOTH = ALLOW[2] | ALLOW[3]
 PROGRAMS = ("irssi", "bitlbee", "pidgin")
 
-#: Words that a user is shown when a session begins, and when a text is refused after its end.
+#: The words that a user is shown when a session begins, and when a text is refused after its end.
 BEGINS = ("secured", "off the record", "conversation with")
 REFUSED = ("closed", "disconnected", "was not sent")
 
@@ -65,7 +66,7 @@ def _ended() -> Iterator[None]:
 
 
 class Talk:
-    """A party of a program and an engine that talk with each other."""
+    """A party of a program and an engine, talking to each other."""
 
     def __init__(self, name: str, version: int) -> None:
         self.version = version
@@ -77,7 +78,7 @@ class Talk:
         self.sent: list[bytes] = []
 
     def pump(self, by: str, events: Sequence[Event]) -> None:
-        """What one side has done, with all that follows from it."""
+        """The events of one side, with everything that results from them."""
         parties: dict[str, Receiver] = {"target": self.target, "engine": self.engine}
         for who, found in exchange(parties, by, events).items():
             self.told[who] += other_events(found)
@@ -241,7 +242,7 @@ def test_pidgin_asks_no_empty_question() -> None:
 @each
 def test_every_line_is_as_the_schema_says(name: str) -> None:
     started(name)
-    traffic = Traffic()  # which checks every line as it crosses
+    traffic = Traffic()  # also checks every line in passing
     target = DriverTarget(name, THIRD_PARTIES[name].ready(), trace=traffic)
     try:
         alice = target.party("alice", PartyConfig(published_key("alice"), BOTH, 0x1A1A), b"1")
@@ -254,7 +255,7 @@ def test_every_line_is_as_the_schema_says(name: str) -> None:
 
 
 def programs_of(driver: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
+    """All descendants of a process."""
     found = [driver]
     for pid in found:
         for task in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -282,7 +283,7 @@ def test_a_crash_of_the_program_is_a_crash_of_the_target(name: str) -> None:
     try:
         alice = target.party("alice", PartyConfig(published_key("alice"), BOTH, 0x1A1A), b"1")
         for pid in programs_of(target.pid):
-            with suppress(ProcessLookupError):  # Pidgin's screen and bus end with the process that keeps them
+            with suppress(ProcessLookupError):  # Pidgin's screen and bus end with the process that holds them
                 os.kill(pid, 11)
         with pytest.raises(TargetCrash, match="SIGSEGV"):
             alice.receive(b"hello")
@@ -291,7 +292,7 @@ def test_a_crash_of_the_program_is_a_crash_of_the_target(name: str) -> None:
 
 
 def _receive_until_it_ends(party: DriverParty) -> NoReturn:
-    """Have a party receive messages until that fails: a program may answer before anyone notices what has ended."""
+    """Have a party receive messages until that fails: a program may still answer before its end is noticed."""
     while True:
         party.receive(b"hello")
 

@@ -1,7 +1,7 @@
-"""Targets that are built from a checkout of the user's: what is said where it is missing, and that drivers compile.
+"""Targets built from a checkout of the user's: what is reported if it is missing, and that drivers compile.
 
-Their sources are in no package registry. The drivers are compiled against stubs, which have the signatures of what the
-drivers call and nothing else; a driver that is built so says hello, and can do no more.
+Their sources are in no package registry. The drivers are compiled against stubs that only have the signatures that the
+drivers call; a driver built this way says hello and can do no more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The drivers of otr (npm), otr3 and golang.org/x/crypto/otr: each lets its library talk with the reference engine.
 
-What the libraries get wrong is not the subject; seeds are such that the conversations here succeed. A target whose
-tools are missing is skipped, with the line that installs them.
+The mistakes of the libraries are not tested here; the seeds are chosen so that the conversations succeed. A target
+whose tools are missing is skipped, with the command that installs them.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def _ended() -> Iterator[None]:
 
 
 def _without_warnings(event: Event) -> Event:
-    """An event as it is compared: not all drivers tell whether their user is warned."""
+    """An event in the form to compare: not all drivers report whether the user is warned."""
     return replace(event, warn=False) if isinstance(event, TextReceived) and event.warn is None else event
 
 
 class Pair:
-    """A party of the target and an engine that talk; `told` has the events of each, outgoing messages left out."""
+    """A party of the target and an engine that talk; `told`: the events of each, without outgoing messages."""
 
     def __init__(self, name: str, version: int, *, size: int | None = None, seed: bytes = b"otterproof") -> None:
         target = started(name)
@@ -71,14 +71,14 @@ class Pair:
         self.sent: dict[str, list[bytes]] = {"target": [], "engine": []}
 
     def pump(self, by: str, events: Sequence[Event]) -> None:
-        """What one has done, with everything that follows from it."""
+        """The events of one side, with everything that results from them."""
         parties: dict[str, Receiver] = {"target": self.target, "engine": self.engine}
         for who, found in exchange(parties, by, events).items():
             self.sent[who] += outgoing(found)
             self.told[who] += map(_without_warnings, other_events(found))
 
     def events(self, who: str) -> list[Event]:
-        """Those that came since the last time."""
+        """The events since the last call."""
         told, self.told[who] = self.told[who], []
         return told
 
@@ -94,7 +94,7 @@ class Pair:
         assert theirs.instance == (TARGET_TAG if self.version == 3 else 0)
 
     def talk(self, text: bytes) -> None:
-        """The text, one way and the other."""
+        """The text is sent in both directions."""
         self.pump("target", self.target.send(text))
         self.pump("engine", self.engine.send(text))
         for who, instance in (("target", ENGINE_TAG), ("engine", TARGET_TAG)):
@@ -114,7 +114,8 @@ class Pair:
         equal = secrets[0] == secrets[1]
         for who in ("target", "engine"):
             [ended] = self.events(who)
-            # A library that aborts instead of sending its last message when the secrets differ is not right, but safe.
+            # It is safe, if not correct, that a library aborts instead of sending its last message when the secrets
+            # differ.
             assert isinstance(ended, SmpFinished | SmpAborted)
             assert ended.equal == equal if isinstance(ended, SmpFinished) else not equal
 
@@ -226,7 +227,7 @@ def test_plain_text(name: str) -> None:
 @pytest.mark.parametrize("name", VERSIONS)
 def test_same_seed_same_bytes(name: str) -> None:
     def transcript(seed: bytes) -> list[bytes]:
-        # The engine draws the same every time, so that only the target's own seed counts.
+        # The engine always draws the same, so only the target's seed matters.
         pair = Pair(name, VERSIONS[name][-1], seed=seed)
         pair.handshake("engine")
         pair.talk(b"hello")

@@ -1,7 +1,7 @@
 """The drivers of python-potr and python-otr: each lets its library talk with the reference engine.
 
-Honest conversations succeed; and what the libraries get wrong arrives as it is, so that nobody mistakes a driver that
-repairs for a library that is right. A target that is not there is skipped, with the line that installs it.
+Honest conversations succeed. Mistakes of the libraries come through unchanged: a driver must not hide them by repairing
+them. A target that is not installed is skipped, with the command that installs it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _ended() -> Iterator[None]:
 
 
 class Pair:
-    """A party of the target and an engine that talk with each other."""
+    """A party of the target and an engine, talking to each other."""
 
     def __init__(
         self, name: str, version: int, *, size: int | None = None, seed: bytes = b"1", more: Policy = Policy.NONE
@@ -70,12 +70,12 @@ class Pair:
             "alice", PartyConfig(published_key("alice"), policy, None, size), seed
         )
         self.engine = ReferenceEngine(PartyConfig(published_key("bob"), policy, None, size), SeededEntropy(seed))
-        #: Events but for outgoing messages, and messages sent, in order, since somebody asked last.
+        #: Events without outgoing messages, and sent messages, in order, since the last request.
         self.told: dict[str, list[Event]] = {"target": [], "engine": []}
         self.sent: dict[str, list[bytes]] = {"target": [], "engine": []}
 
     def pump(self, by: str, events: Sequence[Event]) -> None:
-        """What one side has done, with all that follows from it."""
+        """The events of one side, with everything that results from them."""
         parties: dict[str, Receiver] = {"target": self.target, "engine": self.engine}
         for who, found in exchange(parties, by, events).items():
             self.sent[who] += outgoing(found)
@@ -89,7 +89,7 @@ class Pair:
         return self.target if who == "target" else self.engine
 
     def handshake(self, by: str = "target") -> SessionEstablished:
-        """What the target tells of it."""
+        """The target's report of the handshake."""
         self.pump(by, self.party(by).start())
         [mine], [theirs] = self.events("target"), self.events("engine")
         assert isinstance(mine, SessionEstablished)
@@ -98,7 +98,7 @@ class Pair:
         assert mine.ssid == theirs.ssid
         assert (mine.fingerprint, theirs.fingerprint) == (self.engine.fingerprint, self.target.fingerprint)
         assert mine.instance == (self.engine.instance_tag if self.version == 3 else 0)
-        # Tags are the one thing to know the other side's session by.
+        # The tag is the only way to identify the other side's session.
         self.instance = {"target": mine.instance, "engine": theirs.instance}
         return mine
 
@@ -108,7 +108,7 @@ class Pair:
             assert self.events(other) == [TextReceived(text, secure=True, warn=False, instance=self.instance[other])]
 
     def smp(self, by: str, secrets: tuple[bytes, bytes], question: bytes | None = None) -> None:
-        """A run; what its end is told as is left to the caller."""
+        """A run of SMP; the caller checks how its end is reported."""
         other = "engine" if by == "target" else "target"
         self.pump(by, self.party(by).smp_start(secrets[0], question=question))
         assert self.events(other) == [SmpRequested(self.instance[other], question)]
@@ -130,7 +130,7 @@ def test_hello(name: str) -> None:
 def test_handshake_and_data(name: str, version: int, by: str) -> None:
     pair = Pair(name, version)
     told = pair.handshake(by)
-    if name == "potr":  # python-otr does not say which half of the session id is whose
+    if name == "potr":  # python-otr does not report which half of the session id is whose
         assert told.sent_reveal_signature == (by == "engine")
     for number in range(5):  # each round trip uses new keys on both sides
         pair.talk(f"Nr. {number}, größer".encode() + b"\xff\x80")
@@ -158,7 +158,7 @@ def test_smp_with_unequal_secrets(name: str, version: int, by: str) -> None:
     pair.smp(by, (b"otter", b"ferret"), b"Which?")
     assert pair.events("target") == [SmpFinished(pair.instance["target"], equal=False)]
     if name == "potr" and by == "engine":
-        # It aborts instead of sending the last message, so that the starter never learns the result.
+        # It aborts instead of sending the last message, so the initiator never learns the result.
         assert pair.events("engine") == [SmpAborted(0, SmpAbortReason.PEER_ABORTED)]
     else:
         told = pair.events("engine")
@@ -204,7 +204,7 @@ def test_texts_in_the_clear(name: str) -> None:
         pair.pump(who, pair.party(who).send(b"hello \xc3\xbc \xff"))
         assert pair.events(other) == [TextReceived(b"hello \xc3\xbc \xff", secure=False, warn=False, instance=0)]
     pair.handshake()
-    # potr asks whether bytes are a str before it raises UnencryptedMessage: in Python 3 it never does.
+    # Before raising UnencryptedMessage, potr checks whether bytes are a str: in Python 3 it never raises it.
     warned = name == "python-otr"
     assert pair.target.receive(b"in the clear") == [TextReceived(b"in the clear", False, warned, 0)]
     assert pair.target.receive(b"?OTR Error: broken") == [ErrorMessageReceived(b" broken")]
@@ -212,7 +212,7 @@ def test_texts_in_the_clear(name: str) -> None:
 
 @each
 def test_unreadable_messages(name: str) -> None:
-    """The words of the library become reasons where it has words; without a session python-otr shows what comes."""
+    """The library's error texts become reasons if it has any; without a session python-otr shows what it receives."""
     pair = Pair(name, 2)
     pair.handshake()
     [message] = [event.message for event in pair.engine.send(b"once") if isinstance(event, OutgoingMessage)]
@@ -234,7 +234,7 @@ def test_fragments_come_in(name: str, version: int) -> None:
     pair.talk(b"in pieces " * 30)
     pieces = {who: sum(message[:5] in (b"?OTR|", b"?OTR,") for message in pair.sent[who]) for who in pair.sent}
     assert pieces["engine"] > 10
-    assert (pieces["target"] > 10) == (name == "potr")  # python-otr sends no fragments
+    assert (pieces["target"] > 10) == (name == "potr")  # python-otr does not fragment
 
 
 @each
@@ -285,7 +285,7 @@ def test_same_seed_same_bytes(name: str, version: int) -> None:
         return pair.sent["target"]
 
     assert transcript(b"one") == transcript(b"one")
-    # Nothing of what is secret is the same under another seed.
+    # No secret is the same under another seed.
     assert not set(transcript(b"one")) & set(transcript(b"two"))
 
 
@@ -313,11 +313,11 @@ def test_what_is_unsupported(name: str) -> None:
 
 @each
 def test_an_exception_of_the_library_is_an_answer(name: str) -> None:
-    """Both fall over a TLV of an unknown type, and the driver lives on."""
+    """Both fail on a TLV of an unknown type, and the driver survives."""
     target = started(name)
     alice, bob = (target.party(who, PartyConfig(published_key(who), ALLOW[2]), b"") for who in ("alice", "bob"))
     exchange({"alice": alice, "bob": bob}, "alice", alice.start())
-    # Neither library looks for a NUL in a text, so that a TLV can be typed.
+    # Neither library checks texts for a NUL, so a TLV can be typed.
     [message] = alice.send(b"hi\0" + b"\x12\x34\0\3abc")
     assert isinstance(message, OutgoingMessage)
     with pytest.raises(TargetFailed, match=r"UnknownTLV|KeyError"):

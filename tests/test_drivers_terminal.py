@@ -1,6 +1,6 @@
 """The drivers of WeeChat, Profanity and mcabber: each program talks with the reference engine.
 
-What all chat programs have in common is in test_drivers_chat.py. A program that is not there is skipped.
+Features shared by all chat programs are tested in test_drivers_chat.py. A program that is not installed is skipped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 PROGRAMS = ("weechat", "profanity", "mcabber")
 
-#: What the policy of each allows; it can't be chosen.
+#: What the policy of each program allows; it can't be changed.
 POLICY = {"weechat": ALLOW[2], "profanity": ALLOW[2], "mcabber": ALLOW[2] | ALLOW[3]}
 
 each = pytest.mark.parametrize("name", PROGRAMS)
@@ -48,7 +48,7 @@ def _ended() -> Iterator[None]:
 
 
 def config_of(name: str) -> PartyConfig:
-    """For a party of a program."""
+    """The configuration for a party of a program."""
     return PartyConfig(published_key("alice"), POLICY[name], 0x1A1A)
 
 
@@ -162,7 +162,7 @@ def test_a_window_gives_the_lines_between_two_marks() -> None:
 
 
 def test_lines_that_mcabber_has_wrapped_are_one_text() -> None:
-    """A long word is cut at the edge, a line is wrapped at a blank, and a short line ends where the text has an end."""
+    """A long word is cut at the edge, a line wraps at a blank, and a short line is the end of the text."""
     time, below = "11-29 17:20 ", " " * 16
     cut = "x" * (WIDTH - len(below))
     lines = [

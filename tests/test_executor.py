@@ -1,4 +1,4 @@
-"""Campaigns on several machines: a Dask scheduler and its workers, here on loopback, give what one process gives."""
+"""Campaigns on several machines: a Dask scheduler with workers, here on loopback, gives the result of one process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from otterproof.harness.ui import cli
 #: A target with findings, and how many programs are run against it.
 TARGET, PROGRAMS = "fault:counter-constant", 24
 
-#: A target that tells what is reached of its code.
+#: A target that reports its code coverage.
 TELLING = f"telling=exec:{sys.executable} {Path(__file__).parent / 'edges_driver.py'}"
 
 dask = pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is an extra")
@@ -49,7 +49,7 @@ def nothing(task: int, why: str) -> int:
 
 @dataclass(eq=False)
 class Future:
-    """A future of a scheduler that carries tasks out when it is asked."""
+    """A future of a scheduler that runs tasks on request."""
 
     ask: Callable[[], Any]
 
@@ -59,7 +59,7 @@ class Future:
 
 @dataclass
 class Client:
-    """A client of a scheduler in this process. most: how many tasks it has had at the same time."""
+    """A client of a scheduler in this process. most: the maximum number of tasks it had at the same time."""
 
     running: list[Future] = field(default_factory=list)
     most: int = 0
@@ -156,7 +156,7 @@ def test_a_scheduler_that_is_not_there_is_an_error(address: str, monkeypatch: py
 
 @contextmanager
 def started(module: str, *words: str, until: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A part of Dask in a process of its own, and what it has said by then."""
+    """A part of Dask in a process of its own, and its output until then."""
     process = subprocess.Popen(
         [sys.executable, "-m", f"distributed.cli.{module}", *words],
         stdout=subprocess.DEVNULL,
@@ -177,7 +177,7 @@ def started(module: str, *words: str, until: str) -> Iterator[tuple[subprocess.P
 
 
 def run(target: str, folder: Path, scheduler: str = "", kill: subprocess.Popen[str] | None = None) -> State:
-    """A campaign to its end; a worker is killed when a third of it is done."""
+    """Run a campaign to its end; optionally kill a worker after a third of it."""
     with opened(target, "s", folder) as campaign:
         campaign.attempts, campaign.scheduler, campaign.edges = 40, scheduler, target == TELLING
         for event in campaign.run(PROGRAMS, 1):

@@ -1,4 +1,4 @@
-"""`otterproof explain`: every id that a report can name has an explanation, and one that nothing has is told."""
+"""`otterproof explain`: every id that a report can name has an explanation, and an unknown id is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explorations: all runs up to a depth, none left out by what is merged or reduced, and what is found happens again."""
+"""Explorations: all runs up to a depth, none lost by merging or reduction, and findings are reproducible."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ from otterproof.harness.ui.reports.card import card_of, conclusion, read_card
 from otterproof.implementations.contract import PartyConfig, Policy, TextReceived
 from otterproof.implementations.reference.numbers import Exponent
 
-#: A depth for each alphabet at which there is something to see, in about a second.
+#: A depth for each alphabet with interesting states, reached in about a second.
 DEPTHS = {"handshake": 7, "data": 3, "smp": 3, "refresh": 3, "instances": 5, "fragments": 3, "forgery": 5}
 
 
-#: An exploration that may take all the time that it needs, of a target without known deviations.
+#: An exploration without a time limit, of a target without known deviations.
 ALL = Allowance(lambda: True, 1e9, lambda _: "")
 
 
@@ -81,7 +81,7 @@ def test_the_engines_keep_all_rules_in_every_run(name: str, engine: str) -> None
 
 
 def levels(search: Search, depth: int) -> Iterator[frozenset[Key]]:
-    """The keys of the states that are new in each level."""
+    """The keys of the new states in each level."""
     solo = Solo(search)
     for _ in range(depth):
         made = solo.slice(1e9)
@@ -138,7 +138,7 @@ class Stopped(Exception):
 
 
 def stopped(folder: Path, jobs: int, depth: int, slices: int) -> tuple[int, Certificate]:
-    """Go on, and stop after so many slices: how many moves were known before, and how it is then."""
+    """Resume, and stop after so many slices. Returns how many moves were known before, and the certificate."""
     exploration = Exploration("handshake", EngineTarget("reference"), jobs, folder=folder)
     exploration.resume()
     known, left = exploration.certificate.steps, slices
@@ -193,7 +193,7 @@ def test_the_state_of_something_else_is_passed_over(tmp_path: Path, monkeypatch:
         assert [one.depth for one in exploration.levels(2)] == [1, 2]
 
 
-#: Faults that some alphabet finds: the alphabet, the check, and how many moves it takes.
+#: Faults that some alphabet finds: the alphabet, the check, and the number of moves.
 FOUND = [
     ("commit-not-remembered", "handshake", "states.wrong-state-after-commit", 5),
     ("query-ignored-when-encrypted", "refresh", "states.wrong-answer-to-query", 1),
@@ -228,7 +228,7 @@ def test_the_oracles_are_divided_into_two() -> None:
 
 
 class Forgetful:
-    """A target whose party says something else each time that it is made again, or always the same."""
+    """A target whose party answers differently each time it is made, or always the same."""
 
     def __init__(self, *, repeats: bool) -> None:
         self.made = 0
@@ -288,7 +288,7 @@ def test_a_party_that_does_not_repeat_itself_is_noticed() -> None:
         party.receive(b"two")
 
 
-#: An engine of the project behind the driver protocol, as a third party is.
+#: An engine of the project behind the driver protocol, like a third party.
 DRIVER = f"exec:{sys.executable} -m otterproof.implementations.drivers.engine.driver"
 
 
@@ -324,7 +324,7 @@ def test_the_form_of_a_state_depends_on_nothing_but_the_state() -> None:
 
 
 def valid(told: object) -> None:
-    """What is told of explorations fits its schema."""
+    """The report on explorations fits its schema."""
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(told)
 
 

@@ -1,4 +1,4 @@
-"""What an exploration finds before the first move: where the parties get their sessions, or talk in them right away."""
+"""Findings of an exploration before its first move: while the parties establish their sessions, or talk in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from otterproof.implementations.reference import ReferenceEngine
 
 
 def test_what_breaks_a_rule_before_the_first_move_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The handshake in which the parties get their sessions is judged as well."""
+    """The handshake that establishes the sessions is judged as well."""
     words = ["explore", "fault:tags-swapped-in-header", "--alphabet", "data", "--jobs", "1", "--out", str(tmp_path)]
     assert main(words) == DEVIATES
     shown = capsys.readouterr().out

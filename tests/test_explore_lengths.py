@@ -1,12 +1,11 @@
 """A counterexample of `explore` is no longer than what `fuzz` shrinks to for the same fault.
 
-Both are counted in the same unit: all that is given to the parties from the very beginning. That is what users do, each
-message that is handed over, and each time that passes. So a session that a program begins in counts with its handshake,
-and `Settle` with every message that it delivers, while losing or changing a message counts nothing. A maximum message
-size, which clients of a program may have from the beginning, counts as one thing that they are told. `explore` may need
-another alphabet for that than the one with the fewest moves after the beginning, or the other role for the target, as
-`fuzz` plays both. With OTTERPROOF_LENGTHS=all in the
-environment all faults are compared that both find; otherwise a few are.
+Both are counted in the same unit: all inputs to the parties from the very beginning, that is user actions, each message
+delivered, and each passage of time. So a session in which a program begins counts with its handshake, and `Settle`
+counts every message it delivers, while losing or changing a message counts nothing. A maximum message size, which
+clients of a program may have from the beginning, counts as one input. To match this length, `explore` may need another
+alphabet than the one with the fewest moves after the beginning, or the other role for the target, as `fuzz` plays both.
+With OTTERPROOF_LENGTHS=all in the environment all faults that both find are compared; otherwise a few are.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ from otterproof.harness.targets.faults import faults
 from otterproof.harness.targets.faults.target import FaultTarget
 from otterproof.harness.testkit.scenario import load
 
-#: Programs of each campaign.
+#: Programs per campaign.
 PROGRAMS = 30
 
-#: Faults that both find, and what finds them is different: a message of the handshake, a state, a text.
+#: Faults that both find, each detected in a different way: by a message of the handshake, a state, a text.
 FEW = (
     "commit-hash-of-20-bytes",
     "dh-key-reused",
@@ -48,12 +47,12 @@ FEW = (
 
 
 def length(program: Program) -> int:
-    """What the parties are given until a rule is broken, or, at the end, what is left is handed over and they talk."""
+    """The inputs until a rule is broken; or else all inputs, the messages still in transit, and the talk at the end."""
     case = program.setup.case(fresh=True)
     steps: list[Step] = []
     case.world.watchers.insert(0, steps.append)
     left = 0
-    with suppress(Exception):  # where it fails, it ends
+    with suppress(Exception):  # a failure ends it
         case.run(program.moves)
         left = sum(map(len, case.world.network.queues.values()))
     ticks = sum(isinstance(one, Tick) for one in program.moves)
@@ -62,7 +61,7 @@ def length(program: Program) -> int:
 
 
 def shortest_of_fuzz(fault: str, folder: Path) -> int | None:
-    """The length of the shortest program that a campaign shrinks to, of those that break what must be kept.
+    """The length of the shortest program that a campaign shrinks to, among those that break what must be kept.
 
     Programs with an insider are left out: the adversary of `explore` has no keys.
     """
@@ -80,13 +79,13 @@ def played(program: Program, fault: str, role: str) -> Program:
 
 @cache
 def beginning(alphabet: str) -> int:
-    """What the parties are given before the first move of an alphabet."""
+    """The number of inputs before the first move of an alphabet."""
     with closing(Exploration(alphabet, EngineTarget("reference"))) as exploration:
         return length(Program(exploration.setup, ()))
 
 
 def lengths(fault: str, folder: Path) -> tuple[int, int] | None:
-    """How long the shortest runs are by `explore` and by `fuzz`; None for a fault that one of them does not find."""
+    """The lengths of the shortest runs by `explore` and by `fuzz`; None for a fault that one of them does not find."""
     fuzzed = shortest_of_fuzz(fault, folder)
     found = None if fuzzed is None else first_found(fault)
     if fuzzed is None or found is None:
@@ -104,7 +103,7 @@ def length_of(found: FirstFound, fault: str) -> int:
 
 
 def test_what_is_given_to_the_parties_is_counted_alike() -> None:
-    """Six steps make a session: its beginning, the query, and the four messages of the handshake."""
+    """A session takes six steps: its beginning, the query, and the four messages of the handshake."""
     assert {ALPHABETS[name].start: beginning(name) for name in ("handshake", "instances", "data", "refresh")} == {
         "scratch": 0,
         "3": 6,

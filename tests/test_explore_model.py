@@ -1,4 +1,4 @@
-"""The model explored against itself: its invariants hold, and each can fail."""
+"""The model explored against itself: its invariants hold, and each one can fail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from otterproof.harness.runs.explore.symbolic.search import DEPTHS, Proof, Symbo
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.ui.cli import main
 
-#: A depth for each alphabet at which sessions begin, end, change keys and compare secrets, in a second or two.
+#: A depth for each alphabet at which sessions begin, end, rotate keys and compare secrets, within a second or two.
 SMALL = {"handshake": 8, "data": 5, "smp": 5, "refresh": 4, "instances": 8, "fragments": 3, "forgery": 6}
 
 

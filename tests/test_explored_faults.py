@@ -1,4 +1,4 @@
-"""What explorations find of the faults: the measure, how it is kept, and how the command tells it."""
+"""What explorations find of the faults: the measure, its storage, and its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of a failure, causes, and what a user sees of them: judged with faults, as a third party is."""
+"""Failure records, causes, and their presentation to users: judged with faults, as a third party is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from otterproof.harness.wire.fields import encode
 from otterproof.harness.wire.layouts import BODIES
 from otterproof.implementations.contract import SessionEstablished
 
-#: A demand of level must, and one that is only advice.
+#: A check of level MUST, and one that is only advice.
 MUST, ADVICE = "data.counter-not-higher", "robustness.messages-grow"
 
 
@@ -46,7 +46,7 @@ def failure(fault: str, scenario: str) -> Failure:
 
 
 def made(body: object, version: int = 3) -> Scenario:
-    """A scenario of one function."""
+    """A scenario with this function as its body."""
     name = f"made.up[v{version}]"
     return Scenario(name, "made", "A made-up one.", version, (), frozenset(), frozenset(), body)  # type: ignore[arg-type]
 
@@ -71,7 +71,7 @@ def test_a_record_says_what_where_and_why() -> None:
 
 
 def test_what_shows_later_is_placed_where_it_happened() -> None:
-    """The messages of a session are judged together, at its end; the place is the message that is wrong."""
+    """The messages of a session are judged together at its end; the place is the wrong message."""
     (result,) = judged("live-mac-key-revealed", "conformance.smp.run_begun_by_the_peer[v3]")
     assert result.failure is not None
     place = result.failure.place
@@ -276,7 +276,7 @@ def test_every_area_has_its_place_in_the_order_of_causes() -> None:
 
 
 def test_what_an_oracle_advises_hides_nothing() -> None:
-    """A run that breaks an advice of an oracle is gone through to its end without that demand."""
+    """A run that breaks the advice of an oracle is completed without that check."""
     assert level_of("bounds.too-many-answers") is Level.ADVICE
 
     def body(context: Context) -> None:

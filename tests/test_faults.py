@@ -1,6 +1,6 @@
-"""The catalogue of faults: it can be read, every fault makes an engine, and every one of these is noticed.
+"""The catalogue of faults: it is valid, every fault makes an engine, and every fault is noticed.
 
-The last is the point: by the scenario that the entry names, in each of the versions that it names.
+The last point is the most important: each fault is noticed by the scenario that its entry names, in each version named.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Po
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
-#: Scenarios about drivers, which no fault of an engine can trip: tests/test_driver_liars.py has drivers that claim too
-#: much, and tests/hostile/test_teardown.py drivers that break when they are to end.
+#: Scenarios about drivers, which no fault of an engine can trip. tests/test_driver_liars.py has drivers that claim too
+#: much, and tests/hostile/test_teardown.py has drivers that break at the end.
 ABOUT_DRIVERS = ("conformance.claims.claimed_capabilities_work", "conformance.process.")
 
 CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A)
@@ -51,7 +51,7 @@ edits = [{ file = "a.py", find = "one", replace = "1" }]
 
 
 def test_what_a_score_of_a_few_scenarios_has_found_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What trips a scenario may be a fault that was not scored; other entries stay, but for faults that are gone."""
+    """A scenario may be tripped by a fault that was not scored; other entries stay, except those of removed faults."""
     load()
     scored, other, old = "conformance.data.key_id_0[v2]", "conformance.other[v2]", "conformance.old[v2]"
     one = next(one for one in scenarios("conformance.data"))
@@ -97,7 +97,7 @@ def test_requirements_are_in_the_table() -> None:
 
 @pytest.mark.slow
 def test_every_edit_changes_the_program() -> None:
-    """Each edit stands once in the source (or the catalogue can't be read), and is not in a comment."""
+    """Each edit matches once in the source (or the catalogue can't be read), and not in a comment."""
     genuine = {file: ast.dump(ast.parse(text)) for file, text in engine_sources().items()}
     for fault in faults().values():
         for file in {edit.file for edit in fault.edits}:
@@ -111,7 +111,7 @@ def test_no_two_faults_are_the_same() -> None:
 
 
 def test_edits_use_names_that_exist(tmp_path: Path) -> None:
-    """An engine that fails with NameError is noticed, too, but it is not the fault that the entry describes."""
+    """An engine that fails with NameError is noticed, too, but that is not the fault that the entry describes."""
     sources = engine_sources()
     for name, fault in faults().items():
         for file in {edit.file for edit in fault.edits}:

@@ -1,6 +1,6 @@
-"""The pages of findings: what they name exists, their commands show deviations, and no cause of one is left out.
+"""The pages of findings: what they name exists, their commands show deviations, and every cause of one is listed.
 
-They are held against the files of known deviations, which every judgement of the target holds against the target.
+They are compared with the files of known deviations, and every judgement of a target is compared with its file.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from otterproof.harness.testkit.scenario import scenarios
 
 PAGES = Path(__file__).parents[1] / "docs" / "findings"
 
-#: The reason of a deviation with consequences for security that are not public.
+#: The reason for deviations with security consequences that are not public.
 SECRET = "To be reported to the maintainers first."
 
 
 def page(target: str) -> str:
-    """A page's text, with each row of whitespace as one blank, so that names and commands are in one piece."""
+    """The text of a page with whitespace collapsed, so that names and commands are in one piece."""
     return " ".join((PAGES / f"{target}.md").read_text(encoding="utf-8").split())
 
 
@@ -37,13 +37,13 @@ def entries(target: str) -> list[Deviation]:
 
 
 def named(target: str) -> Iterator[str]:
-    """What a page has of names of scenarios: after --only, and alone between backquotes."""
+    """The scenarios that a page names: after --only, and alone between backquotes."""
     yield from re.findall(r"--only ([\w.]+)", page(target))
     yield from re.findall(r"`([a-z]+(?:[_.][a-z0-9]+)+)`", page(target).replace("`handle_input`", ""))
 
 
 def failing(entry: Deviation) -> list[str]:
-    """The ids of the scenarios that an entry speaks of."""
+    """The ids of the failing scenarios that an entry lists."""
     if entry.about == "requirement":
         return [one.id for one in scenarios() if entry.name in one.claimed]
     return [one.id for one in scenarios() if entry.name in (one.id, one.id.partition("[")[0])]
@@ -66,16 +66,16 @@ def test_what_the_page_names_fails(target: str) -> None:
 
 @pytest.mark.parametrize("target", THIRD_PARTIES)
 def test_what_the_page_names_shows_what_it_tells(target: str) -> None:
-    """No scenario that fails for what maintainers have to be told first, and for nothing else, stands for a finding."""
+    """A scenario that fails only for an undisclosed reason does not illustrate a finding."""
     told = [name for entry in entries(target) if entry.reason != SECRET for name in failing(entry)]
     assert [name for name in sorted(set(named(target))) if not any(name in one for one in told)] == []
 
 
 @pytest.mark.parametrize("target", THIRD_PARTIES)
 def test_every_cause_is_on_the_page(target: str) -> None:
-    """At least one scenario of each; but of what maintainers have to be told first there is a table alone.
+    """At least one scenario per cause; undisclosed causes have only a table.
 
-    What no scenario shows, but random runs do, is told with the command that runs them.
+    For a cause that only random runs show, the page has the command that runs them.
     """
     names = set(named(target))
     fuzzed = page(target).count(f"`otterproof fuzz {target}`")
@@ -95,6 +95,6 @@ def test_every_cause_is_on_the_page(target: str) -> None:
 
 @pytest.mark.parametrize("target", THIRD_PARTIES)
 def test_of_what_maintainers_are_told_first_entries_say_little(target: str) -> None:
-    """They have the scenario and the check alone, no word of their own."""
+    """Entries on undisclosed causes have only the scenario and the check, with no text of their own."""
     told = [entry for entry in entries(target) if entry.reason.startswith(SECRET.removesuffix("."))]
     assert [entry for entry in told if entry.reason != SECRET] == []

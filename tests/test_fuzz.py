@@ -1,4 +1,4 @@
-"""Fuzzing finds what is wrong, makes it small, keeps it through Ctrl-C; a replay tells whether it is still there."""
+"""Fuzzing finds a fault, shrinks it and survives Ctrl-C; a replay says whether the failure still occurs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ROGUE = Path(__file__).parent / "rogue_driver.py"
 
 @contextmanager
 def small_campaign(target: str, seed: str, folder: Path) -> Iterator[Campaign]:
-    """One that does not shrink for long."""
+    """A campaign that does not shrink for long."""
     with opened(target, seed, folder) as campaign:
         campaign.attempts = 120
         yield campaign
@@ -60,7 +60,7 @@ def rogue(misdeed: str) -> str:
 
 @pytest.mark.slow
 def test_a_program_follows_from_seed_and_number_alone() -> None:
-    """In another process, with other hashes, it is the same."""
+    """Another process with other hashes gives the same program."""
     code = (
         "from otterproof.harness.runs.fuzz.generate import program\n"
         "from otterproof.harness.targets.engines import EngineTarget\n"
@@ -116,7 +116,7 @@ def test_a_damaged_program_is_an_error(damage: dict[str, object]) -> None:
 
 
 def test_shrinking_leaves_what_is_needed() -> None:
-    """A program fails if alice sends after a tick and before a flipped bit: three moves remain, as simple as can be."""
+    """A program fails if alice sends after a tick and before a flipped bit: three moves remain, in simplest form."""
     moves: list[Move] = [User("alice", "send", {"text": b"words and more words", "padding": 300}), Settle()] * 5
     moves = [*moves, Tick(60), *moves, FlipBit("bob", 3, 1234), Shuffle("alice", 2), *moves]
 
@@ -167,7 +167,7 @@ def test_a_message_is_cut_into_fewer_fragments_when_a_program_is_shrunk() -> Non
 
 # ---- campaigns
 
-#: Faults, and how many moves are enough to show them.
+#: Faults, and the number of moves that suffice to show them.
 FOUND = {
     "counter-constant": 4,
     "mac-keys-never-revealed": 8,
@@ -214,7 +214,7 @@ def _fails(test: object) -> bool:
 
 @pytest.mark.slow
 def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the command line to a test that pytest runs, and the exit codes."""
+    """From the command line to a test that pytest runs, with the exit codes."""
     out = ["--out", str(tmp_path)]
     assert cli.main(["fuzz", "fault:counter-constant", "--examples", "5", "--jobs", "1", *out]) == 1
     shown = capsys.readouterr()
@@ -249,7 +249,7 @@ def test_a_genuine_engine_has_no_findings(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_campaign_goes_on_where_it_ended(tmp_path: Path) -> None:
-    """Two runs are one: the same programs, the same findings; and none of another campaign in its folder."""
+    """Two runs equal one: the same programs and findings, and nothing of another campaign in its folder."""
     target = "fault:counter-constant"
     with small_campaign(target, "s", tmp_path / "whole") as whole:
         list(whole.run(4, 1))
@@ -276,11 +276,11 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
-    """As soon as something is found the user presses Ctrl-C: it is on disk, and the campaign goes on from there."""
+    """The user presses Ctrl-C as soon as something is found: it is on disk, and the campaign can continue."""
     words = ["fuzz", "fault:counter-constant", "--jobs", "2", "--examples", "100000", "--out", str(tmp_path)]
     with running(*words, cwd=tmp_path) as process:
         assert process.stderr is not None
-        lines = iter(process.stderr.readline, "")  # on a busy machine there is progress to be told before
+        lines = iter(process.stderr.readline, "")  # on a busy machine, progress may be reported first
         assert any(line.startswith("fail") for line in lines), "it ended without a finding"
         os.killpg(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=60)
@@ -354,7 +354,7 @@ def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monk
 
 
 def test_the_forger_is_a_move() -> None:
-    """Once a key has been revealed there is something to forge."""
+    """Once a key has been revealed, messages can be forged."""
     talk = [
         move
         for text in (b"one", b"two", b"three", b"four")

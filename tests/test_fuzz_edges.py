@@ -1,4 +1,4 @@
-"""Edges of a target's code guide a campaign, and nothing else: not what is judged, and not who else is harmed."""
+"""Edges of a target's code guide a campaign and affect nothing else: neither the verdicts nor any other target."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from tests.edges_driver import GOOD
 
 DRIVER = Path(__file__).parent / "edges_driver.py"
 
-#: Targets that tell their edges, if they are installed.
+#: Targets that report their edges, if they are installed.
 TELLING = ("potr", "python-otr", "libotr-sanitized")
 
 
 def driver(expression: str = GOOD, fatal: str = "") -> str:
-    """The name of a target that answers `coverage` so."""
+    """The name of a target that answers `coverage` this way."""
     return f"telling=exec:{shlex.join([sys.executable, str(DRIVER), expression, fatal])}"
 
 
 @contextmanager
 def target(name: str) -> Iterator[DriverTarget]:
-    """A target, which is ended."""
+    """A target, which is ended afterwards."""
     made = open_target(name)
     assert isinstance(made, DriverTarget)
     try:
@@ -55,7 +55,7 @@ def target(name: str) -> Iterator[DriverTarget]:
 
 @contextmanager
 def installed(name: str) -> Iterator[DriverTarget]:
-    """A target that tells its edges; the test is skipped if it is not installed, with the line that installs it."""
+    """A target that reports its edges; skips the test, with the command that installs it, if it is not installed."""
     party = THIRD_PARTIES.get(name) or VARIANTS[name]
     if not party.is_built():
         line = name.replace("-sanitized", " --sanitize")
@@ -71,7 +71,7 @@ def edges_of(seen: Iterator[Behaviour] | dict[Behaviour, int]) -> set[str]:
 
 
 def shown(program: Program) -> dict[Behaviour, int]:
-    """What a run shows, edges among it."""
+    """The behaviour that a run shows, including edges."""
     watched = Watched(edges=True)
     attempt(program, watched=watched)
     return watched.seen
@@ -184,7 +184,7 @@ def test_what_was_the_first_to_reach_an_edge_is_kept_and_changed() -> None:
 
 
 def test_without_edges_draws_are_what_they_were() -> None:
-    """That there is one more area changes no campaign that has none of it."""
+    """A campaign without edges is the same as before the area existed."""
     state = State()
     for number in range(40):
         state = state.after(number, None, {(Area.CELL, str(number // 3)): 1, (Area.PAIR, str(number // 5)): 2}, ())
@@ -285,7 +285,7 @@ def test_a_target_that_tells_no_edges_is_an_error(
 def test_a_driver_that_tells_nonsense_ends_the_campaign_with_an_error_about_it(
     jobs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What came before it is kept; the same without --edges goes its way."""
+    """Findings before it are kept; the same target works without --edges."""
     wrong = driver('{"edges": edges if count < 40 else "\\x1b[2J"}')
     assert fuzz(tmp_path / "f", wrong, "--edges", "--examples", "30", "--jobs", jobs) == 3
     told = capsys.readouterr()
@@ -301,7 +301,7 @@ def test_a_driver_that_tells_nonsense_ends_the_campaign_with_an_error_about_it(
 
 @pytest.mark.slow
 def test_a_target_that_dies_before_it_can_tell_is_judged_for_that() -> None:
-    """The program led to it; it dies at the next request, which is of another kind when it is not asked for edges."""
+    """The program caused it; the target dies at the next request, whose kind depends on whether edges are requested."""
     found = []
     with target(driver(fatal="smp_start")) as dying:
         drawing = Drawing("s", Programs("s", dying), Schedule)

@@ -1,4 +1,4 @@
-"""What is known by parts of a bucket: a new cause under a known check is a finding, and the known one is not."""
+"""Known failures by parts of a bucket: a new cause under a known check is a finding, and the known one is not."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_file_gets_entries_for_new_causes_alone(tmp_path: Path) -> None:
 
 
 def test_a_new_cause_under_a_known_check_is_a_finding(workshop: Workshop, tmp_path: Path) -> None:
-    """Two kinds of messages, of which one is known: it is counted, and the other found."""
+    """There are failures with two kinds of messages, one of them known: that one is counted, and the other is found."""
     path, out = tmp_path / "known.toml", tmp_path / "out"
     path.write_text(ENTRY.replace(CHECK, "crash.receive.sigsegv") + f'cell = ["{BUCKET.cell}"]\n')
     crash = replace(BUCKET, check="crash.receive.sigsegv")

@@ -1,4 +1,4 @@
-"""What a campaign makes of failures: buckets, small programs, a folder for each finding, a baseline, fixed findings."""
+"""What a campaign makes of failures: buckets, small programs, a folder per finding, a baseline, fixed findings."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_another_kind_of_message_is_another_cause_and_a_breakdown_in_another_sta
 
 
 def test_what_does_not_matter_to_an_input_makes_no_other_bucket() -> None:
-    """A handshake to data messages and users, a session to the messages of a handshake."""
+    """A handshake is irrelevant to data messages and users; a session is irrelevant to handshake messages."""
     crash = Bucket("crash.receive.sigsegv", cell="encrypted/none: data")
     assert crash.shares_cause_with(replace(crash, cell="encrypted/awaiting_sig: data"))
     assert not crash.shares_cause_with(replace(crash, cell="encrypted/awaiting_sig: dh_key"))
@@ -161,7 +161,7 @@ def test_a_run_goes_on_beyond_what_is_known() -> None:
 
 
 def test_a_program_says_what_it_passes_over() -> None:
-    """In a transcript, and in a test, which then fails by what comes after it."""
+    """In a transcript, and in a test, which then fails only by what comes later."""
     target = open_target("fault:query-ends-the-session")
     drawn = Program(Setup(target=target), (User("bob", "start", {}), Deliver("alice")))
     excused = ("agreement.state-not-as-reported",)
@@ -239,7 +239,7 @@ def test_the_record_is_plain() -> None:
 
 
 def _mended(workshop: Workshop, keep: Callable[[Failure], bool]) -> None:
-    """From now on only some failures happen."""
+    """From now on only some failures occur."""
     genuine = workshop.attempt
 
     def mended(*given: Any, **options: Any) -> Failure | None:
@@ -280,7 +280,7 @@ def test_what_was_fixed_and_fails_again_is_a_finding_again(workshop: Workshop, t
 
 
 def test_what_happens_sometimes_is_told_with_its_rate(workshop: Workshop, tmp_path: Path) -> None:
-    """Of the runs from the very beginning, every third passes."""
+    """Every third run from the very beginning passes."""
     genuine, fresh_runs = workshop.attempt, [0]
 
     def flaky(given: Program, *, fresh: bool = False, **options: Any) -> Failure | None:
@@ -378,7 +378,7 @@ def test_a_folder_is_a_regression_suite(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_what_is_small_fails_for_the_same_cause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that fails the same check about another kind of message is another finding."""
+    """A program that fails the same check with another kind of message is another finding."""
     wanted = Bucket("rejection.wrong-answer", kind="data")
     for kind, same in (("data", True), ("signature", False), ("fragment_v3", True)):
         failure = Failure("rejection", Verdict.FAIL, Bucket("rejection.wrong-answer", kind=kind), "", False, 1)

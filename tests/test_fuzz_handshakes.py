@@ -1,4 +1,4 @@
-"""Insiders in the handshakes of random runs: honest targets stand them; a fault of each kind is noticed by oracles."""
+"""Insiders in the handshakes of random runs: honest targets withstand them; oracles notice a fault of each kind."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ KEY = bytes(range(16))
 
 
 def message(kind: str, *values: int | bytes) -> wire.Message:
-    """A message of the handshake from bob to alice, of version 3."""
+    """A version 3 handshake message from bob to alice."""
     code = next(code for code, name in wire.TYPES.items() if name == kind)
     return wire.parse(wire.armour(write(wire.layout(3, kind), (3, code, 0x2B2B, 0x1A1A, *values))))
 
 
 @cache
 def signed(primed: bool) -> SignedMessage:
-    """A right signed message of bob's."""
+    """A correct signed message of bob's."""
     ours, theirs = power(DH_GENERATOR, X), power(DH_GENERATOR, Y)
     empty = message("signature", b"", bytes(20)) if primed else message("reveal_signature", KEY, b"", bytes(20))
     keys = crypto.handshake_keys(power(theirs, X))
@@ -77,7 +77,7 @@ def test_a_genuine_message_need_not_be_refused(primed: bool) -> None:
     assert refusal(signed(primed)) is None
 
 
-#: Lies that may be accepted: numbers of them, by part.
+#: Lies that may be accepted: their numbers, by part.
 ALLOWED = {
     "public_key": {
         list(PUBLIC_KEYS).index(name)
@@ -220,7 +220,7 @@ def test_one_of_the_commits_has_to_open() -> None:
 
 
 def drawn(number: int, target: Target) -> Program:
-    """A program of a few lies, of either role, first or in a session."""
+    """A program of a few lies, in either role, as the first handshake or within a session."""
     source = random.Random(number)
     role, other = source.choice([("alice", "bob"), ("bob", "alice")])
     starts = ["scratch", *(one for one in ("2", "3") if f"v{one}" in target.capabilities)]
@@ -263,13 +263,13 @@ KEYED: list[Move] = [User("bob", "start", {}), Deliver("alice"), Deliver("bob")]
 
 
 def committed(part: str, number: int, value: int | bytes) -> list[Move]:
-    """A handshake with another commit of bob's, and what is right for it."""
+    """A handshake with a modified commit of bob's, and a consistent continuation."""
     begun: list[Move] = [User("alice", "start", {}), Deliver("bob"), Craft("alice", 0, part, number, value)]
     return [*begun, Deliver("alice"), Deliver("bob"), Craft("alice", 0, "for_commit", 0, 0), Settle()]
 
 
 def lied(begun: Sequence[Move], part: str, number: int, value: int | bytes = 0) -> list[Move]:
-    """A lie in the message that is under way to alice."""
+    """A lie in the message in transit to alice."""
     return [*begun, Craft("alice", 0, part, number, value), Settle()]
 
 
@@ -337,7 +337,7 @@ def test_odd_targets_stand_lies(name: str) -> None:
 
 # ---- faults
 
-#: Faults that are noticed by such lies alone: the moves, and the check that fails.
+#: Faults that only such lies reveal: the moves, and the check that fails.
 NOTICED: Sequence[tuple[str, Sequence[Move], str]] = [
     ("gx-range-not-checked", committed("gx", 0, 0), "handshake.gx-range-not-checked"),
     ("gx-of-1-accepted", committed("gx", 0, 1), "handshake.gx-range-not-checked"),

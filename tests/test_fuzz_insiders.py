@@ -1,4 +1,4 @@
-"""Insiders and byte mutations in random runs: honest targets stand them; faults are found that nothing else finds."""
+"""Insiders and byte mutations in random runs: honest targets withstand them, and some faults are only found by them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.insider_programs import REFERENCE, assert_only_the_insider_fails
 SECRET = b"open sesame"
 
 
-#: A run of SMP in which bob, the insider, begins, or answers.
+#: A run of SMP in which bob, the insider, is the initiator or the responder.
 BEGUN: Move = User("bob", "smp_start", {"secret": SECRET, "question": None})
 ASKED: list[Move] = [User("alice", "smp_start", {"secret": SECRET, "question": None}), Settle()]
 ANSWERED: list[Move] = [Settle(), User("alice", "smp_answer", {"secret": SECRET})]
@@ -273,7 +273,7 @@ def test_an_insider_may_use_a_key_before_it_is_acknowledged() -> None:
 
 
 def test_a_run_of_smp_that_is_finished_and_then_given_up_is_finished() -> None:
-    """The third message twice in one: the first finishes the run, and the second is out of turn."""
+    """The third message twice in one: the first completes the run, and the second is unexpected."""
     twice: list[Move] = [BEGUN, *ANSWERED, Deliver("bob"), Craft("alice", 0, "tlv_twice", 0, 0), Settle()]
     assert attempt(Program(Setup(target=REFERENCE), tuple(twice))) is None
 
@@ -281,7 +281,7 @@ def test_a_run_of_smp_that_is_finished_and_then_given_up_is_finished() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({**ODD, **LACKING}))
 def test_odd_targets_stand_insiders(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As far as they stand the same program without them: what an insider adds must raise no alarm."""
+    """Unless they fail the same program without insiders: an insider's messages must raise no alarm."""
     target = OddTarget(f"odd:{name}", {**ODD, **LACKING}[name])
     for number in range(12):
         failure = attempt(drawn(number, target, monkeypatch))

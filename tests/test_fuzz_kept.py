@@ -1,4 +1,4 @@
-"""Cases through a driver begin in sessions that it has kept, and are judged as if they began with the handshake."""
+"""Cases through a driver start from sessions that it has kept, and are judged as if they began with the handshake."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from otterproof.harness.simulation.moves import Settle, User
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 
-#: A driver of the reference engine, in which a test can replace a method.
+#: A driver of the reference engine; tests can replace its methods.
 DRIVER = """
 import os, sys
 from otterproof.implementations.drivers.engine.driver import Driver
@@ -30,7 +30,7 @@ serve(methods)
 
 
 class Asked(Counter[str]):
-    """How often each method was asked for, as a Trace is shown the lines."""
+    """How often each method was called; used as a Trace, which sees every line."""
 
     def __call__(self, direction: str, line: bytes) -> None:
         if direction == ">":
@@ -56,13 +56,13 @@ def sessions(target: DriverTarget) -> DriverSessions:
 
 
 def in_session(target: DriverTarget, text: bytes = b"hello") -> Program:
-    """A program that begins in a session: a text is sent."""
+    """A program that starts within a session: a text is sent."""
     made = next(one for one in (program("kept", number, target) for number in range(100)) if one.setup.start == "3")
     return Program(made.setup, (User("alice", "send", {"text": text}), Settle()))
 
 
 def changed(tmp_path: Path, changes: str) -> DriverTarget:
-    """A driver of the reference engine with other methods."""
+    """A driver of the reference engine with changed methods."""
     path = tmp_path / "driver.py"
     path.write_text(DRIVER.format(changes=changes))
     return DriverTarget("changed", [sys.executable, str(path)])
@@ -142,7 +142,7 @@ def test_a_failure_is_told_as_from_the_beginning(tmp_path: Path) -> None:
         prepare(made)
         fresh = attempt(made, fresh=True)
         assert fresh is not None
-        assert [attempt(made) for _ in range(10)] == [fresh] * 10  # compared at first, and then believed
+        assert [attempt(made) for _ in range(10)] == [fresh] * 10  # compared at first, trusted later
     finally:
         target.close()
 

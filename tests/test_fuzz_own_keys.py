@@ -1,4 +1,4 @@
-"""What an insider does with the D-H keys of its own client: its next one used early, an old one in a new handshake."""
+"""An insider's use of its client's D-H keys: the next key used early, and an old key in a new handshake."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TALK: Sequence[Move] = (SAID, Settle(), SENT, Settle())
 
 
 def next_key(counter: int) -> list[Move]:
-    """Texts of bob's, the last of which is under the key that was announced last."""
+    """Texts of bob's, the last one under the key that was announced last."""
     early = Craft("alice", -1, NEXT_KEY, 0, counter.to_bytes(8))
     return [SAID, Deliver("bob"), SENT, Settle(), SENT, early, Settle()]
 
 
 def known_key(which: int, number: int) -> list[Move]:
-    """A handshake with a key of bob's that there is in the session, under the id that it has there, or under 1."""
+    """A handshake with a key of bob's that the session knows, under its id there or under 1."""
     begun: list[Move] = [User("alice", "start", {}), Deliver("bob"), Craft("alice", -1, OWN_KEY, which, 0)]
     return [*begun, Deliver("alice"), Deliver("bob"), Craft("alice", -1, FOR_COMMIT, number, 0), Settle()]
 
@@ -51,7 +51,7 @@ def test_a_next_key_is_accepted_under_a_right_counter(start: str, counter: int, 
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_known_key_stays_in_use_under_its_own_id_alone(start: str, which: int, number: int) -> None:
-    """Of two known keys the newer one is used, whichever of them the handshake has."""
+    """The newer of the two known keys is used, whichever one the handshake has."""
     case = Case(start=start, policy=f"v{start}", target=REFERENCE)
     case.run([*TALK, *TALK])
     known = {one.our_keyid for one in _ratchets(case, "bob")}

@@ -1,4 +1,4 @@
-"""What comes next in a campaign follows from what has been shown: the same in every process, and after every end."""
+"""The next program of a campaign depends only on the behaviour so far, in every process and after interruptions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _cell(name: object) -> Behaviour:
 
 
 def _state(programs: int) -> State:
-    """After so many programs that all show something common, and each third one something new; nothing was run."""
+    """The state after so many programs, every third of which shows new behaviour; none was actually run."""
     state = State()
     drawing = Drawing("s", Programs("s", REFERENCE), lambda: state.schedule)
     for number in range(programs):
@@ -101,7 +101,7 @@ def test_a_failed_program_is_no_parent() -> None:
 
 
 def _failure() -> Any:
-    return object()  # what it is plays no part
+    return object()  # its identity does not matter
 
 
 # ---- what a change makes
@@ -157,7 +157,7 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
 
 
 def test_a_schedule_that_was_read_draws_as_the_one_that_was_written() -> None:
-    """The first has what its programs stand for from the programs, the other one from one result after another."""
+    """One schedule gets its programs' data from the programs, the other from one result after another."""
     state = _state(200)
     written = schedule_to_json(state.schedule, state.seen)
     read = schedule_from_json(written, state.done, state.seen)

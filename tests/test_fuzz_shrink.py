@@ -1,4 +1,4 @@
-"""Shrinking where a move means something else once others are left out."""
+"""Shrinking when a move changes its meaning once others are left out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _says(text: str) -> User:
 
 
 class _Replaying:
-    """Fails if a certain text is replayed, in a network where only texts are sent."""
+    """Fails if a certain text is replayed, in a network that only carries texts."""
 
     def __init__(self, text: str) -> None:
         self._wanted = _says(text)
@@ -49,7 +49,7 @@ class _Replaying:
 
 @pytest.mark.parametrize("index", [-7, 3, -17])
 def test_a_replay_stays_one_of_the_same_message(index: int) -> None:
-    """Of ten texts, the fourth is replayed; from the end, from the beginning, and once around."""
+    """The fourth of ten texts is replayed, indexed from the end, from the beginning, and once around."""
     fails = _Replaying("3")
     moves: list[Move] = [*(_says(str(number)) for number in range(10)), Tick(1), Replay("alice", index), _says("10")]
     small = Shrinker(fails, Budget(), lambda: fails.sent).shrink(Program(Setup(target=REFERENCE), tuple(moves)))
@@ -74,7 +74,7 @@ def test_what_is_replayed_may_go_with_its_move() -> None:
 
 
 def test_what_settles_one_after_the_other_settles_in_one_move() -> None:
-    """As many messages have to be delivered, and no `Settle` can go."""
+    """All of these messages have to be delivered, so no `Settle` can go."""
 
     def fails(tried: Program) -> bool:
         return sum(move.limit for move in tried.moves if isinstance(move, Settle)) >= 100
@@ -103,7 +103,7 @@ def test_a_run_tells_what_had_been_sent_before_each_move() -> None:
 
 
 def test_shrinking_stays_within_its_time() -> None:
-    """Each attempt takes a second, and ten may be spent."""
+    """Each attempt takes a second, and the budget is ten."""
     now = 0.0
 
     def fails(tried: Program) -> bool:

@@ -1,4 +1,4 @@
-"""What the stories of `fuzz` are made of: texts that look like messages, altered copies, and other randomness."""
+"""The material of the stories of `fuzz`: texts that look like messages, altered copies, and changed randomness."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_acts_can_be_written_down(row: Row) -> None:
 
 
 def _fresh_numbers(entropy: int) -> bytes:
-    """The D-H Key of a handshake that a case makes after it has started."""
+    """The D-H Key of a handshake that a case performs after its start."""
     case = Case(start="3", target=ALONE, role="alice", entropy=entropy)
     moves: list[Move] = [User("bob", "start", {}), Deliver("alice"), Deliver("bob"), Deliver("alice")]
     case.run(moves)
@@ -92,7 +92,7 @@ def test_a_case_draws_the_same_whether_its_session_is_brought_about_or_taken_bac
 
 
 def test_a_transcript_has_what_its_seed_does_not_say(tmp_path: Path) -> None:
-    """A session is brought about with one seed, and the case goes on with another one."""
+    """One seed establishes the session, and the case continues with another one."""
     made = program("s", 3, EngineTarget("reference"))
     assert made.setup.entropy
     path = tmp_path / "run.jsonl"
@@ -133,7 +133,7 @@ def test_a_file_can_hold_all_that_is_drawn() -> None:
 
 @pytest.mark.parametrize("start", ["2", "3"])
 def test_engines_and_the_model_name_the_first_of_two_faults(start: str) -> None:
-    """MAC keys that are not whole, and bytes behind them; found by libFuzzer."""
+    """MAC keys that are not whole, with extra bytes after them; found by libFuzzer."""
     case = Case(start=start, target=EngineTarget("reference"), role="alice")
     moves: list[Move] = [
         User("bob", "send", {"text": b"hello"}),

@@ -1,4 +1,4 @@
-"""Lies in the MAC of a data message: what is told of them, who refuses them, and who is caught."""
+"""Lies in the MAC of a data message: how they are described, that engines refuse them, and which faults they reveal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from otterproof.implementations.contract import MessageUnreadable, RejectReason,
 from otterproof.implementations.independent import IndependentEngine
 from otterproof.implementations.reference import ReferenceEngine
 
-#: The engines by themselves.
+#: The engines on their own.
 ALONE = [
     SingleEngineTarget("reference", ReferenceEngine),
     SingleEngineTarget("independent", IndependentEngine),
@@ -24,7 +24,7 @@ ALONE = [
 
 
 def told(number: int) -> list[Move]:
-    """A text, ahead of which a copy with a wrong MAC arrives."""
+    """A text, and before it a copy with a wrong MAC."""
     sent = User("bob", "send", {"text": b"the right one"})
     return [sent, Duplicate("alice", 0), Craft("alice", 0, MAC, number, 0), Deliver("alice"), Settle()]
 
@@ -32,7 +32,7 @@ def told(number: int) -> list[Move]:
 @pytest.mark.parametrize("target", ALONE, ids=lambda target: target.name)
 @pytest.mark.parametrize("start", ["2", "3"])
 def test_engines_refuse_each_lie_and_accept_the_genuine_message(target: SingleEngineTarget, start: str) -> None:
-    """The two key ids differ, so that a MAC with these in the other order is wrong."""
+    """The two key ids differ, so a MAC with swapped ids is wrong."""
     refused = set()
     for number, lie in enumerate(LIES):
         case = Case(start=start, target=target, role="alice")
@@ -41,11 +41,11 @@ def test_engines_refuse_each_lie_and_accept_the_genuine_message(target: SingleEn
         case.finish()
         assert [one.text for one in events if isinstance(one, TextReceived)] in (
             [b"the right one"],
-            [b"the right one"] * 2,  # there is no such lie in this version, so the copy is the genuine message
+            [b"the right one"] * 2,  # this version has no such lie, so the copy is the genuine message
         )
         if any(isinstance(one, MessageUnreadable) and one.reason is RejectReason.BAD_MAC for one in events):
             refused.add(lie)
-    # What no message has: instance tags in version 2, or a version with them.
+    # Lies that don't apply to a version: instance tags in version 2, or a version that has them.
     others = {lie for lie in LIES if "tag" in lie or "header of version 2" in lie}
     assert refused >= set(LIES) - others
     assert bool(refused & others) == (start == "3")

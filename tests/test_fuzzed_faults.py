@@ -1,4 +1,4 @@
-"""How many findings campaigns make of a fault: the measure, and one fault measured."""
+"""How many findings campaigns make of one fault: the measure, and one fault measured."""
 
 from __future__ import annotations
 

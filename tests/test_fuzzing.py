@@ -1,4 +1,4 @@
-"""Every property is a target of fuzzers of bytes, with the command line and the files that they expect."""
+"""Every property is a target for byte fuzzers, with the command line and the files that they expect."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_property_holds_for_any_bytes(name: str) -> None:
 
 
 def test_bytes_become_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Different ones, judged by the oracle alone; and what fails is raised."""
+    """Different bytes give different programs, judged by the oracle alone, and failures are raised."""
     seen: list[Program] = []
     outcome: list[Failure | None] = [None]
 
@@ -100,7 +100,7 @@ def test_a_property_under_libfuzzer(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_build_makes_a_fuzzer_of_each_property(tmp_path: Path) -> None:
-    """build.sh with the tools of the images replaced by ones that note what they are given."""
+    """build.sh, with the tools of the images replaced by ones that record their arguments."""
     tools, out, checkout = tmp_path / "bin", tmp_path / "out", tmp_path / "checkout"
     for folder in (tools, out, checkout):
         folder.mkdir()

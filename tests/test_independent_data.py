@@ -1,4 +1,4 @@
-"""The independent engine by itself: data messages, the change of their keys, the extra symmetric key."""
+"""The independent engine by itself: data messages, key rotation, the extra symmetric key."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_known_key_of_a_new_handshake_is_kept() -> None:
     ratchet = state_of(b).ratchet
     assert ratchet is not None
     assert ratchet.their_keyid == 2
-    # The same seed gives the same key under the same id once more.
+    # The same seed gives the same key under the same id again.
     twin = alice()
     _, reports = shuttle(twin, b, twin.receive(QUERY[3]))
     assert isinstance(reports[0], SessionEstablished)

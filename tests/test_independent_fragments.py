@@ -1,4 +1,4 @@
-"""The independent engine by itself: messages in pieces."""
+"""The independent engine by itself: fragments."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_fragments_out_of_order_and_apart() -> None:
     assert a.receive(frag(2, 4, b"x")) == [MessageRejected(RejectReason.FRAGMENT_OUT_OF_ORDER)]
     assert dict(a.inspect().fragments) == {0: (1, 2), 0x501: (1, 2)}
     assert a.receive(frag(2, 2, b"!", sender=0x501)) == [TextReceived(b"x!", False, False, 0)]
-    # A complete message without an encoding forgets all the others.
+    # A complete unencoded message discards all stored fragments.
     assert dict(a.inspect().fragments) == {}
 
 

@@ -1,4 +1,4 @@
-"""The independent engine by itself: queries, and handshakes that go well, cross, or are forged."""
+"""The independent engine by itself: queries, and handshakes that succeed, cross, or are forged."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_collision(version: int) -> None:
     (low, low_commit), (high, high_commit) = sorted(zip((a, b), commits, strict=True), key=lambda p: hashes[p[0] is b])
     assert list(high.receive(low_commit)) == [MessageRejected(RejectReason.COLLISION_WON), OutgoingMessage(high_commit)]
     before = high.inspect()
-    # Both the announced commit and the one that is sent once more reach the other end.
+    # Both the announced commit and its repetition reach the other side.
     key = low.receive(high_commit)
     assert low.receive(high_commit) == key
     shuttle(low, high, key)
@@ -218,7 +218,7 @@ def test_genuine_message_after_a_forged_one(version: int) -> None:
 
 
 def forged_reveal(x: bytes, *, mpi: bytes | None = None, exponent: int = 0xABCDEF) -> tuple[IndependentEngine, bytes]:
-    """An engine that has answered a commit, and a Reveal Signature for it whose X, or whose gxmpi, is the given one."""
+    """An engine that has answered a commit, and a Reveal Signature for it with the given X or gxmpi."""
     b = bob()
     key = KeyPair(exponent, power(G, exponent))
     gxmpi = encode_mpi(key.public) if mpi is None else mpi
@@ -273,7 +273,7 @@ def test_signature_block_faults() -> None:
     halves = (b"\0" * 20, full, b"\0" * 19 + b"\1")
     for signature in (r + s for r in halves for s in halves):
         assert reveal_fault(public + one + signature) == MessageRejected(RejectReason.BAD_SIGNATURE)
-    # Numbers that pass for a key but are not one: even p, composite q, s without an inverse.
+    # Numbers that pass for a key but are invalid: even p, composite q, s without an inverse.
     strange = replace(KEY_A.public, p=1 << 1023, q=1 << 159)
     two = (2).to_bytes(20, "big")
     for signature in (two + two, two + (3).to_bytes(20, "big")):

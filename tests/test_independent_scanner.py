@@ -1,6 +1,6 @@
-"""The independent engine's scanner of text: what holds for every message, whatever its bytes.
+"""The independent engine's text scanner: properties that hold for every message, whatever its bytes.
 
-The engine reads text by hand, so that it does not share a pattern, and thus a misreading, with anything that judges it.
+The engine parses text by hand, so that it shares no pattern, and no misreading, with anything that judges it.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ from otterproof.implementations.independent.text import (
 from otterproof.implementations.independent.wire import Fault
 from tests.independent_pair import TAG_A, TAG_BASE, TAG_V2, TAG_V3
 
-#: Markers, and what nearly is one.
+#: Markers and near-markers.
 _MARKS = st.sampled_from(
     [b"?OTR|", b"?OTR,", b"?OTR:", b"?OTR Error:", b"?OTR Error", b"?OTR?", b"?OTRv", b"?OTR?v", b"?OTRv23?", b"?OTR"]
 )
-#: What markers, queries and tags are followed or made of.
+#: Parts of markers, queries and tags, and what follows them.
 _REST = st.sampled_from([b"?", b"v", b"2", b"3", b" ", b"\t", b"\0", b".", b",", b"|", b" Error:", TAG_BASE, TAG_V2])
 MESSAGES = st.lists(st.one_of(_MARKS, _REST, st.binary(max_size=3)), max_size=8).map(b"".join)
 
-#: Messages whose markers, if any, are of a lower rank than a fragment's.
+#: Messages whose markers, if any, rank below a fragment's.
 UNFRAGMENTED = MESSAGES.map(lambda message: message.translate(None, b"|,"))
 
-#: Text in which no marker and no tag can begin.
+#: Text in which no marker or tag can begin.
 HARMLESS = st.binary(max_size=20).map(lambda text: text.translate(None, b"? \t"))
 
-#: What may stand between the "v" and the "?" of a query.
+#: Bytes allowed between the "v" and the "?" of a query.
 _IDENTIFIER = st.one_of(st.sampled_from(b"23"), st.sampled_from([c for c in range(0x21, 0x100) if c not in b"?\x7f"]))
 IDENTIFIERS = st.lists(_IDENTIFIER, max_size=4).map(bytes)
 
-#: The bytes that may not.
+#: Bytes not allowed there.
 NOT_IDENTIFIERS = bytes(range(0x21)) + b"\x7f"
 
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def fault(message: bytes, version: int = 3) -> RejectReason | None:
-    """Why the text at the start of a message is not a fragment; "" if it is one."""
+    """Why the text at the start of a message is not a fragment; None if it is one."""
     try:
         parse(message, 0, version, TAG_A)
     except Fault as found:
@@ -97,7 +97,7 @@ def test_a_list_of_versions_has_no_blanks(before: bytes, listed: bytes, more: by
         rest = listed + bytes([byte]) + more
         assert classify(before + b"?OTRv" + rest + b"?") == PlainText(before + b"?OTRv" + rest + b"?")
         assert classify(before + b"?OTR?v" + rest + b"?") == QueryText(frozenset())
-        # One that is whole may follow.
+        # A complete one may follow.
         assert classify(before + b"?OTRv" + rest + b"?OTRv3?") == QueryText(frozenset({3}))
     assert classify(before + b"?OTRv" + listed) == PlainText(before + b"?OTRv" + listed)
 

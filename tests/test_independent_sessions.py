@@ -1,4 +1,4 @@
-"""The independent engine by itself: several instances, the end of a session, texts that wait for one, snapshots."""
+"""The independent engine by itself: several instances, the end of a session, stored texts, snapshots."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_announced_commit_serves_several_instances() -> None:
 def test_announcement_ends_when_its_exponent_is_forgotten() -> None:
     a, b = alice(), bob()
     commit = a.receive(QUERY[3])
-    # Another session is created, and still waits with that commit when the first one drops the key.
+    # Another session is created, and still waits with that commit when the first one discards the key.
     x = a.secrets()["announced.x"]
     shuttle(a, b, commit)
     assert a.inspect().announced

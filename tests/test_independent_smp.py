@@ -1,4 +1,4 @@
-"""The independent engine by itself: the socialist millionaires' protocol, in and out of its order."""
+"""The independent engine by itself: the socialist millionaires' protocol, in and out of order."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_smp_out_of_state_and_malformed() -> None:
 
 
 def raw_tlv(engine: IndependentEngine, kind: int, value: bytes) -> bytes:
-    """A data message with any one TLV, which the engine's interface does not offer."""
+    """A data message with one arbitrary TLV, which the engine's interface does not offer."""
     return raw_plaintext(engine, b"\0" + kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value)
 
 
@@ -189,7 +189,7 @@ def test_smp_messages_changed_in_one_number(message: int) -> None:
 
 
 def plaintext_of(receiver: IndependentEngine, message: bytes) -> bytes:
-    """What a data message says, by the keys of its receiver, who does not notice."""
+    """The plaintext of a data message, read with its receiver's keys but without the receiver noticing."""
     body = raw(message)
     at = header_size(3) + 1
     pair = (int.from_bytes(body[at + 4 : at + 8], "big"), int.from_bytes(body[at : at + 4], "big"))

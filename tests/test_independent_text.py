@@ -1,4 +1,4 @@
-"""The independent engine by itself: plain text, headers, and rubbish, which must cost little."""
+"""The independent engine by itself: plain text, headers, and garbage, which must be cheap to process."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_armour_ends_at_the_first_period() -> None:
 
 
 def stages(version: int) -> list[tuple[IndependentEngine, bytes]]:
-    """Every kind of message, each with an engine that waits for it."""
+    """Every kind of message, each with an engine that expects it."""
     a, b = alice(), bob()
     found: list[tuple[IndependentEngine, bytes]] = []
 
@@ -177,7 +177,7 @@ def stages(version: int) -> list[tuple[IndependentEngine, bytes]]:
 
 
 def authenticated_end(body: bytes, version: int) -> int:
-    """Where the MAC of a Data Message ends."""
+    """The offset where the MAC of a Data Message ends."""
     at = header_size(version) + 9
     at += 4 + int.from_bytes(body[at : at + 4], "big") + 8
     return at + 4 + int.from_bytes(body[at : at + 4], "big") + 20
@@ -196,7 +196,7 @@ def test_bit_flips_and_truncations(version: int) -> None:
             at = chance.randrange(len(body))
             broken[at] ^= 1 << chance.randrange(8)
             events = engine.receive(wrap(bytes(broken)))
-            # A commit and a D-H Key are not authenticated; old MAC keys are not either.
+            # Nothing authenticates a commit or a D-H Key; nor are old MAC keys authenticated.
             if kind in (0x11, 0x12) or (kind == 3 and header_size(version) <= at < end):
                 assert engine.inspect() == before, (kind, at, events)
             engine.restore(start)

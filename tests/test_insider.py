@@ -1,4 +1,4 @@
-"""The insider: what it makes is accepted when it should be, and wrong only where it is asked to lie."""
+"""The insider: its honest messages are accepted, and its messages are only wrong where it is asked to lie."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sent(events: object) -> bytes:
 
 
 def begun(target: Engine, insider: Insider, signed: SignatureOptions | None = None) -> list[Event]:
-    """The insider begins the handshake; the answer to its Reveal Signature."""
+    """The insider starts the handshake; returns the answer to its Reveal Signature."""
     dh_key = sent(list(target.receive(insider.commit())))
     return list(target.receive(insider.reveal_signature(dh_key, signed or SignatureOptions())))
 
@@ -139,7 +139,7 @@ def test_a_lie_in_a_data_message_is_the_only_thing_wrong(engine: type[ReferenceE
 @VERSIONS
 @pytest.mark.parametrize("begins", [True, False])
 def test_smp(engine: type[ReferenceEngine], version: int, begins: bool) -> None:
-    """The insider can play either part, and knows what it would have to lie about."""
+    """The insider can play either part, and knows everything it would have to lie about."""
     target, insider = facing(engine, version)
     begun(target, insider)
     pair = (fingerprint(published_key("mallory").public), target.fingerprint)

@@ -1,4 +1,4 @@
-"""The inspector: what it finds, opens and forges, beside the toolkit of libotr's authors for what both can do."""
+"""The inspector: what it finds, opens and forges, compared with the toolkit of libotr's authors where both apply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VERSIONS = pytest.mark.parametrize("version", [2, 3])
 
 
 def conversation(version: int) -> tuple[list[bytes], Insider]:
-    """All messages of a conversation with an SMP run, and the insider who knows the keys of one side."""
+    """All messages of a conversation with an SMP run, and an insider who knows the keys of one side."""
     context = Context(EngineTarget("reference"), version, b"inspect")
     target, insider = context.encrypted(target_begins=True)
     target.assert_receives_text(insider, b"good morning")
@@ -234,7 +234,7 @@ def test_it_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def test_whole_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    """They are cut for a reader, unless all is asked for."""
+    """Fields are shortened for readers, unless everything is requested."""
     messages, _, _ = inspected(3, secrets=False)
     (commit,) = (one for one in messages if parse(one).kind is Kind.DH_COMMIT)
     value = parse(commit).data("encrypted_gx").hex()
@@ -249,7 +249,7 @@ def test_whole_fields(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def revealing(count: int, *, keys: bytes = bytes(20)) -> bytes:
-    """A Data Message that reveals so many MAC keys, each of other bytes."""
+    """A Data Message that reveals this many MAC keys, all different."""
     messages, _, _ = inspected(3, secrets=False)
     message = next(parse(one) for one in messages if parse(one).kind is Kind.DATA)
     made = b"".join(number.to_bytes(20) for number in range(1, count)) + keys
@@ -361,6 +361,6 @@ def test_otr_remac_makes_the_same_message(version: int, capsys: pytest.CaptureFi
     theirs = parse(printed.strip())
     if version == 3:
         assert theirs.body == ours.body
-    else:  # it makes messages of version 3 alone
+    else:  # it only makes version 3 messages
         assert theirs.version == 3
         assert theirs.data("encrypted_message") == ours.data("encrypted_message")

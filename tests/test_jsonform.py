@@ -1,4 +1,4 @@
-"""The JSON form of the contract's types: nothing is lost, and what is wrong is named together with its place."""
+"""The JSON form of the contract's types: nothing is lost, and errors name their place."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def values(hint: Any, name: str = "") -> st.SearchStrategy[Any]:
 
 
 def through_text(value: Any) -> Any:
-    """What arrives at the other end of a pipe."""
+    """The value after a round trip through text."""
     return json.loads(json.dumps(value, allow_nan=False))
 
 
@@ -223,7 +223,7 @@ def test_what_is_wrong_with_an_event_is_said(form: object, where: str, problem: 
 
 
 def replaced(path: list[str | int], value: object) -> Any:
-    """A good snapshot in JSON, with one value replaced."""
+    """A good snapshot in JSON with one value replaced."""
     ratchet = {"our_keyid": 2, "their_keyid": 1, "our_keys": {"1": "a"}, "their_keys": {"1": "b"}}
     ratchet |= {"sent": {"1,1": 3}, "received": {}, "verified": ["1,1"]}
     session: dict[str, Any] = {"instance": 256, "version": 3, "message_state": "encrypted", "auth_state": "none"}

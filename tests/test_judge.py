@@ -1,4 +1,4 @@
-"""Judging: what becomes which verdict, what is written down, and what the commands say and return."""
+"""Judging: which verdict an outcome gets, what is recorded, and what the commands print and return."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_processes_find_the_same_as_one() -> None:
 def test_scenarios_must_be_described_and_unique(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "otterproof.harness.testkit.scenario._TABLE", {}
-    )  # the table that others read is none of this test's
+    )  # this test does not touch the table that others read
 
     def nameless(context: Context) -> None:
         pass
@@ -167,7 +167,7 @@ def test_unknown_targets_are_told_what_there_is() -> None:
 
 
 class Deaf(IndependentEngine):
-    """It shows no encrypted text."""
+    """Shows no encrypted text."""
 
     def receive(self, message: bytes) -> list[Event]:
         return [event for event in super().receive(message) if not (isinstance(event, TextReceived) and event.secure)]

@@ -1,7 +1,7 @@
-"""How faults were judged, kept in a file: what is read again, what is judged again, and that the causes are the same.
+"""The file of judged faults: what is read back, what is judged again, and that the causes stay the same.
 
-The file saves hours, so it has to be right about two things: that nothing is told from it which a new run would not
-tell, and that a change of the sources makes all that depends on it be judged again, and little else.
+The file saves hours, so two things must be right: it reports nothing that a new run would not report, and a change of
+the sources causes everything that depends on it, and little else, to be judged again.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def pool() -> Iterator[Pool]:
 
 
 def measure(pool: Pool, tmp_path: Path, only: str) -> tuple[Localisation, Localiser]:
-    """A measure of FAULT by some scenarios, with a file; what is not in the file is still to be found out."""
+    """A measure of FAULT by some scenarios, with a file; results that are not in the file have yet to be determined."""
     record = choose({FAULT: faults()[FAULT]})
     record.scenarios = {name: one for name, one in record.scenarios.items() if only in name}
     file = begun(tmp_path / "state", {name: key(one) for name, one in record.scenarios.items()})
@@ -156,7 +156,7 @@ def test_causes_from_what_is_kept_are_those_of_the_run() -> None:
 
 
 def test_a_scenario_that_does_not_reach_a_fault_passes(pool: Pool, tmp_path: Path) -> None:
-    """What makes the measure affordable: such scenarios are not run with the fault, and count as passed."""
+    """This makes the measure affordable: such scenarios are not run with the fault, and count as passed."""
     name = "smp-pa-range-not-checked"
     record = choose({name: faults()[name]})
     record.scenarios = {one.id: one for one in scenarios("conformance.smp_states") if View.THIRD_PARTY.adds(one)}

@@ -1,4 +1,4 @@
-"""A whole run through the public API: which events come, in which order, and what is said before the first."""
+"""A whole run through the public API: the events, their order, and what is reported before the first one."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_full_disk_ends_a_run_with_what_there_is(tmp_path: Path, monkeypatch: 
 
 
 def test_ctrl_c_before_or_after_the_scenarios_ends_the_view() -> None:
-    """The run has no handler there: it ends without RunFinished, and there is nothing left to wait for."""
+    """The run has no handler there: it ends without RunFinished, and nothing is left to wait for."""
 
     def interrupted() -> Generator[Event, None, None]:
         yield RunStarted("mylib", "1", frozenset(), "seed", ())

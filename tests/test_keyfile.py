@@ -1,4 +1,4 @@
-"""Key files: what is written can be read, here and by libotr; what libotr writes can be read; mistakes are located."""
+"""Key files: written files can be read, here and by libotr; files by libotr can be read; mistakes are located."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from otterproof.implementations.keyfile import (
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 
-# In a process of its own, since libgcrypt is set up once per process and ends the process when something is amiss.
-# Arguments: key file, and for each account its name and protocol in hexadecimal; prints the fingerprints.
-# With an empty line on standard input, libotr first makes a key for a further account and rewrites the file.
+# Runs in its own process, because libgcrypt is set up once per process and aborts the process on errors. Arguments: key
+# file, and for each account its name and protocol in hexadecimal; prints the fingerprints. With an empty line on
+# standard input, libotr first makes a key for a further account and rewrites the file.
 LIBOTR = """
 import ctypes, sys
 try:
@@ -61,7 +61,7 @@ for account in sys.argv[2:]:
 
 
 def libotr(path: Path, accounts: list[Account], *, make: bool = False) -> list[str]:
-    """The fingerprints that libotr finds for the accounts; skips the test where there is no libotr."""
+    """The fingerprints that libotr finds for the accounts; skips the test without libotr."""
     named = [f"{one.name.encode().hex()},{one.protocol.encode().hex()}" for one in accounts]
     command = [sys.executable, "-c", LIBOTR, str(path), *named]
     done = subprocess.run(command, input="\n" if make else "", capture_output=True, text=True, timeout=120, check=False)
@@ -125,7 +125,7 @@ def test_the_test_keys_are_there_and_differ() -> None:
     assert {account.protocol for account in load_keys(KEY_FILE)} == {PROTOCOL}
     assert len({published_key(name) for name in NAMES}) == len(NAMES)
     assert published_key("alice") is published_key("alice")
-    # Fingerprints stand in recorded transcripts and vectors.
+    # Fingerprints occur in recorded transcripts and vectors.
     assert fingerprint(published_key("alice")) == "5b4d237256cd3bfa58e8784b00c5e19645fe237f"
     with pytest.raises(KeyError, match="no test key for 'eve'; there are keys for alice, bob, carol, mallory"):
         published_key("eve")
@@ -141,7 +141,7 @@ NUMBERS = published_key("alice").public, published_key("alice").x
 
 
 def file_with(name: str = '"alice"', **numbers: str) -> bytes:
-    """A key file of alice's with other atoms in it."""
+    """A key file of alice's with other atoms."""
     atoms = {letter: _even(getattr(NUMBERS[0], letter)) for letter in "pqgy"} | {"x": _even(NUMBERS[1])} | numbers
     lists = " ".join(f"({letter} {atom})" for letter, atom in atoms.items() if atom)
     return f"(privkeys (account (name {name})\n(protocol prpl-x) (private-key (dsa {lists}))))".encode()

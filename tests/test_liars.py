@@ -1,4 +1,4 @@
-"""Targets that misbehave: each gets its verdict, within the time limit, and the run goes on with the next case."""
+"""Targets that misbehave: each gets its verdict within the time limit, and the run continues with the next case."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_liar_gets_its_verdict_and_the_run_goes_on(mode: str, monkeypatch: pyt
     try:
         result = run(scenario, target, b"seed")
         assert (result.verdict, result.check) == (verdict, check), result.detail
-        # The next case meets a target that can be asked again, whatever became of the last one.
+        # The next case gets a working target, whatever happened to the last one.
         again = run(scenario, target, b"seed")
         assert again.verdict is verdict, again.detail
     finally:

@@ -1,7 +1,7 @@
-"""Targets that send nothing, or all of it a hundred times, are held against a part of the suite.
+"""Targets that send nothing, or everything a hundred times, are judged by a part of the suite.
 
-Such a target fails in every scenario that needs an answer. A scenario that ends with an error of
-its own (`infra`) has met something that it did not expect of a target, which is a defect of the scenario.
+Such a target fails in every scenario that needs an answer. A scenario that ends with an error of its own (`infra`) did
+not expect this behaviour of a target, which is a defect of the scenario.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from otterproof.harness.testkit.scenario import load, scenarios
 
 Told = dict[str, Any]
 
-#: Every which scenario a target is held against; a prime, so that no kind is left out.
+#: A target is judged by every n-th scenario; n is prime, so that no kind is left out.
 STRIDE = 41
 
 
@@ -32,21 +32,21 @@ def _is_data(event: Told) -> bool:
 
 
 def _times(number: int, which: Callable[[Told], bool]) -> Callable[[Sequence[Told]], list[Told]]:
-    """Each of some events so many times."""
+    """Repeats some events this many times."""
     return lambda events: [event for event in events for _ in range(number if which(event) else 1)]
 
 
 def _cut(events: Sequence[Told]) -> list[Told]:
-    """Each message without its end."""
+    """Each message truncated."""
     return [event | {"message": event["message"][:-5]} if _is_message(event) else event for event in events]
 
 
 def _emptied(events: Sequence[Told]) -> list[Told]:
-    """Each message empty."""
+    """Each message emptied."""
     return [event | {"message": ""} if _is_message(event) else event for event in events]
 
 
-#: What becomes of the events of an answer, by what the target does.
+#: Changes to the events of an answer, by the target's behaviour.
 CHANGES: Mapping[str, Callable[[Sequence[Told]], list[Told]]] = {
     "sends nothing": _times(0, _is_message),
     "says nothing": lambda events: [],
@@ -84,7 +84,7 @@ def test_a_liar_fails_and_is_no_error_of_ours(name: str) -> None:
 
 
 def test_a_target_that_sends_nothing_passes_no_scenario_that_needs_an_answer() -> None:
-    """These scenarios send what is to be ignored: each also sends something that is to be answered."""
+    """These scenarios send messages to be ignored; each also sends one that must be answered."""
     load()
     names = (
         "encoding_armour.truncated_headers_are_refused",

@@ -1,4 +1,4 @@
-"""Whether the first cause that is told of a fault names what it breaks: the measure, and a few faults judged for it."""
+"""Whether the first cause reported for a fault names the requirement it breaks: the measure, and a few faults."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_requirement_is_accused_by_the_share_of_the_scenarios_that_fail() -> N
         ]
     )
     assert (accused["KEYMGMT-RECV-6"], accused["KEYMGMT-RECV-9"]) == (1, 0.9)
-    assert accused["DATA-RECV-13"] == 1  # the check that failed follows from it, and no scenario says that it is kept
+    assert accused["DATA-RECV-13"] == 1  # the failed check follows from it, and no scenario shows that it is met
     assert accused["DATA-RECV-2"] == 0
     assert "DATA-MAC-1" not in accused
 
@@ -122,7 +122,7 @@ def test_a_crash_tells_what_its_clearest_scenario_is_about() -> None:
 
 
 def test_a_crash_tells_what_fails_wherever_it_is_tried() -> None:
-    """A query is answered elsewhere, so what makes the target break down is not that."""
+    """A query is answered in other scenarios, so it is not what makes the target crash."""
     clear = failed("conformance.a[v3]", "crash.receive.sigsegv", "QUERY-ANSWER-8")
     other = failed("conformance.b[v3]", "crash.receive.sigsegv", "SIG-DHKEY-1", "DHKEY-DHKEY-1")
     held = [passed(f"conformance.c{number}[v3]", "QUERY-ANSWER-8", "DHKEY-DHKEY-1") for number in range(3)]
@@ -135,7 +135,7 @@ def test_several_requirements_are_told_only_if_the_check_follows_from_all() -> N
     (found,) = causes([failed("conformance.a[v3]", "data.counter-replayed", "KEYMGMT-RECV-6", "TLV-FORM-5")])
     assert found.told == ("KEYMGMT-RECV-6", "DATA-RECV-13", "DATA-RECV-1")
     (found,) = causes([failed("conformance.a[v3]", "reading.inconsistent", "TLV-FORM-5", "TLV-FORM-8")])
-    assert found.told == ("TLV-FORM-5", "TLV-FORM-8")  # a probe follows from what it claims
+    assert found.told == ("TLV-FORM-5", "TLV-FORM-8")  # a probe follows from its claims
 
 
 def test_a_general_check_that_holds_elsewhere_tells_what_its_scenario_is_about() -> None:

@@ -1,4 +1,4 @@
-"""Worlds and lockstep: steps as they are shown, and a difference between two engines as it is reported."""
+"""Worlds and lockstep: how steps are shown, and how a difference between two engines is reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x111)
 
 
 class ChangesEvents(ReferenceEngine):
-    """An engine with a mistake in what it gives for a received message."""
+    """An engine with a mistake in its result for a received message."""
 
     mistake: Callable[[list[Event]], list[Event]]
 
@@ -52,7 +52,7 @@ class OneLess(ChangesEvents):
 
 
 class AnotherState(ReferenceEngine):
-    """An engine that shows another state than it should."""
+    """An engine that shows a wrong state."""
 
     def inspect(self) -> PartySnapshot:
         return replace(super().inspect(), heard_plaintext=True)
@@ -104,7 +104,7 @@ def test_a_party_goes_back_as_a_whole() -> None:
 
 
 class Echo:
-    """A party that answers every message with it, or fails."""
+    """A party that sends every message back, or fails."""
 
     instance_tag, fingerprint = 0, b""
 

@@ -1,4 +1,4 @@
-"""The matrix: cells, what they are filled with, and how they are written down."""
+"""The matrix: its cells, their results, and how they are written."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
 
 
 class Deaf(IndependentEngine):
-    """It shows no encrypted text."""
+    """Shows no encrypted text."""
 
     def receive(self, message: bytes) -> list[Event]:
         return [event for event in super().receive(message) if not (isinstance(event, TextReceived) and event.secure)]

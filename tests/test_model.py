@@ -1,4 +1,4 @@
-"""The symbolic model agrees with both engines, whatever happens to them, and up to all limits."""
+"""The symbolic model agrees with both engines, whatever happens to them, up to all limits."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ _CHANGED = {
 }
 
 
-#: By the number of parties, the seeds of the walks in which a session is established; elsewhere policies forbid it.
+#: The number of parties -> the seeds of walks that establish a session; in the others, policies forbid it.
 SEEDS_WITH_SESSIONS = {2: {1, 3, 5, 6, 7, 8, 9, 11, 13, 15, 18, 20, 21}, 3: {1, 3, 5, 7}}
 
 
 def _policy(rng: random.Random) -> Policy:
-    """Any policy; that neither version is allowed is rare."""
+    """Any policy; one that allows neither version is rare."""
     policy = Policy.NONE
     for flag in Policy:
         if rng.random() < (0.9 if flag in Policy.ALLOW_V2 | Policy.ALLOW_V3 else 0.25):
@@ -86,7 +86,7 @@ def _policy(rng: random.Random) -> Policy:
 
 
 def _walk(rng: random.Random, pair: Pair, count: int) -> Iterator[Move]:
-    """Moves of users, network and adversary; each walk has its own temper."""
+    """Moves of users, network and adversary; each walk has its own probabilities."""
     names, queues = list(pair.parties), pair.world.network.queues
     hostile, chatter, smp = rng.choice([0, 0.02, 0.2]), rng.choice([0.2, 0.4]), rng.choice([0.02, 0.3])
     for _ in range(count):
@@ -119,7 +119,7 @@ def _attack(rng: random.Random, to: str) -> Move:
 
 
 def _wish(rng: random.Random, shown: PartySnapshot, smp: float) -> tuple[str, dict[str, object]]:
-    """What a user might do in this state, mostly something sensible."""
+    """A plausible user action in this state, usually a sensible one."""
     instances = [session.instance for session in shown.sessions]
     instance = None if rng.random() < 0.85 else rng.choice([*instances, 0x999])
     asked = [session.instance for session in shown.sessions if session.smp_question_waiting]
@@ -177,7 +177,7 @@ def test_several_clients_do_what_the_model_predicts(engine: str, seed: int) -> N
 
 @pytest.mark.slow
 def test_a_world_can_be_restored_in_any_order() -> None:
-    """Branches from one snapshot do not disturb each other, in the model or in the book."""
+    """Branches from one snapshot do not affect each other, in the model or in the book."""
     rng = random.Random(1)
     duo = pair()
     duo.establish()

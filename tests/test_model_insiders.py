@@ -1,4 +1,4 @@
-"""The symbolic model and insiders: what a peer with the right keys encrypts, signs and commits to."""
+"""The symbolic model and insiders: content that a peer with the right keys encrypts, signs and commits to."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _PLAINTEXTS: Mapping[str, bytes] = {
     "question, wrong proofs": b"\0" + _tlv(7, b"who?\0" + _smp(*_GOOD_1)),
 }
 
-#: How often SMP is aborted, for what does not say so by its name. Its first TLV ends what Bob has begun.
+#: How often SMP is aborted, if the name does not say so. The first TLV ends a run that Bob has started.
 _ABORTS = {"cut value": 1, "abort with a value": 1, "disconnected, then more": 1, "all of SMP": 5}
 
 
@@ -75,7 +75,7 @@ _ABORTS = {"cut value": 1, "abort with a value": 1, "disconnected, then more": 1
 @pytest.mark.parametrize("name", _PLAINTEXTS)
 @pytest.mark.parametrize("version", [2, 3])
 def test_insiders_content(version: int, name: str) -> None:
-    """What a peer with the right keys encrypts; afterwards both go on as far as they can."""
+    """Content encrypted by a peer with the right keys; afterwards both sides continue as far as they can."""
     duo = pair(version)
     duo.establish()
     duo.world.user("bob", "smp_start", secret=b"a")
@@ -121,7 +121,7 @@ def test_insiders_header(changes: dict[str, Any], reason: RejectReason | None, f
 
 
 def _sign(name: str, mac: bytes, nonce: int = 12345) -> bytes:
-    """A DSA signature over the MAC as a number modulo q."""
+    """A DSA signature of the MAC as a number modulo q."""
     key = published_key(name)
     p, q = key.public.p, key.public.q
     r = pow(key.public.g, nonce, p) % q
@@ -197,7 +197,7 @@ def test_insiders_reveal_signature(keyid: int, problem: RejectReason | None) -> 
 )
 @pytest.mark.parametrize("registered", [True, False])
 def test_insiders_commit(gxmpi: bytes, expected: MessageRejected, registered: bool) -> None:
-    """Of a commit that the book does not know, the model predicts only that it fails."""
+    """For a commit that the book does not know, the model only predicts that it fails."""
     duo = pair()
     duo.world.user("alice", "start")
     duo.world.apply(Deliver("bob"))
@@ -212,7 +212,7 @@ def test_insiders_commit(gxmpi: bytes, expected: MessageRejected, registered: bo
 
 
 def test_insiders_smp_run() -> None:
-    """Proofs that hold, as the test says they do, would be believed by the model; the engines look for themselves."""
+    """The model would believe the test that the proofs hold; the engines verify them."""
     duo = pair()
     duo.establish()
     duo.world.user("bob", "send", text=b"hello")
@@ -224,7 +224,7 @@ def test_insiders_smp_run() -> None:
 
 
 def test_negated_key() -> None:
-    """For an even exponent x, g^y and -g^y give the same secret: then only the signature tells."""
+    """For an even exponent x, g^y and -g^y give the same secret, so only the signature reveals the difference."""
     reasons = set()
     for seed in range(8):
         duo = Pair({"alice": config("alice"), "bob": config("bob")}, f"negated {seed}")

@@ -1,4 +1,4 @@
-"""The symbolic model and engines that err: one thing is changed in what an engine did, and the model must object."""
+"""The symbolic model and engines that err: one detail of an engine's behaviour is wrong, and the model must object."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from otterproof.implementations.contract import (
 )
 from tests.model_pair import Pair, pair
 
-#: Changes what an engine did before the model sees it: the action, the events, the state afterwards.
+#: Changes an engine's behaviour before the model sees it: the action, the events, the resulting state.
 Mistake = Callable[[str, Sequence[Event], PartySnapshot], tuple[Sequence[Event], PartySnapshot]]
 
 
 class Erring:
-    """A follower that shows the model something else than what happened."""
+    """A follower that shows the model a changed behaviour."""
 
     def __init__(self, model: PartyModel, mistake: Mistake) -> None:
         self._model = model
@@ -59,7 +59,7 @@ class Erring:
 
 
 def _converse(duo: Pair) -> None:
-    """A conversation in which everything happens that a mistake could spoil."""
+    """A conversation with everything that a mistake could affect."""
     world = duo.world
     world.user("bob", "send", text=b"in the clear")
     world.settle()
@@ -107,7 +107,7 @@ def _converse(duo: Pair) -> None:
 
 
 def _outgoing(kind: Kind, change: Callable[[wire.Message], wire.Message]) -> Mistake:
-    """Messages of a kind go out changed."""
+    """Messages of a kind are sent with a change."""
 
     def one(event: Event) -> Event:
         if not isinstance(event, OutgoingMessage):
@@ -123,7 +123,7 @@ def _data(name: str, change: Callable[[bytes], bytes], kind: Kind = Kind.DATA) -
 
 
 def _raw(kind: Kind, change: Callable[[bytes], bytes]) -> Mistake:
-    """Messages of a kind go out with other armour."""
+    """Messages of a kind are sent with other armour."""
 
     def one(event: Event) -> Event:
         if isinstance(event, OutgoingMessage) and wire.parse(event.message).kind is kind:
@@ -143,7 +143,7 @@ def _without(kind: type[Event]) -> Mistake:
 
 
 def _other(kind: type[Any], **changes: Callable[[Any], Any]) -> Mistake:
-    """Events of a kind are reported with another content."""
+    """Events of a kind are reported with other content."""
 
     def one(event: Event) -> Event:
         if not isinstance(event, kind):
@@ -156,7 +156,7 @@ def _other(kind: type[Any], **changes: Callable[[Any], Any]) -> Mistake:
 def _received_key_changed(
     action: str, events: Sequence[Event], after: PartySnapshot
 ) -> tuple[Sequence[Event], PartySnapshot]:
-    """The receiver of an extra key has another one. Were both wrong alike, no model without cryptography would know."""
+    """The receiver of an extra key has another one. If both had the same wrong one, the model could not tell."""
     changed = [
         replace(event, key=_flip(event.key)) if isinstance(event, ExtraKeyDerived) and event.received else event
         for event in events
@@ -165,7 +165,7 @@ def _received_key_changed(
 
 
 def _in_ratchet(**changes: Callable[[Any], Any]) -> Mistake:
-    """The key management is another."""
+    """The key management is changed."""
 
     def one(session: SessionSnapshot) -> SessionSnapshot:
         if session.ratchet is None:
@@ -199,7 +199,7 @@ def _raised(mapping: Mapping[Any, int]) -> Mapping[Any, int]:
 
 
 class _ReplayDelivered:
-    """What comes with an old counter is shown like the message before it."""
+    """A message with an old counter is shown like the message before it."""
 
     def __init__(self) -> None:
         self._last: Event | None = None
@@ -220,7 +220,7 @@ class _ReplayDelivered:
 
 
 class _ValueKept:
-    """A value always stays that of the first time."""
+    """A value always stays what it was the first time."""
 
     def __init__(self, kind: type[Event], name: str) -> None:
         self._kind = kind
@@ -240,14 +240,14 @@ class _ValueKept:
 
 
 def _session(**changes: Callable[[Any], Any]) -> Mistake:
-    """Every session is shown with something else."""
+    """Every session is shown with a change."""
     return _sessions_changed(
         lambda session: replace(session, **{name: change(getattr(session, name)) for name, change in changes.items()})
     )
 
 
 def _party(**changes: Callable[[Any], Any]) -> Mistake:
-    """The party's own part of the state is another."""
+    """The party's own part of the state is changed."""
     return lambda action, events, after: (
         events,
         replace(after, **{name: change(getattr(after, name)) for name, change in changes.items()}),

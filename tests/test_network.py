@@ -1,4 +1,4 @@
-"""The network: what each move does to the queues, and what an adversary's change does to a message."""
+"""The network: the effect of each move on the queues, and of an adversary's change on a message."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_messages_whose_armour_holds_nothing_are_changed_as_they_are(raw: bytes)
 
 
 class Parrot:
-    """Repeats what it receives so many times; reports how many are left."""
+    """Repeats what it receives a given number of times; reports how many are left."""
 
     def __init__(self, answers: int) -> None:
         self.answers = answers

@@ -1,7 +1,7 @@
-"""Honest but odd targets are held against the whole suite: they conform, or scenarios are unsupported, and no more.
+"""Honest but odd targets are judged by the whole suite: they conform, or scenarios are unsupported; none fails.
 
 Each is an engine of the project behind the driver protocol, with quirks that the protocol texts and the driver page
-allow. A failure here is a false alarm: somebody's honest driver would be told that it is wrong.
+allow. A failure here is a false alarm: an honest driver would be told that it is wrong.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from otterproof.harness.targets.odd_engines import variants
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.implementations.jsonform import may_be_untold
 
-#: Into how many tests the suite is cut for each target, so that workers share them.
+#: The number of tests that the suite is split into per target, for parallel workers.
 PARTS = 4
 
-#: How many random programs each target is held against.
+#: The number of random programs per target.
 PROGRAMS = 12
 
-#: Targets of which each is held against a part of the suite: which one changes with the target. OTTERPROOF_ODD=all in
-#: the environment has each held against all of it.
+#: Targets that are judged by a part of the suite each; the part differs by target. With OTTERPROOF_ODD=all in the
+#: environment, each is judged by the whole suite.
 SAMPLED = {**LACKING, **{f"drawn-{seed}": drawn(seed) for seed in range(PARTS)}}
 
 #: All of them.
@@ -44,7 +44,7 @@ EVERY: dict[str, Quirks] = {**ODD, **SAMPLED}
 
 
 def judged(name: str, quirks: Quirks, part: slice) -> tuple[OddTarget, list[Result]]:
-    """A target held against a part of the suite: alarms fail the test."""
+    """A target judged by a part of the suite: alarms fail the test."""
     remember_powers()
     load()
     target = OddTarget(f"odd:{name}", quirks)
@@ -72,14 +72,14 @@ def test_a_target_that_lacks_something_raises_no_alarm(name: str) -> None:
 @pytest.mark.parametrize("name", ODD)
 def test_an_odd_target_raises_no_alarm(name: str, part: int) -> None:
     target, results = judged(name, ODD[name], slice(part, None, PARTS))
-    least = len(results) / 3 if target.fixed_policy is None else 5  # most scenarios are for one version alone
+    least = len(results) / 3 if target.fixed_policy is None else 5  # most scenarios are for one version only
     assert Counter(one.verdict for one in results)[Verdict.PASS] > least
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_random_programs_raise_no_alarm(name: str) -> None:
-    """Of each target a few, and all have insiders where their number gives them one."""
+    """A few programs per target; all have insiders if their number gives them one."""
     remember_powers()
     target = OddTarget(f"odd:{name}", EVERY[name])
     for number in range(PROGRAMS):
@@ -87,7 +87,7 @@ def test_random_programs_raise_no_alarm(name: str) -> None:
         assert failure is None, f"{number}: {failure.check}: {failure.detail}"
 
 
-#: Programs that were taken for failures: a target, the kind of network, and a number of the seed "ctl".
+#: Programs that caused false alarms: a target, the kind of network, and a number of the seed "ctl".
 TAKEN_FOR_FAILURES = [("silent", "three", 6), ("silent", "three", 56), ("refuses-arguments", "pair", 2)]
 
 
@@ -106,7 +106,7 @@ def test_a_target_that_does_not_know_the_whitespace_tag_need_not_answer_it() -> 
 
 
 def test_a_target_need_not_show_that_it_accepted_the_second_key_of_an_insider() -> None:
-    """It answers an SMP message with the next one: its key id for the insider's key has moved on by then."""
+    """It answers an SMP message with the next one: its key id for the insider's key has advanced by then."""
     target = OddTarget("odd:without-v2", LACKING["without-v2"])
     setup = Setup(start="3", policy="private", target=target, role="alice")
     to_session = (User("alice", "start"), Deliver("bob"), Deliver("alice"), Deliver("bob"))
@@ -118,7 +118,7 @@ def test_a_target_need_not_show_that_it_accepted_the_second_key_of_an_insider() 
 
 
 class Listened(OddTarget):
-    """An odd target whose events are written down."""
+    """An odd target whose events are recorded."""
 
     def __init__(self, name: str, quirks: Quirks | None = None) -> None:
         super().__init__(f"odd:{name}", quirks or ODD[name])

@@ -1,7 +1,7 @@
-"""Every oracle is silent about genuine engines, and objects to at least two that are wrong.
+"""Every oracle is silent about genuine engines and objects to at least two faulty ones.
 
-The wrong ones are engines from the catalogue of faults, one client of a conversation being such an engine. What no
-fault of an engine brings about is put into the record of a genuine conversation: see test_oracles_checks.py.
+The faulty engines come from the catalogue of faults; one client of a conversation is such an engine. Errors that no
+fault of an engine causes are put into the record of a genuine conversation: see test_oracles_checks.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from otterproof.implementations.reference import ReferenceEngine
 from tests.oracle_programs import PROGRAMS, assert_judged
 from tests.raising import raises_check
 
-#: Oracle -> fault -> the program in which it shows.
+#: Oracle -> fault -> the program that shows it.
 FAULTS: dict[str, dict[str, str]] = {
     "form": {
         "old-mac-keys-of-19-bytes": "talk",
@@ -123,7 +123,7 @@ FAULTS: dict[str, dict[str, str]] = {
 
 @cache
 def half(fault: str) -> EngineFactory:
-    """Alice has the fault, everybody else is genuine."""
+    """Alice has the fault; everybody else is genuine."""
     faulty = engine(fault)
 
     def make(config: PartyConfig, entropy: Entropy) -> Engine:
@@ -182,7 +182,7 @@ def test_a_failure_says_where_and_what() -> None:
 
 
 def test_snapshots_take_oracles_back() -> None:
-    """Text delivered is delivered again after going back, and only then."""
+    """A delivered text may be delivered again after going back, and only then."""
     case = Case(engine=ReferenceEngine)
     case.run([User("bob", "send", {"text": b"hello, hello"})])
     party = case.world.parties["alice"]
@@ -216,7 +216,7 @@ def test_descriptions_are_whole_sentences() -> None:
 
 
 def test_a_long_text_that_was_stored_is_no_answer_that_grows() -> None:
-    """It waited for the session, which the Signature Message completes; how long it is was the user's choice."""
+    """It waited for the session that the Signature Message completes; its length was the user's choice."""
     case = Case(start="3", oracles=("bounds",))
     case.run([User("bob", "end"), User("bob", "start"), Deliver("alice")])
     case.run([User("alice", "send", {"text": b"a long text " * 1000}), Settle(1000)])

@@ -1,4 +1,4 @@
-"""Where several oracles object to one step, the check is told that tells the mistake, and not what follows from it."""
+"""If several oracles object to one step, the reported check names the mistake and not a consequence of it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from otterproof.implementations.reference import ReferenceEngine
 from tests.raising import raises_check
 from tests.test_oracles_foreign import Closed, ClosedTarget
 
-#: A message for alice in fragments, of which the first is followed by a text in the clear, and the others then.
+#: A fragmented message for alice with an unencrypted text after its first fragment.
 _IN_PIECES: list[Move] = [Fragment("alice", 0, 100), Deliver("alice"), Inject("alice", b"hello"), Settle()]
 
-#: A text, and a commit, in such fragments.
+#: A text and a commit, fragmented this way.
 _TEXT: list[Move] = [User("bob", "send", {"text": b"hello, hello"}), *_IN_PIECES]
 _COMMIT: list[Move] = [User("alice", "start", {}), Deliver("bob"), *_IN_PIECES]
 
 
 def _told(moves: list[Move], *, oracles: tuple[str, ...] = (), excused: tuple[str, ...] = ()) -> str:
-    """The check that fails in a run against an engine that keeps fragments when a text comes; "" if none does."""
+    """The check that fails in a run with an engine that keeps fragments when a text arrives; "" if none does."""
     target = ClosedTarget("keeps-fragments", engine("fragments-outlive-plaintext"))
     try:
         Case(target=target, role="alice", oracles=oracles, excused=excused).run(moves)
@@ -59,14 +59,14 @@ def test_the_cause_is_told_and_not_what_follows(moves: list[Move], following: di
 
 
 def test_what_follows_from_a_known_cause_is_known() -> None:
-    """In the same step, and in later ones, since each oracle goes on with what it knows."""
+    """In the same step and in later ones, because each oracle continues with what it knows."""
     known = "fragments.not-inert"
     assert _told(_TEXT, excused=(known,)) == _told(_COMMIT, excused=(known,)) == ""
     assert _told(_TEXT, excused=("authenticity.shown-unauthenticated",)) == known
 
 
 class _Objects(Oracle):
-    """Objects to every step by a check."""
+    """Fails a check at every step."""
 
     id = "bounds"
 
@@ -94,7 +94,7 @@ def _judge(*oracles: Oracle) -> bool:
 @pytest.mark.parametrize(
     ("objections", "told"),
     [
-        (["leaks.clear-text-shown-secure", "fragments.not-inert"], "fragments.not-inert"),  # by way of another check
+        (["leaks.clear-text-shown-secure", "fragments.not-inert"], "fragments.not-inert"),  # through another check
         (["fragments.not-inert", "leaks.clear-text-shown-secure"], "fragments.not-inert"),
         (["fragments.wrong-tags", "instance-tags.answer-to-another"], "instance-tags.answer-to-another"),
         (["counters.not-higher", "key-ids.key-reused"], "counters.not-higher"),  # neither presumes the other
@@ -107,7 +107,7 @@ def test_the_first_is_told_that_presumes_none_of_the_others(objections: list[str
 
 
 def test_what_is_less_binding_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A demand that the texts only advise may be what a failure follows from; what must be is told all the same."""
+    """A failure may follow from a demand that the texts only advise; the mandatory one is reported nevertheless."""
     must, advice = "states.error-not-shown", "bounds.breaks-down"
     assert [level_of(must), level_of(advice)] == [Level.MUST, Level.ADVICE]
     for check, presumed in ((must, advice), (advice, must)):
@@ -145,8 +145,8 @@ def test_a_broken_fragment_is_told_and_not_that_no_data_message_goes_out(pieces:
             Case(engine=Breaking, oracles=oracles).run([User("alice", "send", {"text": b"hello"})])
 
 
-#: What `fuzz` found in third-party targets: the target, how the case begins, the moves, an oracle that objects when it
-#: is alone, by which check, and the cause.
+#: Findings of `fuzz` in third-party targets: the target, how the case begins, the moves, an oracle that objects when it
+#: is alone, the check it fails, and the cause.
 FOUND: list[tuple[str, dict[str, Any], list[Move], str, str, str]] = [
     (
         "libotr",
@@ -222,7 +222,7 @@ def test_what_fuzz_found_is_told_by_its_cause(
 
 
 def test_an_answer_of_a_wrong_size_does_not_hide_what_it_answers() -> None:
-    """The answer to a message that must not be taken breaks a demand of the same oracle."""
+    """The answer to a message that must not be accepted breaks a check of the same oracle."""
 
     class Answering(Closed):
         def _do(self, action: str, **args: object) -> Sequence[Event]:

@@ -1,7 +1,7 @@
-"""Every single check of every oracle can fail: records of genuine conversations, changed in one place each.
+"""Every check of every oracle can fail: records of genuine conversations, with one change each.
 
-What no fault of the catalogue brings about is put into a step by hand: an event that should not be there, another byte
-on the wire, a snapshot that shows something else. The steps are then shown to the oracle without any engine.
+Errors that no fault of the catalogue causes are put into a step by hand: an unexpected event, a changed byte on the
+wire, a wrong snapshot. The steps are then shown to the oracle without any engine.
 """
 
 from __future__ import annotations
@@ -394,7 +394,7 @@ CHECKS: list[tuple[str, str, int, Change]] = [
 
 
 def oracle_of(check: str) -> str:
-    """The id of the oracle that makes a check, of which one is also made by scenarios."""
+    """The id of the oracle that makes a check; scenarios make one of these checks as well."""
     return "fragments" if check == "fragment.empty-piece-sent" else check.partition(".")[0]
 
 

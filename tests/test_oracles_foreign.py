@@ -1,6 +1,6 @@
-"""Oracles on parties that show nothing of their state and keep no contract: silent about right ones, and not blind.
+"""Oracles on parties that hide their state and don't follow the contract: silent about correct ones, but not blind.
 
-A genuine engine plays such a party, and so do engines with faults: of each only the wire and the events are seen.
+A genuine engine plays such a party, and so do engines with faults; only the wire and the events of each are visible.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.test_oracles import FAULTS
 
 
 class Closed(ActionDispatcher):
-    """An engine that can't be looked into."""
+    """An engine whose state is hidden."""
 
     def __init__(self, inside: Engine) -> None:
         self._inside = inside
@@ -44,7 +44,7 @@ class Closed(ActionDispatcher):
 
 
 class ClosedTarget:
-    """A target of such parties. It claims all that a driver can."""
+    """A target of such parties. It claims everything that a driver can."""
 
     version, randomness, capabilities = "1", "seed", CAPABILITIES
     fixed_policy: Policy | None = None
@@ -71,8 +71,8 @@ class ClosedTarget:
         pass
 
 
-#: Faults that test_oracles.py finds by looking into the party, or by the contract's choices: from outside, in the same
-#: programs, nothing in the protocol text is broken.
+#: Faults that test_oracles.py finds by the state of the party or by the contract's choices. From outside, nothing in
+#: the same programs breaks the protocol text.
 HIDDEN = {
     "stored-text-sent-twice",
     "unreadable-not-reported",
@@ -139,7 +139,7 @@ def test_it_objects_to_what_shows(oracle: str, fault: str, name: str) -> None:
 
 
 class Nulless(Closed):
-    """A party with another way than refusal to send texts with a NUL."""
+    """A party that handles texts with a NUL in another way than refusing to send them."""
 
     def __init__(self, inside: Engine, become: Callable[[bytes], bytes]) -> None:
         super().__init__(inside)

@@ -1,4 +1,4 @@
-"""The oracle that restores conversations at the end of a run: what it objects to, and what it brings about."""
+"""The oracle that restores conversations at the end of a run: what it objects to, and what it achieves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.raising import raises_check
 
 
 class Deaf(ReferenceEngine):
-    """Does not hear from some time on; which messages, the subclasses say."""
+    """Ignores messages from some time on; the subclasses say which."""
 
     def __init__(self, config: PartyConfig, entropy: Entropy | None = None) -> None:
         super().__init__(config, entropy)
@@ -38,7 +38,7 @@ class LosesData(Deaf):
 
 
 class LosesAllData(LosesData):
-    """Data messages vanish; all parties of this engine are deaf to them."""
+    """Data messages vanish for all parties of this engine."""
 
     def __init__(self, config: PartyConfig, entropy: Entropy | None = None) -> None:
         super().__init__(config, entropy)
@@ -46,7 +46,7 @@ class LosesAllData(LosesData):
 
 
 class LosesSignatures(Deaf):
-    """A handshake is never completed, and errors are kept from the user."""
+    """A handshake is never completed, and errors are hidden from the user."""
 
     def deaf(self, kind: Kind) -> bool:
         return kind in (Kind.SIGNATURE, Kind.REVEAL_SIGNATURE)
@@ -81,7 +81,7 @@ def test_healing_objects(engine: type[ReferenceEngine], start: str, moves: tuple
 
 
 def test_a_loss_in_silence_is_objected_to() -> None:
-    """Bob has lost the session, says nothing of a message that can't be read, and Alice is not told."""
+    """Bob has lost the session and does not report an unreadable message, so Alice is not told."""
 
     class Silent(ReferenceEngine):
         def receive(self, message: bytes) -> Sequence[Event]:
@@ -104,7 +104,7 @@ def test_healing_brings_a_new_session() -> None:
     assert link.ssid != old
 
 
-#: Moves after which both sides are in sessions with different keys, or in one of several clients.
+#: Moves after which the two sides are in sessions with different keys, or in one with another of several clients.
 APART: dict[str, tuple[str, str, tuple[Move, ...]]] = {
     "one side is in a session that the other has not completed": (
         "pair",
@@ -122,7 +122,7 @@ APART: dict[str, tuple[str, str, tuple[Move, ...]]] = {
 
 @pytest.mark.parametrize("case", APART)
 def test_a_session_that_is_not_told_is_not_taken_for_the_other_sides(case: str) -> None:
-    """The ssid may be untold: two sides that are in different sessions are not judged as if they were in one."""
+    """The ssid may not be reported: two sides in different sessions are not judged as if they were in one."""
     network, role, moves = APART[case]
     silent = OddTarget("odd:silent", ODD["silent"])
     played = Case(network, "3", target=silent, role=role, oracles=("healing",))

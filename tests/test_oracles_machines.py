@@ -1,4 +1,4 @@
-"""A run of the machines that fails is printed as a program, which fails in the same way."""
+"""A failing run of the machines is printed as a program that fails in the same way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARK = "the run as a program:\n\n"
 
 
 def program_of(failure: BaseException) -> str:
-    """The program among the notes of a failure."""
+    """The program in the notes of a failure."""
     notes = [note for note in getattr(failure, "__notes__", ()) if note.startswith(MARK)]
     assert len(notes) == 1
     return str(notes[0]).removeprefix(MARK)
@@ -56,7 +56,7 @@ def test_a_failing_run_is_a_program_that_fails(machine: type[Conversation], faul
 
 
 def test_moves_as_source() -> None:
-    """Everything that a move holds reads back as it was."""
+    """All values in a move survive being printed and read back."""
     written: list[Move] = [
         User("alice", "set_policy", {"policy": Policy.ALLOW_V2 | Policy.REQUIRE_ENCRYPTION}),
         User("alice", "set_policy", {"policy": Policy.NONE}),
@@ -69,7 +69,7 @@ def test_moves_as_source() -> None:
 
 
 def test_a_case_starts_where_the_last_one_started() -> None:
-    """Cases share a world that is taken back each time: the same program has the same outcome."""
+    """Cases share a world that is restored each time: the same program has the same outcome."""
     outcomes = []
     for _ in range(3):
         case = Case(engine=ReferenceEngine)
@@ -80,7 +80,7 @@ def test_a_case_starts_where_the_last_one_started() -> None:
 
 
 def test_a_program_names_the_target_that_was_judged() -> None:
-    """Pasted, a run against a target meets that target again."""
+    """When pasted, a run against a target uses that target again."""
     case = Case(engine=EngineTarget("independent").engine)
     case.run([User("alice", "send", {"text": b"hello"}), Deliver("bob")])
     assert "engine=open_target('independent').engine" in str(case)

@@ -1,7 +1,7 @@
-"""Oracles on parties that answer open questions of the protocol texts otherwise than the engines do.
+"""Oracles on parties that answer open questions of the protocol texts differently from the engines.
 
-Where a reading is as good as another, an oracle must not object to either; each test also has a party that goes beyond
-what the readings allow, to which it must. [harness/spec/requirements/readings_*.toml]
+Where several readings are allowed, an oracle must not object to any of them. Each test also has a party that goes
+beyond the allowed readings, to which the oracle must object. [harness/spec/requirements/readings_*.toml]
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ from otterproof.implementations.entropy import Tape, entropy_of
 from otterproof.implementations.reference import ReferenceEngine
 from tests.test_oracles_foreign import Closed, ClosedTarget, NullessTarget
 
-#: What a party tells instead of the events of an action.
+#: Replaces the events of an action by those that a party reports.
 Retold = Callable[[str, Sequence[Event]], Sequence[Event]]
 
 
 class Retelling(Closed):
-    """An engine whose events are told otherwise."""
+    """An engine that reports other events."""
 
     def __init__(self, inside: Engine, retold: Retold) -> None:
         super().__init__(inside)
@@ -107,7 +107,7 @@ def test_a_text_that_is_sent_again_may_be_marked(
 
 @pytest.mark.parametrize("kind", ["data", "dh_commit"])
 def test_bytes_after_the_last_field_may_be_accepted_and_missing_fields_not(kind: str) -> None:
-    """The party takes whatever it is given for the genuine message."""
+    """The party treats any input as the genuine message."""
 
     class Generous(Closed):
         def _do(self, action: str, **args: object) -> Sequence[Event]:
@@ -134,7 +134,7 @@ def test_bytes_after_the_last_field_may_be_accepted_and_missing_fields_not(kind:
 
 
 def test_old_mac_keys_need_not_be_whole() -> None:
-    """They are not authenticated, and nothing says that they have to be looked at."""
+    """They are not authenticated, and nothing requires checking them."""
 
     class Blind(Closed):
         def _do(self, action: str, **args: object) -> Sequence[Event]:
@@ -153,7 +153,7 @@ def test_old_mac_keys_need_not_be_whole() -> None:
 
 
 def _reports(action: str, events: Sequence[Event]) -> Sequence[Event]:
-    """An unreadable message is told and answered, whatever its flag."""
+    """An unreadable message is reported and answered, whatever its flag."""
     if action != "receive" or not (events and isinstance(events[0], MessageRejected)):
         return events
     return [MessageUnreadable(0, events[0].reason), OutgoingMessage(b"?OTR Error: no")]
@@ -198,7 +198,7 @@ def test_with_otr_switched_off_nobody_has_to_be_warned() -> None:
 
 
 def _addressed(action: str, events: Sequence[Event]) -> Sequence[Event]:
-    """D-H Commits are for bob's client, and D-H Keys are for a client that has asked for none."""
+    """D-H Commits are addressed to bob's client, and D-H Keys to a client that did not ask for one."""
     tags = {Kind.DH_COMMIT: 0x2B2B, Kind.DH_KEY: 0x777}
     told: list[Event] = []
     for one in events:
@@ -217,7 +217,7 @@ def test_a_commit_may_name_a_client_that_is_known() -> None:
 
 
 class Tolerant(Closed):
-    """An engine that takes messages with some receiver tag for its own."""
+    """An engine that accepts messages with some other receiver tags as its own."""
 
     def __init__(self, inside: Engine, tag: int) -> None:
         super().__init__(inside)
@@ -254,7 +254,7 @@ def test_receiver_tag_0_may_be_taken_and_that_of_another_client_not() -> None:
 
 
 class Picky(Closed):
-    """A party over a network that carries no empty messages."""
+    """A party on a network that carries no empty messages."""
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
         if args.get("message") == b"":
@@ -278,7 +278,7 @@ def test_what_a_party_cant_be_given_has_not_come_between_fragments() -> None:
 
 
 class OldTarget(ClosedTarget):
-    """A target that knows version 2 alone, whatever the policies that are drawn."""
+    """A target that only knows version 2, whatever policies are drawn."""
 
     capabilities, fixed_policy = CAPABILITIES - {"v3", "policy"}, Policy.ALLOW_V2
 
@@ -297,12 +297,12 @@ def test_nobody_has_to_come_to_a_session_in_a_version_that_one_side_does_not_kno
 
 
 def _no_aborts(action: str, events: Sequence[Event]) -> Sequence[Event]:
-    """An abort of the peer's is told as a run that failed."""
+    """An abort by the peer is reported as a failed run."""
     return [SmpFinished(0x2B2B, False) if isinstance(one, SmpAborted) else one for one in events]
 
 
 def _failures(action: str, events: Sequence[Event]) -> Sequence[Event]:
-    """With each text, a run is said to have failed."""
+    """With each text, a failed run is reported."""
     return [*events, *(SmpFinished(0x2B2B, False) for one in events if isinstance(one, TextReceived))]
 
 
@@ -318,9 +318,9 @@ def test_an_abort_may_be_told_as_a_failed_run() -> None:
 
 @pytest.mark.parametrize(("again", "found"), [(True, None), (False, "mac-revelation.key-still-in-use")])
 def test_a_late_message_makes_no_mac_key_of_an_earlier_session_live(again: bool, found: str | None) -> None:
-    """A key id may come again in the next session, so that the late message looks like one of that.
+    """A key id may recur in the next session, so the late message looks like one of that session.
 
-    The party reveals MAC keys at once; it tells of another session after the first text, or does not.
+    The party reveals MAC keys at once; after the first text it reports a new session, or does not.
     """
 
     def retold(action: str, events: Sequence[Event]) -> Sequence[Event]:
@@ -334,7 +334,7 @@ def test_a_late_message_makes_no_mac_key_of_an_earlier_session_live(again: bool,
 
 
 class Reader(Closed):
-    """A party that goes by one message where several are in what it receives, or by what a C string holds of it."""
+    """A party that only considers one of several messages in its input, or the part of it that a C string holds."""
 
     def __init__(self, inside: Engine, part: Callable[[bytes], bytes]) -> None:
         super().__init__(inside)
@@ -357,7 +357,7 @@ class ReaderTarget(ClosedTarget):
 
 
 def _query_of(message: bytes) -> bytes:
-    """The query that is nearest to the beginning, if there is one."""
+    """The query nearest to the beginning, if there is one."""
     found = re.search(rb"\?OTR(\?|v\d*\?)", message)
     return found[0] if found else message
 
@@ -390,7 +390,7 @@ def test_a_message_with_marks_of_several_may_be_any_of_them(
     ("reason", "found"), [(RejectReason.MALFORMED, None), (RejectReason.BAD_MAC, "rejection.has-effects")]
 )
 def test_a_message_may_be_told_as_malformed_for_one_of_its_tlvs(reason: RejectReason, found: str | None) -> None:
-    """The end of the session that stands before it in the same message counts all the same."""
+    """The end of the session that precedes it in the same message still counts."""
 
     def retold(action: str, events: Sequence[Event]) -> Sequence[Event]:
         if not any(isinstance(one, PeerEndedSession) for one in events):

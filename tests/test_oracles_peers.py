@@ -1,4 +1,4 @@
-"""Which parties oracles judge: those under test, and of their peers only what bears on them."""
+"""The parties that oracles judge: those under test, and peers only in what concerns the parties under test."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TALK: Sequence[Move] = [
 
 
 def judged(fault: str, under_test: set[str] | None) -> World:
-    """A world in which alice has a fault, with all oracles."""
+    """A world with all oracles, in which alice has a fault."""
     configs = {name: PartyConfig(published_key(key), BOTH, tag) for name, (key, tag) in CLIENTS["pair"].items()}
     parties = {
         name: (engine(fault) if name == "alice" else ReferenceEngine)(config, SeededEntropy(name.encode()))

@@ -1,4 +1,4 @@
-"""Most oracles don't look at a step in which a party handles a piece of a message or sets a policy, and no more."""
+"""Most oracles skip steps in which a party only handles a fragment or sets a policy; this changes no verdict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from otterproof.harness.targets.lean import LeanTarget
 from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 from otterproof.implementations.reference import ReferenceEngine
 
-#: What some oracles see that judge what a party remembers, or whom it answers.
+#: Faults seen by oracles that judge what a party remembers or whom it answers.
 FAULTS = [
     "counter-constant",
     "gap-leaves-fragments",
@@ -35,13 +35,13 @@ FAULTS = [
 
 
 def verdicts(target: Target, count: int) -> list[Failure | None]:
-    """What fails in the first programs for a target, with messages in fragments as small as they may be."""
+    """The failures of the first programs for a target, with the smallest possible fragments."""
     made = [program("pieces", number, target) for number in range(count)]
     return [attempt(replace(one, setup=replace(one.setup, size=MIN_MESSAGE_SIZE))) for one in made]
 
 
 def assert_judged_alike(target: Target, count: int, monkeypatch: pytest.MonkeyPatch) -> list[Failure | None]:
-    """The verdicts, which are the same if all oracles look at every step."""
+    """The verdicts, which must be the same if all oracles look at every step."""
     usual = oracles._changes_nothing
     pieces = 0
 

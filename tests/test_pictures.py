@@ -1,4 +1,4 @@
-"""Pictures of what a target's user sees: they are asked of drivers that have them, bounded, and beside transcripts."""
+"""Pictures of what a target's user sees: requested from drivers that support them, bounded, kept with transcripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui.site.diagram import screen_of
 from otterproof.implementations.drivers.chat.picture import screen_png
 
-#: The reference engine with a screen, on which is the name of the party, and how often it was looked at.
+#: The reference engine with a screen, which shows the name of the party and how often it was captured.
 DRIVER = """
 import base64
 import json
@@ -84,7 +84,7 @@ def _fails_in_the_second_case(context: Context) -> None:
 
 
 def scenario(behaviour: object = _fails_in_the_second_case) -> Scenario:
-    """A scenario that is not among those of the project."""
+    """A scenario that is not one of the project's."""
     load()
     real = next(scenarios("clients.screen.the_end_is_seen[v3]"))
     return Scenario(
@@ -130,7 +130,7 @@ def test_only_pictures_of_a_report_are_on_its_pages(tmp_path: Path) -> None:
 
 
 def pixels_of(png: bytes) -> tuple[int, int, list[bytes]]:
-    """Width, height and the pixels, as red, green and blue, of a PNG file with a palette and no filters."""
+    """Width, height and pixels, as red, green and blue, of a PNG file with a palette and no filters."""
     chunks, at = dict[bytes, bytes](), len(PNG)
     while at < len(png):
         (size,) = struct.unpack(">I", png[at : at + 4])
@@ -147,12 +147,12 @@ def pixels_of(png: bytes) -> tuple[int, int, list[bytes]]:
 
 @pytest.mark.parametrize("many", [False, True])
 def test_a_screen_becomes_a_png_file(tmp_path: Path, many: bool) -> None:
-    """What Xvfb keeps: a header, a table of colours, and lines that are longer than the screen is wide."""
+    """Xvfb's format: a header, a table of colours, and lines that are longer than the screen is wide."""
     width, height, name, colours = 40, 30, b"screen\0\0", 2
     screen = [
         (number * 37 % 251, number % 7 * 36, number % 40) if many else (255, number % 3, 0) for number in range(1200)
     ]
-    screen[-1] = (1, 2, 3)  # of no other colour, so that nothing is cut off
+    screen[-1] = (1, 2, 3)  # in a colour of its own, so that nothing is cropped
     lines = [screen[width * row : width * row + width] for row in range(height)]
     body = b"".join(b"".join(bytes((b, g, r, 0)) for r, g, b in line) + bytes(8) for line in lines)
     header = [100 + len(name), 7, 2, 24, width, height, 0, 0, 32, 0, 32, 32, 4 * width + 8, 4, 0, 0, 0, 8, 256, colours]

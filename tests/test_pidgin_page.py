@@ -1,4 +1,4 @@
-"""The page on a conversation with Pidgin: it tells what was recorded, and only if that still fits."""
+"""The page on a conversation with Pidgin: it shows what was recorded, and only if the recording is still valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from otterproof.scenarios.pidgin_walkthrough import (
     record_pidgin,
 )
 
-#: The pictures of the page, in their order.
+#: The pictures of the page, in order.
 PICTURES = ("start", "private", "text", "changed", "question", "authenticated", "finished")
 
 
@@ -39,7 +39,7 @@ def test_the_page_is_made_from_the_recording(folder: Path) -> None:
 
 
 def test_a_message_that_is_another_one_does_not_fit(folder: Path) -> None:
-    """What is done and computed again must be what was recorded."""
+    """Repeating the actions and computations must give what was recorded."""
     recording = folder / RECORDING
     recording.write_text(recording.read_text().replace("Hello, Bob", "Hello, Eve"))
     with pytest.raises(PictureMissing, match="of another conversation"):

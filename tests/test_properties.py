@@ -1,4 +1,4 @@
-"""The machines of properties under pytest, with as many examples as the Hypothesis profile asks for."""
+"""The property machines under pytest, with as many examples as the Hypothesis profile sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from otterproof.scenarios.properties.machines import Clients, Conversation
 
 pytestmark = pytest.mark.slow
 
-# One failure at a time: shortening takes a while, and the first is what somebody will fix.
+# One failure at a time: shrinking takes a while, and the first failure is the one to fix.
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(settings(), stateful_step_count=40, report_multiple_bugs=False)
 

@@ -1,4 +1,4 @@
-"""The proxy without programs: the relay and its actions, rules, the adversary, the judge, and what is written down."""
+"""The proxy without programs: the relay and its actions, rules, the adversary, the judge, and the recording."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NAMES = ("alice", "bob")
 
 
 class Line:
-    """A relay, and what came out of it."""
+    """A relay and its output."""
 
     def __init__(self, *rules: str, otherwise: Action = PASS) -> None:
         self.relay = Relay(NAMES, Rules([rule_from_words(one) for one in rules], otherwise))
@@ -65,12 +65,12 @@ def conversation() -> tuple[Item, ...]:
 
 
 def data() -> bytes:
-    """Its first Data Message."""
+    """The first Data Message of the conversation."""
     return next(item.raw for item in conversation() if item.kind == "data")
 
 
 def honest() -> list[tuple[str, bytes]]:
-    """All of its messages, each with its sender."""
+    """All messages of the conversation, each with its sender."""
     return [(item.sender, item.raw) for item in conversation()]
 
 
@@ -244,7 +244,7 @@ def test_the_adversary_follows_from_its_seed() -> None:
 
 
 def judged(items: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
-    """What the judge from outside says of messages that all arrive."""
+    """The findings of the judge from outside on messages that are all delivered."""
     judge = OutsideJudge(NAMES)
     relay = Relay(NAMES, Always())
     seen: list[Happening] = []

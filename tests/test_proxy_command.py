@@ -1,4 +1,4 @@
-"""`otterproof proxy` as a command: its results, its exit codes, and what it leaves when it is interrupted."""
+"""`otterproof proxy` as a command: its results, its exit codes, and what it leaves when interrupted."""
 
 from __future__ import annotations
 

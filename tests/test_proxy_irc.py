@@ -1,4 +1,4 @@
-"""The proxy on IRC: its server and its bridge without sockets, with clients that are hostile, and with real sockets."""
+"""The proxy on IRC: its server and its bridge without sockets, with hostile clients, and with real sockets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from otterproof.harness.runs.proxy.watched import Wanted
 
 
 class Net:
-    """A server, and what it tells."""
+    """A server and its output."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, bytes]] = []

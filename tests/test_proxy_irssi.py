@@ -1,6 +1,6 @@
-"""The proxy between two irssi: on IRC, where they are programs like any other, and started by Otterproof.
+"""The proxy between two irssi: connected over IRC like any other programs, and started by Otterproof.
 
-irssi is skipped, with the line that installs it, where it is missing.
+Skipped, with the command that installs irssi, if it is missing.
 """
 
 from __future__ import annotations
@@ -64,20 +64,20 @@ def pair() -> Iterator[tuple[Target, Target]]:
 
 
 class Person:
-    """An irssi at a terminal, and somebody who types."""
+    """An irssi at a terminal, with a simulated person who types."""
 
     def __init__(self, nick: str, port: int, script: str) -> None:
         self._home, self._loop = Home("irssi"), Loop()
         self._home.file("config", _CONFIG.format(nick=nick, port=port))
         self._home.file("otr/otr.key", format_keys([Account("here", "IRC", published_key(nick))]))
-        # What a person types, a script in irssi types: it comes when it is asked for by a line of its own.
+        # A script in irssi types for the person, when a line of its own asks for it.
         self._home.file("scripts/autorun/typist.pl", script)
         home = str(self._home.path)
         environment = {"TERM": "vt100", "LC_ALL": "C.UTF-8", "HOME": home, "PATH": os.environ["PATH"]}
         self._process: Process = on_terminal(self._loop, ["irssi", f"--home={home}"], environment)
 
     def look(self) -> None:
-        """Take what it has written to its terminal, so that it never waits."""
+        """Read what it has written to its terminal, so that it never blocks."""
         self._loop.drain()
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Person:
         self._loop.close()
 
 
-#: Types a command as soon as the peer says a word in the clear or in private: WORD -> COMMAND.
+#: Types a command as soon as the peer says a word, in the clear or in private: WORD -> COMMAND.
 _TYPIST = """\
 use Irssi;
 my %%says = (%s);
@@ -98,7 +98,7 @@ Irssi::signal_add('event connected', sub { $_[0]->command($says{connected}) if e
 """
 
 
-#: Says two things as soon as the conversation is private. Bob is told that last, so alice can read it.
+#: Says two things once the conversation is private. Bob learns that last, so alice can read them.
 _SECURED = """\
 use Irssi;
 Irssi::signal_register({'otr event' => [qw(iobject string string)]});
@@ -115,7 +115,7 @@ def typist(**says: str) -> str:
 
 
 async def until(people: list[Person], so: Callable[[], bool]) -> None:
-    """Let both go on until something is so."""
+    """Let both run until a condition holds."""
     for _ in range(6000):
         for person in people:
             person.look()

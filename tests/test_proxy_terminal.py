@@ -1,4 +1,4 @@
-"""The view of the proxy at a real terminal: what is left when that is closed."""
+"""The view of the proxy at a real terminal: what remains after the terminal is closed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ pytest.importorskip("textual", reason="pip install 'otterproof[proxy]'")
 
 pytestmark = pytest.mark.slow
 
-#: How a message is marked that waits for the person.
+#: The mark of a message that waits for the person.
 HELD = "‖".encode()
 
 
 @contextmanager
 def at_terminal(*words: str, cwd: Path, hangup: signal.Handlers) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A command at a terminal of its own, and the other end of that. hangup: what it does about SIGHUP."""
+    """A command at a terminal of its own, and the other end of the terminal. hangup: how it handles SIGHUP."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
 
@@ -55,7 +55,7 @@ def at_terminal(*words: str, cwd: Path, hangup: signal.Handlers) -> Iterator[tup
 
 
 def shown(terminal: int, mark: bytes) -> bool:
-    """Whether a terminal shows something; a test that waits too long has failed."""
+    """Whether a terminal shows something; if this takes too long, the test fails."""
     seen, deadline = b"", time.monotonic() + 60
     while mark not in seen and time.monotonic() < deadline:
         if select.select([terminal], [], [], 1)[0]:
@@ -75,7 +75,7 @@ def test_a_terminal_that_is_closed_ends_the_conversation(hangup: signal.Handlers
 
 
 def test_the_view_needs_standard_error_too(tmp_path: Path) -> None:
-    """It is drawn there."""
+    """The view is drawn on standard error."""
     command = ["sh", "-c", 'exec "$@" 2>errors', "sh", sys.executable, "-m", "otterproof.harness.ui.entry"]
     ours, theirs = pty.openpty()
     with subprocess.Popen(

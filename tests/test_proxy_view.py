@@ -1,4 +1,4 @@
-"""The view of the proxy, as a person uses it: keys, what is chosen, what is shown, in a small and a large window."""
+"""The view of the proxy in use: keys, selection and display, in a small and a large window."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stage_of(*rules: str, holds: bool = False) -> OfTargets:
 
 
 def use(stage: Stage, person: Use, size: tuple[int, int] = (120, 40)) -> None:
-    """Let somebody use the view."""
+    """Run the view with a simulated person."""
 
     async def run() -> None:
         app = ProxyApp(stage)
@@ -50,7 +50,7 @@ def use(stage: Stage, person: Use, size: tuple[int, int] = (120, 40)) -> None:
 
 
 async def until(pilot: Pilot[None], so: Callable[[], bool]) -> None:
-    """Wait until something is so; the test ends with an error if it never is."""
+    """Wait until a condition holds; the test fails if it never does."""
     for _ in range(2000):
         if so():
             return
@@ -168,7 +168,7 @@ def test_a_user_acts_while_a_message_is_under_way() -> None:
 
 
 class Said(Stage):
-    """A conversation of messages that are given."""
+    """A conversation with given messages."""
 
     def __init__(self, messages: list[bytes]) -> None:
         super().__init__(None)

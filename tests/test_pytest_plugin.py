@@ -1,4 +1,4 @@
-"""The pytest plugin in a project of a user's own, which has no conftest."""
+"""The pytest plugin in a user's project without a conftest."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TWO = "otterproof::conformance.data_counters::counter_0"
 
 
 def run(folder: Path, *words: str) -> tuple[int, str]:
-    """pytest in a project; its exit code, and what it prints."""
+    """pytest in a project; returns its exit code and its output."""
     command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *words]
-    # It is no worker of the pytest that runs this test.
+    # It is not a worker of the pytest that runs this test.
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=300, check=False)
     assert done.stderr == ""
@@ -53,7 +53,7 @@ def test_a_failing_target(project: Path) -> None:
 
 
 def test_the_card_of_a_part(project: Path) -> None:
-    """What was not selected was not to be run; the command repeats the run without pytest."""
+    """Scenarios that were not selected do not count; the command repeats the run without pytest."""
     (project / "otterproof.toml").write_text(
         f'target = "{BAD}"\nknown = "known.toml"\nreport = "told"\nstrict = true\ntimeout = 5\n'
     )
@@ -159,7 +159,7 @@ def test_an_interrupted_run_leaves_a_card(processes: str, project: Path) -> None
 
 
 def test_the_card_of_several_processes_is_that_of_one(project: Path) -> None:
-    """Also when one of them dies: what it was running could not be judged."""
+    """Also if one of them dies: the scenario it was running could not be judged."""
     words = ("--otterproof-target", BAD, TWO, "--otterproof-report", "told")
     cards = []
     for processes in ("0", "2"):

@@ -1,4 +1,4 @@
-"""Which scenarios need not be run with a faulty engine, since it answers all that the genuine one was asked alike."""
+"""Scenarios that need not be run with a faulty engine, because it answers every recorded call like the genuine one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_where_all_answers_are_alike_the_scenario_passes(fault: str) -> None:
 
 @pytest.mark.parametrize("name", ["conformance.data_counters.counters_must_rise[v3]", "properties.runs.fragments[v3]"])
 def test_the_lines_that_are_reached_are_those_of_a_survey(name: str) -> None:
-    """Each is measured with a copy that has done nothing yet, for engines keep tables of powers."""
+    """Each is measured with a fresh copy of the engine, because engines keep tables of powers."""
     load()
     area = name.split(".")[1]
     with_recorder, without = f"genuine_recorded_{area}", f"genuine_bare_{area}"

@@ -1,4 +1,4 @@
-"""Reports: what a card has, that JUnit and SARIF say the same, and that a site is whole and holds any text as text."""
+"""Reports: the content of a card, JUnit and SARIF that agree, and sites that are complete and escape any text."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ COMMAND = ["otterproof", "check", "fault:counter-starts-at-0"]
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]:
-    """A report on a run with failures, and its results."""
+    """A report on a run with failures, and the results of the run."""
     folder = tmp_path_factory.mktemp("report")
     target = open_target("fault:counter-starts-at-0")
     chosen = [one for text in ("data_counters.counter_0", "unknown_versions_are_skipped") for one in scenarios(text)]
@@ -94,7 +94,7 @@ def test_sarif_says_the_same(told: tuple[Path, list[Result]]) -> None:
 
 
 class Page(HTMLParser):
-    """What a page links to, and which elements it has."""
+    """The links and elements of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ CELL = "v2 plaintext/none: plaintext"
 
 
 def results_with(**changes: Any) -> list[Result]:
-    """A result that passed, and one with these changes."""
+    """A passing result, and one with these changes."""
     passed = Result("made.up[v3]", (), Verdict.PASS, "", 1, 0.0)
     return [passed, replace(passed, scenario="made.too[v3]", **changes)]
 
@@ -294,7 +294,7 @@ def test_a_report_has_its_own_transcripts(tmp_path: Path, capsys: pytest.Capture
 def test_a_report_takes_the_place_of_an_earlier_one(
     told: tuple[Path, list[Result]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its pages and transcripts go; what is of no report is not touched."""
+    """Its pages and transcripts are removed; files that belong to no report are not touched."""
     results = told[1]
     folder = tmp_path / "report"
     old = folder / "transcripts" / "2026-01-01-1" / "old.jsonl"
@@ -337,7 +337,7 @@ def test_runs_of_two_targets_are_compared_only_if_that_is_meant(
 
 
 def test_a_card_counts_all_that_explorations_found(tmp_path: Path) -> None:
-    """Each by its level; what is only recommended counts if it is asked for."""
+    """Each by its level; recommendations only count if requested."""
     binding = next(name for name in checks() if level_of(name) is Level.MUST)
     lesser = next(name for name in checks() if level_of(name) is Level.SHOULD)
     for names, least, counts in (

@@ -1,4 +1,4 @@
-"""Targets by name: what there is, what there is not, and an engine with a fault, which must not pass."""
+"""Targets by name: existing and unknown ones, and an engine with a fault, which must not pass."""
 
 from __future__ import annotations
 

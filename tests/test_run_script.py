@@ -1,7 +1,7 @@
-"""The script ./run on machines of all kinds: what it installs, what it says when it can't, and what it hands on.
+"""The script ./run on different machines: what it installs, what it says if it can't, and what it passes on.
 
-Nothing is really installed: the script runs in a copy of its own, on a search path that has a few plain tools and
-interpreters that are small shell scripts. They write down how they were called.
+Nothing is really installed: a copy of the script runs with a search path that only has a few basic tools, and small
+shell scripts as interpreters, which record how they were called.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TOOLS = ("sh", "dirname", "cksum", "cat", "ls", "rm", "mkdir", "rmdir", "tail", "chmod", "cp", "env")
 
-# An interpreter: version 3.11 if NEW is there, able to make environments if CAPABLE is.
+# An interpreter: version 3.11 if NEW exists, able to make environments if CAPABLE exists.
 PYTHON = """#!/bin/sh
 case "$1 $2" in
 "-c import sys; sys.exit"*) [ -e "{home}/new" ] ;;
@@ -44,7 +44,7 @@ esac
 
 
 class Machine:
-    """A copy of ./run in a directory with a space in its name, and the search path that it sees."""
+    """A copy of ./run in a directory with a space in its name, and its search path."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -84,7 +84,7 @@ class Machine:
         )
 
     def calls(self) -> list[str]:
-        """How the interpreter was called to set things up, since last asked."""
+        """The calls of the interpreter for setup since the last request."""
         path = self.home / "calls"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -166,7 +166,7 @@ def make_all_read_only(machine: Machine) -> None:
 
 @pytest.mark.parametrize("change", [make_log_unwritable, make_stamp_unremovable, make_all_read_only])
 def test_a_checkout_that_cannot_be_written_to_is_not_set_up(good: Machine, change: Callable[[Machine], None]) -> None:
-    """Root may write anywhere, so files are in the way here in place of permissions."""
+    """Root may write anywhere, so files are in the way instead of missing permissions."""
     good.run("check")
     good.calls()
     touch_requirements(good)

@@ -1,4 +1,4 @@
-"""Reports of sanitizers: read from what a driver says, told as a crash, and one finding for one stack."""
+"""Sanitizer reports: parsed from a driver's output, reported as a crash, and one finding per stack."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_crashes_with_one_stack_are_one_finding() -> None:
 
 
 def test_a_panic_in_go_is_no_report() -> None:
-    """It begins with the same two words as a report on undefined behaviour, but not after a place in a source."""
+    """It begins with the same two words as a report on undefined behaviour, but not after a source location."""
     panic = b"panic: runtime error: invalid memory address or nil pointer dereference\n\ngoroutine 1 [running]:\n"
     assert report_of(panic) == ""
 

@@ -1,8 +1,8 @@
 """Every scenario as a pytest test, against the target named with --target (several are allowed).
 
 The verdicts are those of `otterproof check`: both run scenarios through `runs.runner`. A target that can't be run here
-is skipped with the line that installs it, and so is a scenario that needs what the target does not claim. A failure
-that is a known deviation of the target (the file shipped for it, or --known FILE) is expected, and has to come.
+is skipped, with the command that installs it; so is a scenario that needs what the target does not claim. A failure
+that is a known deviation of the target (in the file shipped for it, or --known FILE) is expected and must occur.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def known(target: str, path: Path | None) -> Known:
 
 @pytest.fixture(scope="module")
 def targets() -> Iterator[dict[str, Target]]:
-    """The targets that were started, by name."""
+    """The started targets, by name."""
     started: dict[str, Target] = {}
     yield started
     for target in started.values():
@@ -59,14 +59,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def marks(name: str, scenario: Scenario) -> list[pytest.MarkDecorator]:
-    """`-m "not slow"` leaves out all but the conformance of an engine in version 3, without the cells of the tables."""
+    """`-m "not slow"` selects only the conformance of an engine in version 3, without the cells of the tables."""
     cells = scenario.id.startswith("conformance.cells.")
     quick = name in ENGINES and scenario.kind == "conformance" and scenario.version == 3 and not cells
     return [] if quick else [pytest.mark.slow]
 
 
 def started(targets: dict[str, Target], name: str) -> Target:
-    """The target of that name; the test is skipped where it can't be run."""
+    """The target with this name; skips the test if it can't be run."""
     if name not in targets:
         try:
             targets[name] = open_target(name)
@@ -93,7 +93,7 @@ def test_scenario(
 
 @pytest.mark.slow
 def test_a_requirement_that_is_known_not_to_be_met(name: str, entry: Deviation, targets: dict[str, Target]) -> None:
-    """Some scenario that claims it fails as the entry says; once none does, the entry is out of date."""
+    """Some scenario that claims it fails as the entry says; otherwise the entry is out of date."""
     target = started(targets, name)
     claiming = [one for one in scenarios() if {entry.name, f"!{entry.name}"} & set(one.requirements)]
     assert any(entry.explains(run(one, target, SEED)) for one in claiming), f"{entry} is out of date: remove it"

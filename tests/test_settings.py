@@ -1,4 +1,4 @@
-"""The settings of a project: where they are found, what they may be, and which of them count for another target."""
+"""The settings of a project: where they are found, their valid values, and which apply to another target."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_mistakes_are_told(text: str, says: str, tmp_path: Path, monkeypatch: py
 
 
 def test_the_command_line_comes_before_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it says what would hold without either."""
+    """Even if it only repeats a default."""
     (tmp_path / "otterproof.toml").write_text('target = "reference"\ntimeout = 99\nprofile = "nightly"')
     monkeypatch.chdir(tmp_path)
     asked: list[tuple[float, str]] = []
@@ -92,7 +92,7 @@ def test_settings_are_in_one_file_only(tmp_path: Path) -> None:
 
 
 def test_the_settings_of_a_folder_around_do_not_count(tmp_path: Path) -> None:
-    """They could name a command that somebody else wants to be run."""
+    """They could name a command chosen by somebody else."""
     (tmp_path / "otterproof.toml").write_text('target = "exec:touch ran"')
     inside = tmp_path / "inside"
     inside.mkdir()

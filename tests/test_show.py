@@ -1,4 +1,4 @@
-"""Sequence diagrams of transcripts: what became of each message, and pictures that hold any text as text."""
+"""Sequence diagrams of transcripts: the fate of each message, and pictures that escape any text."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHANGED = DATA.replace(b"EAAAAAAAA", b"EAAAAAABB", 1)
 
 
 def written(path: Path, detail: str = "It is wrong.") -> Path:
-    """Alice sends two messages; one arrives twice, and once changed; the other is lost; bob gets one of nobody's."""
+    """Alice sends two messages: one arrives twice and once changed, the other is lost. Bob also gets a forged one."""
     parties = {name: PartyInfo("reference", PartyConfig(published_key(name))) for name in ("alice", "bob")}
     with TranscriptWriter.create(path, Header(b"seed", parties, "made.up")) as writer:
         writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(DATA)])
@@ -107,7 +107,7 @@ def test_a_text_in_the_clear_is_written_once(tmp_path: Path) -> None:
 
 
 def test_fragments_of_one_message_are_one_arrow(tmp_path: Path) -> None:
-    """Unless something became of one of them."""
+    """Unless one of them was tampered with or lost."""
     pieces = fragment(DATA, 30, 2)
     assert len(pieces) > 3
     parties = {name: PartyInfo("reference", PartyConfig(published_key(name))) for name in ("alice", "bob")}
@@ -201,7 +201,7 @@ def test_every_move_can_be_told_in_words() -> None:
 
 
 def test_a_party_may_be_called_network(tmp_path: Path) -> None:
-    """It has a lane of its own; and what crosses other lanes is told whole."""
+    """It gets a lane of its own, and text across other lanes is complete."""
     parties = {name: PartyInfo("reference", PartyConfig(published_key("alice"))) for name in ("a", "network", "c")}
     with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
         writer.step(0, "a", "send", {"text": b"hello"}, [OutgoingMessage(DATA)])
@@ -257,7 +257,7 @@ def test_a_record_of_a_pair_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_wide_characters_keep_the_lanes_where_they_are(tmp_path: Path) -> None:
-    """They take two columns each, also where a text is broken."""
+    """Each takes two columns, also where a text is wrapped."""
     parties = {name: PartyInfo("reference", PartyConfig(published_key("alice"))) for name in ("alice", "bob")}
     with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
         writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(DATA)])

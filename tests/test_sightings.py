@@ -1,7 +1,7 @@
-"""What a judge must see to notice each fault of the catalogue: messages and events are enough for all but a few.
+"""What a judge must see to notice each fault of the catalogue: messages and events suffice for all but a few.
 
-The first test is the point: each fault is caught as a third party's mistake would be, by the scenario that the
-catalogue names for it. The others are about how that is measured, kept and told.
+The first test is the most important: each fault is caught as a third party's mistake would be, by the scenario that the
+catalogue names for it. The other tests are about measuring, storing and reporting this.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from otterproof.harness.testkit.scenario import load, scenario_of
 from otterproof.harness.ui import cli
 from otterproof.harness.ui import terminal as report
 
-#: As many faults may be out of sight of a judge who sees messages and events alone. The number may only get smaller.
+#: The number of faults that a judge who sees only messages and events may miss. It may only decrease.
 UNSEEN = 23
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("area", AREAS)
 def test_every_fault_is_caught_as_a_third_partys(area: str) -> None:
-    """In each version that it has, by the scenario that it names; what can't be is noticed by one that sees more."""
+    """In each of its versions, by the scenario it names; the others are noticed by a scenario that sees more."""
     remember_powers()
     load()
     wrong = []
@@ -67,7 +67,7 @@ def test_no_fault_is_left_to_random_runs() -> None:
 def test_a_score_names_the_scenario_that_catches_a_fault_as_a_third_partys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A probe is kept though the full score never counts it, and takes the place of what sees more."""
+    """A probe is kept, although the full score never counts it, and replaces a scenario that sees more."""
     load()
     name, probe = "unknown-flags-refused", "readings.data.undefined_flags"
     fault = faults()[name]
@@ -93,7 +93,7 @@ def test_a_reason_for_an_unknown_fault_is_refused(tmp_path: Path, monkeypatch: p
 
 
 def record(**views: View | None) -> Sightings:
-    """What was seen of some faults, by their names with underscores, in all versions alike."""
+    """The view that noticed each fault (names with underscores), the same in all versions."""
     known = {name.replace("_", "-"): view for name, view in views.items()}
     found = Sightings({name: faults()[name] for name in known}, [])
     for name, view in known.items():
@@ -146,7 +146,7 @@ def test_a_lean_target_shows_nothing_but_messages_and_events() -> None:
     ("fault", "error"),
     [
         ("trailing-bytes-crash", TargetCrash),
-        pytest.param("truncated-tlv-loops", TargetHang, marks=pytest.mark.slow),  # it hangs for as long as is waited
+        pytest.param("truncated-tlv-loops", TargetHang, marks=pytest.mark.slow),  # it hangs until the time limit
     ],
 )
 def test_a_lean_target_that_breaks_down_is_to_blame(fault: str, error: type[Exception]) -> None:

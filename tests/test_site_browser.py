@@ -1,6 +1,6 @@
-"""The site in a real browser: its filters work, nothing goes wrong in it, and axe-core finds nothing to complain of.
+"""The site in a real browser: its filters work, there are no errors, and axe-core has no complaints.
 
-Skipped, with the lines that install them, where Chromium or axe-core are not there.
+Skipped, with the commands that install them, if Chromium or axe-core is missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The blocks of code on the pages are run, and what runs them notices a block that is wrong."""
+"""The code blocks on the pages are run, and the runner detects a wrong block."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PAGES = sorted(
     {path for pattern in snippets.PATTERNS for path in snippets.ROOT.glob(pattern)}, key=lambda path: path.as_posix()
 )
 
-#: How many blocks are not run. The reasons are on the pages. A new one is noticed here.
+#: The number of blocks that are not run, for the reasons on the pages; so a new one is noticed.
 NOT_RUN = 25
 
-#: Languages of blocks that have nothing to run.
+#: Languages of blocks with nothing to run.
 INERT = {"text"}
 
 
@@ -50,7 +50,7 @@ def test_every_block_is_run_or_says_why_not() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(snippets.ROOT).as_posix())
 def test_no_block_escapes(page: Path) -> None:
-    """Commands and programs are in blocks that name their language, and a comment above a block is understood."""
+    """Commands and programs are in blocks that name their language, and comments above blocks are understood."""
     text = page.read_text(encoding="utf-8")
     found = [match for match, _ in snippets.snippets(text)]
     ours = [match for match in re.finditer(r"^ *```\S*$", text, re.M) if not match[0].strip().startswith("```{")]
@@ -112,7 +112,7 @@ def test_times_and_dates_do_not_count() -> None:
 
 
 def test_a_page_that_is_come_back_to_has_a_folder_again(tmp_path: Path) -> None:
-    """A worker of pytest-xdist may leave a page, which cleans up, and be given more of its blocks later."""
+    """A worker of pytest-xdist may leave a page, which cleans up, and later get more of its blocks."""
     page = tmp_path / "page.md"
     page.write_text(
         "<!-- file: a.txt -->\n```text\nhello\n```\n\n```console\n$ cat a.txt\nhello\n```\n", encoding="utf-8"

@@ -1,4 +1,4 @@
-"""An engine alone: whatever is wrong with it becomes an error of the target, wherever it goes wrong."""
+"""An engine by itself: any malfunction becomes an error of the target, wherever it occurs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ CONFIG = PartyConfig(key_of("alice"))
 
 
 class Panic(BaseException):
-    """What a library in Rust raises when it gives up."""
+    """The exception that a Rust library raises when it panics."""
 
 
 class Restless(ReferenceEngine):
-    """Is never done with being made."""
+    """An engine whose construction never ends."""
 
     def __init__(self, config: PartyConfig, entropy: Entropy | None = None) -> None:
         while True:

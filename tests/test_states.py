@@ -1,4 +1,4 @@
-"""The state tables: every cell has exactly one row, all that can exist are visited, and the page is up to date."""
+"""The state tables: every cell has exactly one row, all possible cells are visited, and the page is up to date."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_claims_and_readings_exist() -> None:
 
 
 def test_a_handshake_message_does_the_same_in_each_version_and_message_state() -> None:
-    """The oracle on states reads its transitions off the cells of one version and message state."""
+    """The oracle on states takes its transitions from the cells of one version and message state."""
     names = [one.name for one in INPUTS if one.name.partition("_")[0] in ("commit", "dh", "reveal", "signature")]
     assert len(names) == 13
     for auth in AuthState:
@@ -116,7 +116,7 @@ def test_counts_are_reported() -> None:
 @pytest.mark.parametrize("message", MessageState)
 @pytest.mark.parametrize("auth", AuthState)
 def test_probe_tells_states_apart(message: MessageState, auth: AuthState) -> None:
-    """A position is confirmed by the probe of its own states, and by that of no others."""
+    """A position is confirmed by the probe of its own states, and by no other probe."""
     target = open_target("reference")
     for claimed_message in MessageState:
         for claimed_auth in AuthState:

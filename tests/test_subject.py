@@ -1,4 +1,4 @@
-"""The subject: what it demands of the target's data messages, and of replies."""
+"""The subject: what it requires of the target's data messages and replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and progress fit what they are shown on: a terminal of any width, or a pipe."""
+"""Tables and progress fit their output: a terminal of any width, or a pipe."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_wide_characters_take_two_columns() -> None:
 
 
 class Terminal(io.StringIO):
-    """A terminal, as far as anybody asks."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

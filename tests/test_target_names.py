@@ -1,4 +1,4 @@
-"""A driver of the user's under a name: reports, ids, folders and transcripts have the name, and no path."""
+"""A user's driver under a name: reports, ids, folders and transcripts have the name, and no path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transcripts: what is written is what is read, damage is named by its line, a replay finds the first difference."""
+"""Transcripts: they read back as written, damage is located by line, and a replay finds the first difference."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ HEADER = Header(
 
 
 class Echo:
-    """A party that is easy to predict: it sends back what it receives, with the time in front."""
+    """A predictable party: it sends back what it receives, with the time in front."""
 
     def __init__(self, mark: bytes = b"") -> None:
         self.mark = mark
@@ -236,7 +236,7 @@ GOOD = written(write_good)
 
 
 def changed(number: int, old: str, new: str) -> bytes:
-    """The good transcript with something replaced in one line (from 1)."""
+    """The good transcript with a replacement in one line (counted from 1)."""
     parts = GOOD.decode().splitlines()
     assert old in parts[number - 1]
     parts[number - 1] = parts[number - 1].replace(old, new, 1)
@@ -298,7 +298,7 @@ def test_no_bytes_lead_to_another_error(data: st.DataObject) -> None:
 
 
 def recorded(*messages: bytes) -> Transcript:
-    """A run of Echo as both parties, each message to alice one second later than the one before."""
+    """A run of Echo as both parties, in which each message to alice comes one second after the previous one."""
 
     def write(writer: TranscriptWriter) -> None:
         party = Echo()
@@ -371,7 +371,7 @@ def test_a_snapshot_is_compared_where_there_is_one() -> None:
 
 
 class Careless:
-    """Shows nothing, says nothing."""
+    """A party that shows and reports nothing."""
 
     def receive(self, message: bytes) -> Sequence[Event]:
         return []

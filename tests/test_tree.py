@@ -1,4 +1,4 @@
-"""How the tree is kept: no file is longer than a reader wants to open, and the rooms are named alike everywhere."""
+"""The layout of the tree: files stay short enough to read, and the rooms have the same names everywhere."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from otterproof.harness.ui.rooms_page import FOLDER, ROOMS
 
 ROOT = Path(__file__).parents[1]
 
-#: The most lines that a module, a table or a schema has.
+#: The maximum number of lines of a module, a table or a schema.
 MAX_LINES = 450
 
-#: What is measured: the folders, and the kinds of files in them.
+#: The folders and file types that are measured.
 FOLDERS = ("harness", "scenarios", "implementations", "tests")
 KINDS = (".py", ".toml", ".json")
 
-#: Files that may be longer, each with the reason. One that is short enough must go from this list.
+#: Files that may be longer, each with a reason. A file that becomes short enough must leave the list.
 LONGER = {
     "harness/runs/deviations/libotr.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/xcrypto.toml": "written by `otterproof check --fix`, one file for each target",
@@ -37,7 +37,7 @@ LONGER = {
 
 
 def lengths() -> dict[str, int]:
-    """The lines of each file, by its path below the root."""
+    """The number of lines of each file, by its path below the root."""
     paths = [ROOT / "conftest.py", *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
     return {
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").count("\n")
@@ -59,7 +59,7 @@ def test_exceptions_are_needed() -> None:
 
 
 def test_rooms_are_those_of_import_linter() -> None:
-    """The page of the architecture lists them in the order of the layers in pyproject.toml."""
+    """The architecture page lists them in the order of the layers in pyproject.toml."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]

@@ -1,4 +1,4 @@
-"""The number of unsupported scenarios of a target is compared with the one that is written down."""
+"""The number of unsupported scenarios of a target is compared with the recorded one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package vectors: the loader takes what is committed, gives it back, and refuses what is not of the format."""
+"""The package vectors: the loader reads the committed files, writes them back unchanged, and refuses malformed ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def given() -> dict[str, Any]:
 
 
 def refusal(change: Callable[[dict[str, Any]], object]) -> str:
-    """What the loader says to the committed file with a change."""
+    """The loader's error for the committed file with a change."""
     content = copy.deepcopy(given())
     change(content)
     with pytest.raises(VectorError) as caught:
@@ -113,6 +113,6 @@ def test_the_package_needs_nothing_but_the_standard_library() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:  # others are of the package itself
+            elif isinstance(node, ast.ImportFrom) and not node.level:  # the others are within the package
                 imported.add(str(node.module))
     assert {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names} == set()

@@ -1,4 +1,4 @@
-"""The archive of the vectors: the same bytes each time, and of use where there is nothing of Otterproof."""
+"""The archive of the vectors: the same bytes each time, and usable without Otterproof."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def alone(script: str, folder: Path) -> str:
-    """What a script prints in an interpreter that has only its standard library and this folder."""
+    """The output of a script in an interpreter with only its standard library and this folder."""
     words = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(folder)!r})\n{script}"]
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
 

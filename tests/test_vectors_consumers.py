@@ -1,6 +1,6 @@
-"""The examples of consumers in JavaScript and Go: they know their libraries, and notice a vector that is wrong.
+"""The example consumers in JavaScript and Go: they know their libraries' mistakes and detect a wrong vector.
 
-Skipped, with the line that installs it, where Node or Go is not there.
+Skipped, with the command that installs it, if Node or Go is missing.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from otterproof.harness.targets.driver import TargetMissing
 from otterproof.harness.vectorgen.consumers import EXAMPLES, NAMES, consume
 from otterproof.vectors import FOLDER, load_all
 
-#: Kinds that both examples check, and one that both leave out.
+#: Kinds that both examples check, and one that neither does.
 KINDS_HERE = ("public_keys", "session_keys", "signature", "smp_secrets")
 
 in_both_languages = pytest.mark.parametrize("name", NAMES)
 
 
-#: A case of session_keys, and what both libraries give for it.
+#: A case of session_keys, and the result of both libraries.
 PAIR = "session_keys.pairs.random-0-a"
 
 
 def consumed(name: str, folder: Path, known: Path | None = None) -> tuple[int, dict[str, list[int]], list[str]]:
-    """The exit code; of each kind how many passed, fail as known, failed, were skipped; the ids that failed."""
+    """The exit code; for each kind, how many passed, fail as known, failed, were skipped; the ids that failed."""
     try:
         code, printed = consume(name, folder, known)
     except TargetMissing as missing:
@@ -92,7 +92,7 @@ def test_each_wrong_value_is_noticed(name: str, folder: Path, value: str) -> Non
     assert counts["session_keys"][2] == 1
 
 
-#: One case of each operation that is asked for, and a value of it with another that is wrong.
+#: One case per operation in use, with one of its values and a wrong replacement.
 WRONG: dict[str, dict[str, dict[str, Any]]] = {
     "otrjs": {
         "encodings.byte.value-0": {"number": "1"},

@@ -1,4 +1,4 @@
-"""A vector from a transcript with one command."""
+"""One command makes a vector from a transcript."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from otterproof.vectors import VectorFile, parse, render
 
 
 def transcript(folder: Path, text: bytes = b"hello") -> Path:
-    """A run of two engines, in which the judged one hears a text and then a message that it can't read."""
+    """A run of two engines, in which the judged one receives a text and then an unreadable message."""
     context = Context(EngineTarget("independent"), 3, b"seed")
     pair = context.pair()
     pair.establish("peer")
@@ -110,7 +110,7 @@ def test_the_party_must_be_there(tmp_path: Path) -> None:
 
 
 def foreign(folder: Path) -> Transcript:
-    """A run of somebody whose keys an engine does not have."""
+    """A run of a party whose keys an engine does not have."""
     header = Header(b"seed", {"target": PartyInfo("libotr", PartyConfig(published_key("alice")))})
     with TranscriptWriter.create(folder / "foreign.jsonl", header) as writer:
         writer.step(0, "target", "receive", {"message": b"hello"}, ())
@@ -124,7 +124,7 @@ def test_a_foreign_run_without_a_program_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_program_that_goes_on_with_other_randomness_makes_a_vector(tmp_path: Path) -> None:
-    """The session is brought about with one seed, and what comes later is drawn from another one."""
+    """One seed establishes the session, and later values are drawn from another one."""
     target = EngineTarget("reference")
     number = next(one for one in range(50) if program("s", one, target).setup.start != "scratch")
     made_of = program("s", number, target)

@@ -1,4 +1,4 @@
-"""The lint of the vectors: what is committed passes, and each mistake that can be made is told."""
+"""The lint of the vectors: the committed files pass, and each possible mistake is reported."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from otterproof.harness.vectorgen.lint import lint, unshown
 
 Change = Callable[[dict[str, Any]], object]
 
-#: A file that is quickly read.
+#: A file that is quick to read.
 KIND = "smp_secrets"
 
 
 @pytest.mark.slow
 def test_what_is_committed_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    # All files against their schemas take half a minute, and are a step of CI of their own.
+    # Validating all files against their schemas takes half a minute, and is a separate step of CI.
     monkeypatch.setattr(rules, "_validator", lambda kind: Draft202012Validator({"type": "object"}))
     assert lint() == []
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one file, in which nothing is wrong but that the others are missing."""
+    """A folder with one file, whose only problem is that the others are missing."""
     copy = tmp_path / "vectors"
     (copy / "schemas").mkdir(parents=True)
     for path in (vectors.FOLDER / "schemas").glob("*.json"):

@@ -1,6 +1,6 @@
-"""The OTR toolkit as a judge of the vectors: it finds them right, and a mistake that is seeded into one is told.
+"""The OTR toolkit as a judge of the vectors: it accepts them, and a mistake seeded into one is reported.
 
-Skipped, with the line that installs it, where the toolkit is not there.
+Skipped, with the command that installs it, if the toolkit is missing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def expects(**values: object) -> Change:
 
 
 def rebuilt(name: str, value: int | bytes) -> Change:
-    """The message with another field and the MAC as it was."""
+    """The message with another value in a field, and the MAC unchanged."""
 
     def change(case: dict[str, Any]) -> None:
         case["message"] = wire.build(wire.parse(case["message"].encode()).with_value(name, value)).decode()
@@ -84,7 +84,7 @@ def in_play(change: Callable[[bytes], bytes]) -> Change:
 
 
 def claims_valid(case: dict[str, Any]) -> None:
-    """An invalid case as a valid one."""
+    """Presents an invalid case as valid."""
     case.pop("reaction")
     right = next(iter(changed("data_messages", DATA, lambda case: case.update(comment="any"))))[1].outcome().expect
     case.update(result="valid", expect={**right, "plaintext": "hello", "next_dh": "8", "ctr": "00" * 8})
@@ -124,7 +124,7 @@ def test_a_seeded_mistake_is_told_by_the_toolkit(case: str, change: Change, what
 
 
 def test_the_toolkit_and_the_codec_must_read_messages_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A codec that reads a field in another way, and one that takes what the toolkit refuses, are noticed."""
+    """It is noticed if the codec reads a field differently, or accepts a message that the toolkit refuses."""
     files = [changed("dh_key", "dh_key.v3.limit-2", lambda case: case.update(comment="changed"))]
     assert verify_toolkit(files).failures == {}
     real = Toolkit._read

@@ -1,6 +1,6 @@
-"""Generating and verifying: either engine makes the same bytes, and a mistake seeded into a vector is told.
+"""Generating and verifying: either engine makes the same bytes, and a mistake seeded into a vector is reported.
 
-All files are made by both engines in a step of CI of its own, since that takes half a minute.
+A separate step of CI generates all files with both engines, since that takes half a minute.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from otterproof.vectors import VectorFile, load, parse, render
 
 Change = Callable[[dict[str, Any]], object]
 
-#: Kinds that are quickly made, of functions, of fresh clients and of plays.
+#: Kinds that are quick to generate, with functions, fresh clients and plays.
 QUICK = ("armour", "queries", "extra_key", "smp_secrets", "found")
 
 
@@ -81,7 +81,7 @@ def test_a_claim_about_a_play_is_compared() -> None:
 
 
 def test_a_sequel_that_comes_out_differently_stops_the_generator() -> None:
-    # The sequel is not the same after a case: its message depends on how often it was made.
+    # The sequel differs after a case: its message depends on how often it was made.
     made: list[int] = []
 
     def sequel(session: Any) -> None:

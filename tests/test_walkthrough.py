@@ -1,4 +1,4 @@
-"""The walkthrough as a page: it is what a run tells, and it tells nothing when a step does not hold."""
+"""The walkthrough as a page: it shows what a run does, and nothing if a step fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire codec: lossless for all bytes, fields that tile, changes that encode properly, keys that work."""
+"""The wire codec: lossless for all bytes, fields that cover the message, correctly encoded changes, working keys."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ binaries = st.sampled_from([wire.parse(message).body for message in GENUINE if m
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """An encoded message with bytes changed, cut off or added."""
+    """An encoded message with bytes changed, removed or added."""
     body = bytearray(draw(binaries))
     for _ in range(draw(st.integers(0, 3))):
         body[draw(st.integers(0, len(body) - 1))] = draw(st.integers(0, 255))
@@ -200,7 +200,7 @@ def test_keys_encrypt_and_authenticate() -> None:
     assert wire.crypto.verifies(changed, facing.receiving_mac)
     assert wire.crypto.decrypt_data(changed, facing.receiving_aes) == b"forged"
     assert not wire.crypto.verifies(changed.with_value("flags", 1), facing.receiving_mac)
-    # A changed list of revealed keys is not covered by the authenticator.
+    # The authenticator does not cover the list of revealed keys.
     assert wire.crypto.verifies(changed.with_value("old_mac_keys", bytes(20)), facing.receiving_mac)
 
 
@@ -219,7 +219,7 @@ def test_dissection_shows_fields_and_problems() -> None:
 
 
 def joined(messages: Sequence[bytes]) -> list[tuple[bytes, int]]:
-    """What a party sends, as whole messages, each with the number of pieces in which it went out."""
+    """What a party sends, as whole messages, each with the number of its fragments."""
     joiner = wire.Joiner()
     found = [joiner.add(raw, wire.parse(raw)) for raw in messages]
     return [(one.raw, len(one.pieces)) for one in found if one is not None]
@@ -275,7 +275,7 @@ def test_a_text_with_a_tag_anywhere_and_versions_in_any_order(sent: bytes, versi
 
 
 def test_all_that_is_wrong_with_a_message_is_told_in_its_order() -> None:
-    """MAC keys that are not whole, and bytes behind them: engines name what comes first."""
+    """MAC keys that are not whole, with extra bytes after them: engines report the first problem."""
     partial = wire.parse(V3_EXAMPLE).with_value("old_mac_keys", bytes(19))
     both = wire.parse(wire.build(partial.with_body(partial.body + b"more")))
     found = sorted((problem.offset, problem.field) for problem in both.problems)

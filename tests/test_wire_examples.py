@@ -1,7 +1,7 @@
 """The worked examples of the protocol texts: a Data Message of each version and its three fragments. [Fragmentation]
 
-They are the texts' own (that of version 3 is in harness/vectorgen/kinds/samples.py), and so the one input here that no
-program of this project has made.
+They come from the texts (the one of version 3 is in harness/vectorgen/kinds/samples.py), so they are the only input
+here that no program of this project produced.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def test_the_example_of_the_version_2_text_is_of_version_1() -> None:
     message = wire.parse(V2)
     assert (message.kind, message.version) == (Kind.UNKNOWN_ENCODED, 1)
     assert wire.build(message) == V2
-    # Version 1 had no flags. With another version and a flags byte it is a Data Message.
+    # Version 1 had no flags. With another version and a flags byte, it is a Data Message.
     assert message.body[:3] == bytes([0, 1, 3])
     mended = wire.parse(wire.armour(bytes([0, 2, 3, 0]) + message.body[3:]))
     assert (mended.kind, mended.version, mended.problems) == (Kind.DATA, 2, ())

@@ -1,4 +1,4 @@
-"""Layers inside messages: read without loss, and opened and closed again with the keys of a real handshake."""
+"""Layers inside messages: parsed without loss, and opened and closed with the keys of a real handshake."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_commit_holds_what_the_seed_says(messages: dict[Kind, wire.Message])
     gxmpi = layers.parse_gxmpi(crypto.committed_gxmpi(commit, r))
     assert gxmpi.problems == ()
     assert gxmpi.value("gx") == group_element(drawn("bob", "ake.x", 40))
-    # Closing what was opened gives the same message, so the hash is right as well.
+    # Closing an opened layer gives the same message, so the hash is right as well.
     assert wire.build(crypto.with_gxmpi(commit, gxmpi.body, r)) == wire.build(commit)
 
 

@@ -1,7 +1,7 @@
-"""The words of the project: phrases that readers stumble over stay out of comments, texts and pages.
+"""The wording of the project: phrases that are hard to read are banned from comments, texts and pages.
 
-Each banned phrase comes with what to write instead. Files that are still to be rewritten are listed; one without a hit
-must leave the list, so that the list only gets shorter.
+Each banned phrase comes with a replacement. Exempt files are listed; a file without a hit must leave the list, so the
+list only gets shorter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-#: A banned phrase, as a regular expression, and what to write.
+#: A banned phrase, as a regular expression, and its replacement.
 PHRASES = {
     r"(?<!there )(?:is|are|was|were)\s+none(?! of)": "name what is missing: 'no such target', 'is not a number'",
     r"(?:comes?|came|coming)\s+of": "result, follow, happen",
@@ -31,15 +31,15 @@ PHRASES = {
     r"(?:is|are|stands?)\s+there\s+twice": "duplicate",
     r"(?:[Hh]e|[Hh]im|[Hh]is|[Hh]imself)": "they, or name the peer, the user or the insider",
 }
-#: Words in ids, such as those of faults, don't count: they never change.
+#: Words in ids, such as names of faults, don't count: ids never change.
 BANNED = re.compile(rf"\b(?<!-)(?:{'|'.join(PHRASES)})(?![\w-])")
 
-#: Where words are looked at, with the kinds of files; this file quotes the phrases.
+#: Where words are checked, and in which types of files; this file quotes the phrases.
 FOLDERS = ("harness", "scenarios", "implementations", "tests", "docs", "examples")
 KINDS = {".py", ".toml", ".md", ".go", ".js", ".c", ".h"}
 SINGLE_FILES = ("README.md", "CHANGELOG.md", "conftest.py", "run", ".ci/run")
 
-#: Generated pages; they repeat what stands elsewhere.
+#: Generated pages; they repeat text from elsewhere.
 PAGES = ("checks", "choices", "defects", "requirements", "states", "vectors-operations")
 GENERATED = {
     *(f"docs/reference/{page}.md" for page in PAGES),
@@ -47,14 +47,14 @@ GENERATED = {
     "docs/explanation/pidgin.md",
 }
 
-#: Files that are exempt, each with the reason.
+#: Files that are exempt, each with a reason.
 EXEMPT = {
     "scenarios/walkthrough.py": "Alice and Bob are people there",
 }
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
-    """The texts of a file with the line where each begins: of Python, its comments and strings; else its paragraphs."""
+    """The texts of a file with their first lines: for Python, its comments and strings; else its paragraphs."""
     source = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         line = 1
@@ -75,7 +75,7 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def files() -> Iterator[str]:
-    """The files whose words count, by their paths below the root."""
+    """The paths of the files to check, relative to the root."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
             name = path.relative_to(ROOT).as_posix()
@@ -85,9 +85,9 @@ def files() -> Iterator[str]:
 
 
 def hits(name: str) -> list[str]:
-    """The banned phrases of a file, each with its place."""
+    """The banned phrases in a file, each with its location."""
     if not BANNED.search(re.sub(r"[\s#:]+", " ", (ROOT / name).read_text(encoding="utf-8"))):
-        return []  # most files; taking Python apart is slow
+        return []  # true for most files, and tokenizing Python is slow
     return [
         f"{name}:{line + text.count(chr(10), 0, found.start())}: {found[0]!r}"
         for line, text in prose(ROOT / name)

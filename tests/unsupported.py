@@ -1,8 +1,8 @@
-"""Whether third-party targets are asked as much as before: `python -m tests.unsupported FOLDER`, a step of .ci/run.
+"""Whether third-party targets are judged by as many scenarios as before: `python -m tests.unsupported FOLDER`.
 
-FOLDER has what `check --json` wrote, in a file for each target. A mistake in a scenario or in the harness can make
-scenarios unsupported that a target used to be judged by; no failure tells of that. So the number is written down in
-unsupported.toml, and another one has to be looked at, and put there if it is right.
+FOLDER holds the output of `check --json`, in one file per target. A mistake in a scenario or in the harness can make
+scenarios unsupported that used to judge a target, and no failure reports this. So the number of unsupported scenarios
+is recorded in unsupported.toml. If it changes, look at the reason, and update the file if the new number is right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NUMBERS = Path(__file__).with_suffix(".toml")
 
 
 def differences(folder: Path, numbers: Path = NUMBERS) -> list[str]:
-    """A sentence for each target that was not judged, or of which another number of scenarios is unsupported."""
+    """A sentence for each target that was not judged or whose number of unsupported scenarios has changed."""
     found = []
     for target, number in tomllib.loads(numbers.read_text()).items():
         file = folder / f"{target}.json"

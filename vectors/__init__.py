@@ -1,7 +1,7 @@
 """Known-answer vectors for OTR 2 and 3, as data: JSON files, their schemas, and a typed loader.
 
-The package stands alone: it imports nothing of Otterproof's other rooms. docs/reference/vectors.md describes the files;
-the generator and the verifier are in harness/vectorgen.
+The package stands alone: it imports nothing else of Otterproof. docs/reference/vectors.md describes the files; the
+generator and the verifier are in harness/vectorgen.
 """
 
 from __future__ import annotations

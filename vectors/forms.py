@@ -1,7 +1,7 @@
-"""The forms that values have in a vector file: how each is read, written, and described by a JSON Schema.
+"""The forms of values in a vector file: how each is read, written, and described by a JSON Schema.
 
-There are few, so that a consumer in any language is done with them in an hour. Bytes that somebody may want to read
-(messages, texts) are strings of Latin-1 characters, one for each byte; all other bytes are hexadecimal digits.
+There are few forms, so that a consumer in any language can support them within an hour. Bytes that people may want to
+read (messages, texts) are strings of Latin-1 characters, one per byte; all other bytes are hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class VectorError(ValueError):
-    """A vector file that is not as it must be. Says where, and what is wrong there."""
+    """A malformed vector file. Says where, and what is wrong there."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")
@@ -25,7 +25,7 @@ class VectorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form. read: (JSON value, where it stands) -> Python value, or VectorError; write: the way back."""
+    """One form. read: (JSON value, its location) -> Python value, or VectorError; write: the inverse."""
 
     name: str
     schema: Mapping[str, Any]
@@ -34,14 +34,14 @@ class Form:
 
 
 def typed(value: object, wanted: type[T], where: str) -> T:
-    """The value, if it is exactly of that JSON type; true is no number."""
+    """The value, if it has exactly that JSON type; true is not a number."""
     if type(value) is not wanted:
         raise VectorError(where, f"expected {wanted.__name__}, got {value!r:.60}")
     return value
 
 
-#: The most digits of a big number, more than twice as many as the largest that OTR has. Longer ones cost time in
-#: arithmetic, and from 4300 decimal digits on Python refuses to print them.
+#: The maximum digits of a big number, more than twice what OTR's largest number needs. Longer ones slow down
+#: arithmetic, and Python refuses to print more than 4300 decimal digits.
 MAX_DIGITS = 2048
 
 _HEX = re.compile("(?:[0-9a-f]{2})*")
@@ -102,7 +102,7 @@ WORD = Form("word", {"type": "string", "minLength": 1}, lambda value, where: typ
 
 
 def choice(*words: str) -> Form:
-    """One of some words."""
+    """One of several words."""
 
     def read(value: Any, where: str) -> str:
         word = typed(value, str, where)
@@ -114,7 +114,7 @@ def choice(*words: str) -> Form:
 
 
 def listed(item: Form) -> Form:
-    """A list whose members have one form."""
+    """A list whose items have one form."""
 
     def read(value: Any, where: str) -> tuple[Any, ...]:
         return tuple(item.read(one, f"{where}[{n}]") for n, one in enumerate(typed(value, list, where)))
@@ -128,7 +128,7 @@ def listed(item: Form) -> Form:
 
 
 def mapped(item: Form, keys: str = "name") -> Form:
-    """An object with keys of any kind, whose values have one form."""
+    """An object with arbitrary keys, whose values have one form."""
 
     def read(value: Any, where: str) -> dict[str, Any]:
         return {key: item.read(one, f"{where}.{key}") for key, one in typed(value, dict, where).items()}
@@ -153,19 +153,19 @@ def nullable(form: Form) -> Form:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of an object: its form, what it is, and whether it may be left out."""
+    """A field of an object: its form, its meaning, and whether it is optional."""
 
     form: Form
     text: str
     optional: bool = False
 
 
-#: Name -> field, in the order in which they are written.
+#: Name -> field, in the order of writing.
 Shape = Mapping[str, Field]
 
 
 def read_shape(shape: Shape, value: Any, where: str) -> dict[str, Any]:
-    """The fields of an object; VectorError when one is missing, unknown, or wrong."""
+    """The fields of an object. VectorError if one is missing, unknown or wrong."""
     given = typed(value, dict, where)
     for name in given:
         if name not in shape:
@@ -177,7 +177,7 @@ def read_shape(shape: Shape, value: Any, where: str) -> dict[str, Any]:
 
 
 def write_shape(shape: Shape, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The object of some values, in the order of the shape. VectorError for a name that is unknown or missing."""
+    """The values as an object, in the order of the shape. VectorError for an unknown or missing name."""
     unknown = ", ".join(values.keys() - shape.keys())
     missing = ", ".join(name for name, field in shape.items() if name not in values and not field.optional)
     if unknown or missing:
@@ -186,14 +186,14 @@ def write_shape(shape: Shape, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shape_schema(shape: Shape, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The JSON Schema of an object. more: properties besides, all of which must be there."""
+    """The JSON Schema of an object. more: additional properties, all of them required."""
     properties = {**(more or {}), **{name: dict(field.form.schema) for name, field in shape.items()}}
     required = [*(more or {}), *(name for name, field in shape.items() if not field.optional)]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def record(name: str, shape: Shape) -> Form:
-    """An object of a shape."""
+    """An object with the fields of a shape."""
     return Form(
         name,
         {"title": name, **shape_schema(shape)},

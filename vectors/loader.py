@@ -1,12 +1,12 @@
-"""Vector files as typed values, and back.
+"""Reads vector files into typed values, and writes them back.
 
     for file in load_all():
         for group, case in file:
             outcome = case.outcome({"ARMOUR-END": "accept"})   # the readings that your implementation follows
             assert outcome.valid == takes(case.fields.data("encoded"))
 
-Whatever is not in the format is an error: a field too many or too few, a count that is wrong, an id that is there
-twice. This module needs nothing but the standard library.
+Any departure from the format is an error: an extra or missing field, a wrong count, a duplicate id. This module needs
+only the standard library.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .operations import KINDS, REACTIONS, Operation, operation
 FORMAT = "otterproof-vectors"
 VERSION = 2
 
-#: The most bytes that a file can have.
+#: The maximum size of a file in bytes.
 MAX_BYTES = 16 << 20
 
 #: Where the files are.
@@ -78,7 +78,7 @@ CASE: Shape = {
 
 
 class Fields(Mapping[str, Any]):
-    """The fields that an operation has, by name, with a method for each type of value."""
+    """The fields of an operation by name, with a getter for each type of value."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
@@ -96,7 +96,7 @@ class Fields(Mapping[str, Any]):
         return f"Fields({self._values!r})"
 
     def data(self, name: str) -> bytes:
-        """Bytes, whether they are written as text or in hexadecimal."""
+        """Bytes, whether written as text or in hexadecimal."""
         return typed(self._values[name], bytes, name)
 
     def number(self, name: str) -> int:
@@ -119,7 +119,7 @@ class Fields(Mapping[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is right, in one reading. reaction: of an invalid case, one of REACTIONS. expect: what else holds."""
+    """What is right, in one reading. reaction: one of REACTIONS, for an invalid case. expect: what else holds."""
 
     valid: bool
     reaction: str
@@ -128,9 +128,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. outcomes: by reading ("ARMOUR-END:reject"), or under "" when no reading matters.
+    """One case. outcomes: by reading ("ARMOUR-END:reject"), or under "" if no reading matters.
 
-    The first outcome is that of the project's own readings; each other one holds where one reading differs from them.
+    The first outcome is that of the project's own readings; in each other one, a single reading differs from them.
     """
 
     id: str
@@ -141,7 +141,7 @@ class Case:
     outcomes: Mapping[str, Outcome]
 
     def outcome(self, readings: Mapping[str, str] | None = None) -> Outcome:
-        """What is right for somebody with these readings (reading -> option); unnamed ones are the project's."""
+        """What is right under these readings (reading -> option); readings not named are the project's."""
         first, *others = self.outcomes
         for reading in others:
             name, _, option = reading.partition(":")
@@ -152,7 +152,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Cases that have something in common, and are asked the same."""
+    """Cases with something in common, for the same operation."""
 
     id: str
     comment: str
@@ -249,7 +249,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def parse(text: str, where: str) -> VectorFile:
-    """The file in a JSON text. VectorError; `where` names it."""
+    """The file in a JSON text. VectorError; `where` names the file."""
     try:
         return _file(json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant), where)
     except VectorError:
@@ -280,7 +280,7 @@ def _file(value: Any, where: str) -> VectorFile:
 
 
 def _agrees(file: VectorFile, values: Mapping[str, Any], where: str) -> None:
-    """What must hold between the parts of a file, or VectorError."""
+    """Checks the consistency between the parts of a file. VectorError."""
     if values["schema"] != f"schemas/{file.kind}.schema.json":
         raise VectorError(where, f"its schema is {values['schema']}, for kind {file.kind}")
     for name, said, there in (("cases", values["cases"], file.count), ("invalid", values["invalid"], file.invalid)):
@@ -313,11 +313,11 @@ def load(kind: str, folder: Path = FOLDER) -> VectorFile:
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a regular file of bounded size: no pipe makes a reader wait, no device fills the memory.
+    """The bytes of a regular file of bounded size: a pipe can't block the reader, and a device can't fill the memory.
 
     OSError, ValueError. (implementations/inputs.py does the same; this package works without the rest.)
     """
-    if not path.is_file():  # before it is opened, because to open a device can already do something
+    if not path.is_file():  # checked before opening, because opening a device can already have an effect
         raise ValueError("it is a directory, pipe or device" if path.exists() else "there is no such file")
     with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -333,7 +333,7 @@ def _read(path: Path) -> bytes:
 
 
 def load_all(folder: Path = FOLDER) -> tuple[VectorFile, ...]:
-    """All files that are there, in the order of KINDS."""
+    """All existing files, in the order of KINDS."""
     return tuple(load(kind, folder) for kind in KINDS if (folder / f"{kind}.json").exists())
 
 
@@ -362,7 +362,7 @@ def _group_to_json(group: Group) -> dict[str, Any]:
 
 
 def render(file: VectorFile) -> str:
-    """The file as JSON text: one field a line, in the order of the format."""
+    """The file as JSON text: one field per line, in the order of the format."""
     head = {
         "format": FORMAT,
         "version": VERSION,

@@ -1,7 +1,7 @@
-"""What can be asked in a vector: the operations, each with the fields of its groups, its cases, and what is expected.
+"""The operations that a vector can ask for, each with the fields of its groups and cases and the expected results.
 
-This table is the format. Reading, writing, schemas, documentation and lint all come from it. An operation is something
-that an implementer can do with a function of theirs; `play` is the one that needs a whole client.
+This table is the format: reading, writing, schemas, documentation and lint all derive from it. An implementer can
+perform each operation with one of their functions, except `play`, which needs a whole client.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from .forms import (
 #: The data types of the protocol text.
 TYPES = ("BYTE", "SHORT", "INT", "MPI", "DATA", "CTR", "MAC")
 
-#: What a client does about something that is invalid.
+#: How a client reacts to something invalid.
 REACTIONS = (
-    "refused",  # a function that takes it says no
-    "ignored",  # nothing is sent, nothing is shown, the state stays
-    "shown",  # it is text like any other: shown to the user, nothing else
+    "refused",  # a function that takes it rejects it
+    "ignored",  # nothing is sent or shown, and the state stays the same
+    "shown",  # it is shown to the user like any other text, and nothing else happens
     "reported",  # the user or the log is told; nothing is sent
     "error_message",  # an Error Message is sent, and the user is told
-    "smp_abort",  # a data message with a type 6 TLV is sent, and SMP begins anew
+    "smp_abort",  # a data message with a type 6 TLV is sent, and SMP starts over
     "resent",  # an earlier message is sent again
-    "accepted",  # the message as a whole is accepted, what is invalid in it is not acted upon
+    "accepted",  # the message as a whole is accepted; the invalid part is not acted upon
 )
 
 PUBLIC_KEY: Shape = {name: Field(BIG, f"`{name}` of the DSA key") for name in "pqgy"}
@@ -107,7 +107,7 @@ STATE: Shape = {
     "fragments": Field(mapped(WORD, "sender tag"), "`k,n` of the fragments stored"),
 }
 
-#: What the last step of a play lets others see.
+#: What is observable after the last step of a play.
 _SEEN: Shape = {
     "sends": Field(listed(WORD), "the kinds of the messages that the last step sends"),
     "shows": Field(listed(TEXT), "the texts that the last step shows"),
@@ -124,7 +124,7 @@ NUMBERS = mapped(BIG, "name in the protocol text")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something that is asked. group, case: the inputs; expect: what is right when the result is `valid`.
+    """An operation. group, case: the inputs; expect: what is right when the result is `valid`.
 
     refused: what is expected, besides the reaction, when the result is `invalid`.
     """
@@ -364,7 +364,7 @@ OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation i
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One file of vectors: what it is about, and the operations that its groups ask for."""
+    """One file of vectors: its topic, and the operations that its groups use."""
 
     name: str
     text: str
@@ -401,12 +401,12 @@ _KINDS = (
     Kind("found", "Cases that were found by fuzzing, made from transcripts.", ("play",)),
 )
 
-#: Kinds by name, in the order in which they are listed. `found` may have no file.
+#: Kinds by name, in listing order. `found` may have no file.
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _KINDS}
 
 
 def operation(name: str, where: str) -> Operation:
-    """The operation of a name, or VectorError."""
+    """The operation with this name, or VectorError."""
     found = OPERATIONS.get(name)
     if found is None:
         raise VectorError(where, f"unknown operation {name!r:.40}; there are {', '.join(OPERATIONS)}")

@@ -1,4 +1,4 @@
-"""docs/reference/vectors-operations.md, made from the table of operations: what is asked, and all fields."""
+"""The page docs/reference/vectors-operations.md, made from the table of operations: all operations and their fields."""
 
 from __future__ import annotations
 

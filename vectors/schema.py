@@ -1,6 +1,6 @@
 """The JSON Schema of each kind of vector file, made from the table of operations.
 
-The schemas are committed, for consumers who check what they load; lint demands that they are what is made here.
+The schemas are committed, so that consumers can validate what they load; lint checks that they are up to date.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SCHEMAS = FOLDER / "schemas"
 
 
 def _outcome(asked: Operation) -> dict[str, Any]:
-    """Valid or invalid, each with what it expects."""
+    """Valid or invalid, each with its expectations."""
     valid = {"result": {"const": "valid"}, "expect": shape_schema(asked.expect)}
     invalid = {
         "result": {"const": "invalid"},
@@ -27,7 +27,7 @@ def _outcome(asked: Operation) -> dict[str, Any]:
 
 
 def _case(asked: Operation) -> dict[str, Any]:
-    """A case: its own fields, and either one outcome or one for each reading."""
+    """A case: its own fields, and either one outcome or one per reading."""
     own: dict[str, Field] = {**CASE, **asked.case}
     made = shape_schema(own)
     made["properties"] |= {"result": {"enum": list(RESULTS)}, "reaction": {"enum": list(REACTIONS)}}
@@ -60,7 +60,7 @@ def _group(asked: Operation) -> dict[str, Any]:
 
 
 def _shared(value: Any, parts: dict[str, Any]) -> Any:
-    """The schema with every part that has a title moved to `parts`, under that title."""
+    """The schema with every titled part moved to `parts` under its title."""
     if isinstance(value, list):
         return [_shared(one, parts) for one in value]
     if not isinstance(value, dict):

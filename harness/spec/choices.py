@@ -1,7 +1,7 @@
 """The choices of the contract: what both engines do where the protocol texts leave room, as data with ids.
 
-Two engines written apart can only be compared byte by byte if they agree on everything that the texts leave open. Each
-such choice is an entry in a file of `implementations/choices/`, and code and scenarios cite it by its id, such as
+Two independently written engines can only be compared byte by byte if they agree on everything that the texts leave
+open. Each such choice is an entry in a file of `implementations/choices/`; code and scenarios cite it by id, such as
 [choice handshake.failed-check]. This module reads the files (`load`), checks them (`lint`) and renders the page
 docs/reference/choices.md (`render`).
 """
@@ -19,10 +19,10 @@ from otterproof.harness.spec import pages, requirements
 from otterproof.harness.spec.entries import Entry, Fields, Problem, TableError, entries, hint
 from otterproof.harness.spec.requirements import Table
 
-#: Where the files are, one for each area.
+#: Where the files are, one per area.
 FOLDER = Path(implementations.__file__).parent / "choices"
 
-#: The fields of an entry; True for those that it must have.
+#: The fields of an entry; True if required.
 FIELDS: Fields = {"id": True, "section": True, "text": True, "readings": False, "requirements": False}
 
 #: AREA.WORDS, such as data.check-order.
@@ -31,7 +31,7 @@ CHOICE_ID = re.compile(r"[a-z]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 #: How a text, a docstring or a comment refers to a choice: [choice data.check-order].
 CITATION = re.compile(rf"\bchoice ({CHOICE_ID.pattern})")
 
-#: The most sentences that a choice may take; one that needs more is several choices.
+#: The most sentences a choice may take; a longer one should be split into several choices.
 MAX_SENTENCES = 4
 
 INTRODUCTION = """\
@@ -52,8 +52,8 @@ it as `[choice data.check-order]`. The page is made from the files in `implement
 class Choice:
     """One decision that both engines share.
 
-    section: of the protocol texts, as the table of requirements names it. readings: questions of the register that
-    this answers. requirements: those that it makes precise.
+    section: of the protocol texts, named as in the table of requirements. readings: the questions of the register that
+    it answers. requirements: the ones it makes precise.
     """
 
     id: str
@@ -74,7 +74,7 @@ def _choice(entry: Entry) -> Choice:
 
 
 def read(folder: Path = FOLDER) -> tuple[dict[str, Choice], list[Problem]]:
-    """The choices in the files of a folder by id, in their order, and what is wrong with single entries."""
+    """The choices in the files of a folder, by id and in order, and the problems with single entries."""
     problems: list[Problem] = []
     found = entries(folder, {"choice": FIELDS}, {"choice": "id"}, problems)["choice"]
     read = [_choice(entry) for entry in found]
@@ -83,7 +83,7 @@ def read(folder: Path = FOLDER) -> tuple[dict[str, Choice], list[Problem]]:
 
 @cache
 def load(folder: Path = FOLDER) -> Mapping[str, Choice]:
-    """The choices by id, read once; raises TableError, which lists every problem with an entry."""
+    """The choices by id, read once. TableError lists every problem with an entry."""
     choices, problems = read(folder)
     if problems:
         raise TableError(problems)
@@ -96,7 +96,7 @@ def load(folder: Path = FOLDER) -> Mapping[str, Choice]:
 
 
 def _form(choice: Choice) -> Iterator[Problem]:
-    """The id has its form, and the text is short."""
+    """Checks the form of the id and the length of the text."""
     where = f"choice {choice.id}"
     if not CHOICE_ID.fullmatch(choice.id):
         yield Problem(where, "the id does not have the form", "Write an area and words: data.check-order")
@@ -107,7 +107,7 @@ def _form(choice: Choice) -> Iterator[Problem]:
 
 
 def _links(choice: Choice, choices: Mapping[str, Choice], table: Table) -> Iterator[Problem]:
-    """Everything that a choice names exists."""
+    """Checks that everything a choice names exists."""
     where = f"choice {choice.id}"
     sections = [section.name for section in table.sections]
     if choice.section and choice.section not in sections:
@@ -127,7 +127,7 @@ def _links(choice: Choice, choices: Mapping[str, Choice], table: Table) -> Itera
 
 
 def check(choices: Mapping[str, Choice], table: Table) -> list[Problem]:
-    """What is wrong with the choices as a whole, and with their links into the table of requirements."""
+    """Problems with the choices as a whole, and with their links into the table of requirements."""
     problems = []
     for choice in choices.values():
         problems += [*_form(choice), *_links(choice, choices, table)]
@@ -141,7 +141,7 @@ def check(choices: Mapping[str, Choice], table: Table) -> list[Problem]:
 
 
 def lint(folder: Path = FOLDER, table: Table | None = None) -> list[Problem]:
-    """Everything that is wrong: with the entries, and with the choices as a whole."""
+    """All problems, with single entries and with the choices as a whole."""
     choices, problems = read(folder)
     return problems + check(choices, table or requirements.load())
 
@@ -152,7 +152,7 @@ def lint(folder: Path = FOLDER, table: Table | None = None) -> list[Problem]:
 
 
 def _markdown(text: str) -> str:
-    """The text of a choice: HTML escaped outside of code, citations as links."""
+    """The text of a choice: HTML is escaped outside code, and citations become links."""
     parts = text.split("`")
     for at in range(0, len(parts), 2):
         plain = re.sub(r"[\\<]", lambda found: f"\\{found[0]}", parts[at])

@@ -1,4 +1,4 @@
-"""The classes of defects that implementations were found to have, each with the scenarios that look for it."""
+"""The classes of defects found in implementations, each with the scenarios that look for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ that look for each. `otterproof check TARGET --only NAME` runs one. `otterproof 
 
 @dataclass(frozen=True, slots=True)
 class DefectClass:
-    """seen: where. scenarios: their ids, without the version."""
+    """seen: where it was found. scenarios: their ids, without the version."""
 
     id: str
     text: str

@@ -1,8 +1,8 @@
-"""Reading the entries of the tables (TOML files), with every mistake located.
+"""Reads the entries of the TOML tables and locates every mistake.
 
-The requirements, the choices, the checks and the known deviations are tables of entries; each has its own fields, and
-all are read in this way. A mistake is a `Problem`: where it is, what is wrong, and what to do about it. An entry that
-has mistakes is still read as far as possible, so that one mistake does not cause a dozen more.
+Requirements, choices, checks and known deviations are tables of entries, each with its own fields; all are read here. A
+mistake is a `Problem`: where it is, what is wrong, and what to do about it. An entry with mistakes is still read as far
+as possible, so that one mistake does not cause a dozen more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from otterproof.harness.support.errors import OtterproofError
 from otterproof.harness.support.suggestions import nearest
 
-#: The fields of a kind of entry; True for those that it must have.
+#: The fields of a kind of entry; True if required.
 Fields = Mapping[str, bool]
 
 E = TypeVar("E", bound=StrEnum)
@@ -27,7 +27,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with a table or with what refers to it: where, what, and how to correct it."""
+    """A problem with a table, or with a reference to it: where, what, and how to correct it."""
 
     where: str
     what: str
@@ -38,7 +38,7 @@ class Problem:
 
 
 class TableError(OtterproofError):
-    """The table can't be used; the message lists every problem found."""
+    """The table can't be used. The message lists every problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -46,16 +46,16 @@ class TableError(OtterproofError):
 
 
 def hint(wanted: str, known: Iterable[str]) -> str:
-    """The ids that may have been meant, for the end of a message."""
+    """The ids that may have been meant, to end a message with."""
     near = nearest(wanted, known)
     return f" (near to it: {', '.join(near)})" if near else ""
 
 
 class Entry:
-    """One entry of a file. The methods take a field out of it and add what is wrong to the list of problems."""
+    """One entry of a file. The methods read a field and record any problem with it."""
 
     def __init__(self, where: str, kind: str, name: str, fields: object, known: Fields, problems: list[Problem]):
-        """where: how problems name the entry. kind: what it is, in a word. name: "" when it has none."""
+        """where: how problems name the entry. kind: what it is, in one word. name: "" if it has none."""
         self.where = where
         self.name = name
         self._fields: Mapping[str, object] = fields if isinstance(fields, dict) else {}
@@ -87,7 +87,7 @@ class Entry:
         return value
 
     def flag(self, key: str) -> bool:
-        """True or false; false where the field is missing or wrong."""
+        """A boolean field; false if it is missing or wrong."""
         value = self._fields.get(key, False)
         if not isinstance(value, bool):
             self.problem(f"{key} is neither true nor false", "Write it without quotes, in lower-case letters")
@@ -95,7 +95,7 @@ class Entry:
         return value
 
     def date(self, key: str) -> date | None:
-        """A date without a time of day; None where the field is missing or wrong."""
+        """A date without a time of day; None if it is missing or wrong."""
         value = self._fields.get(key)
         if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
             return value
@@ -112,7 +112,7 @@ class Entry:
         return tuple(value)
 
     def versions(self, known: tuple[int, ...]) -> tuple[int, ...]:
-        """Some of the known protocol versions, in their order; all of them where the field is missing or wrong."""
+        """Known protocol versions, in order; all of them if the field is missing or wrong."""
         value = self._fields.get("versions", list(known))
         allowed = [*([version] for version in known), list(known)]
         if value not in allowed:
@@ -131,7 +131,7 @@ class Entry:
             return fallback
 
     def table(self, key: str, check: Callable[[object], V | None], wanted: str) -> dict[str, V]:
-        """A table whose values all pass `check`."""
+        """A table all of whose values pass `check`."""
         value = self._fields.get(key, {})
         if not isinstance(value, dict):
             self.problem(f"{key} is not a table", f"Write it as [{key}] with a line for each entry")
@@ -147,7 +147,7 @@ class Entry:
 
 
 def documents(folder: Path, problems: list[Problem]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name and the content of every TOML file of a folder, in the order of their names."""
+    """The name and content of every TOML file of a folder, in order of name."""
     paths = sorted(folder.glob("*.toml"))
     if not paths:
         problems.append(Problem(str(folder), "it has no TOML file", "Name the folder that has the table"))
@@ -161,9 +161,9 @@ def documents(folder: Path, problems: list[Problem]) -> Iterator[tuple[str, dict
 def entries(
     folder: Path, kinds: Mapping[str, Fields], names: Mapping[str, str], problems: list[Problem]
 ) -> dict[str, list[Entry]]:
-    """The entries of all files that begin with [[KIND]], by kind. Of several with one name, only the first.
+    """The entries of all files that begin with [[KIND]], by kind. If several share a name, only the first is kept.
 
-    kinds: the fields of each. names: the field that names an entry of each kind.
+    kinds: the fields of each kind. names: the field that holds the name of an entry, by kind.
     """
     found: dict[str, list[Entry]] = {kind: [] for kind in kinds}
     places: dict[tuple[str, str], str] = {}

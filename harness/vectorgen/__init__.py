@@ -1,1 +1,1 @@
-"""Makes and checks the known-answer vectors, and has targets answer them. The package `vectors` has and loads them."""
+"""Generates and verifies the known-answer vectors and has targets answer them. The package `vectors` holds them."""

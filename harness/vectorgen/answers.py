@@ -1,7 +1,6 @@
-"""The answer of a subject to a case that asks for a function: what it makes of the inputs, in the vector's own terms.
+"""A subject's answer to a case that asks for a function: its result for the inputs, in the terms of the vectors.
 
-The same functions serve the generator, which writes the answers down, and the verifier, which compares them with what
-is written.
+The generator writes these answers down; the verifier compares them with the committed ones.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from otterproof.implementations.jsonform import policy_from_json
 from otterproof.implementations.keyfile import check_key
 from otterproof.vectors import Fields
 
-#: The tag of a party that is made for `offer`.
+#: The instance tag of the party made for `offer`.
 _TAG = 0x1A1A
 
 
 class Party(Protocol):
-    """What is needed of a party that is to answer."""
+    """What a party needs to answer."""
 
     def receive(self, message: bytes) -> Sequence[Event]: ...
 
@@ -51,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is asked. tools is None for a target that can only be spoken to, `party` for one that is no client."""
+    """The party asked. tools: None for a target reachable only by messages; `party`: None if it is not a client."""
 
     name: str
     tools: Tools | None
@@ -59,7 +58,7 @@ class Subject:
 
 
 class Unanswerable(Exception):
-    """The subject can't be asked this; says why."""
+    """The subject can't answer this; says why."""
 
 
 def _value(tools: Tools, group: Fields, case: Fields) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def _public(fields: Mapping[str, int]) -> DsaPublicKey:
 
 
 def private_key(fields: Mapping[str, int]) -> DsaPrivateKey:
-    """The private key in a vector. KeyFileError when it is not one: with such numbers, signing may never end."""
+    """The private key in a vector. KeyFileError if it is invalid: signing with such numbers may never end."""
     key = DsaPrivateKey(_public(fields), fields["x"])
     check_key(key)
     return key
@@ -204,7 +203,7 @@ _CLIENTS: Mapping[str, Callable[[PartyMaker, Fields, Fields], Answer]] = {"offer
 
 
 def answer(subject: Subject, operation: str, group: Fields, case: Fields) -> Answer:
-    """What a subject makes of a case, other than a play. Unanswerable; ValueError for an answer that makes no sense."""
+    """A subject's answer to a case other than a play. Unanswerable; ValueError for an answer that makes no sense."""
     client = _CLIENTS.get(operation)
     if client is not None:
         if subject.party is None:

@@ -1,7 +1,7 @@
-"""The vectors as an archive of their own, for a release: all that a consumer needs, and nothing of Otterproof.
+"""The vectors as an archive of their own, for a release: everything a consumer needs, and nothing of Otterproof.
 
-It is made from a checkout, because the page that explains the vectors goes into it. The same tree gives the same bytes:
-nothing in the archive tells when, where or by whom it was made.
+It is made from a checkout, because it includes the page that explains the vectors. The same tree gives the same bytes:
+the archive does not record when, where or by whom it was made.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from otterproof.harness.spec.pages import DOCS, DocsMissing
 from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.vectors import FOLDER
 
-#: The Python package in the archive. It has the JSON files, and loads them with the standard library alone.
+#: The Python package in the archive: the JSON files, and a loader that needs only the standard library.
 PACKAGE = "otterproof_vectors"
 
-#: What of the folder of vectors goes into the archive: files, and whole folders.
+#: What goes into the archive from the folder of vectors: files and whole folders.
 _FILES = ("*.json", "__init__.py", "forms.py", "loader.py", "operations.py", "py.typed")
 _FOLDERS = ("schemas", "examples")
 
-#: The pages that go into the archive, and what they are called there. The first is only about this project from a
-#: certain heading on.
+#: The pages that go into the archive, with their names there. The first is cut at a certain heading; the rest of it is
+#: only about this project.
 _PAGES = {
     "vectors.md": "README.md",
     "vectors-operations.md": "vectors-operations.md",
@@ -38,7 +38,7 @@ _OURS = "\n## The archive\n"
 
 
 def write_archive(folder: Path) -> Path:
-    """Write the archive to a folder; where it is. DocsMissing without a checkout; OutputError."""
+    """Write the archive to a folder and return its path. DocsMissing without a checkout; OutputError."""
     if not DOCS.is_dir():
         raise DocsMissing(f"there is no folder {DOCS}; run this in a checkout of the project")
     name = f"otterproof-vectors-{version('otterproof')}"
@@ -49,7 +49,7 @@ def write_archive(folder: Path) -> Path:
 
 
 def content() -> Iterator[tuple[str, bytes]]:
-    """The files of the archive: their paths, and what is in them."""
+    """The files of the archive: path and content."""
     for page, name in _PAGES.items():
         yield name, _alone((DOCS / "reference" / page).read_text(encoding="utf-8")).encode()
     yield "LICENSE", (DOCS.parent / "LICENSE").read_bytes()
@@ -61,18 +61,18 @@ def content() -> Iterator[tuple[str, bytes]]:
 
 
 def packed(name: str, files: dict[str, bytes]) -> bytes:
-    """A compressed archive of files below a folder of this name, the same whenever and wherever it is made."""
+    """A compressed archive of files below a folder of this name, the same bytes whenever and wherever it is made."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path, data in sorted(files.items()):
-            entry = tarfile.TarInfo(f"{name}/{path}")  # of time 0 and of nobody
+            entry = tarfile.TarInfo(f"{name}/{path}")  # with time 0 and no owner
             entry.size, entry.mode = len(data), 0o755 if path.endswith(".sh") else 0o644
             archive.addfile(entry, io.BytesIO(data))
     return gzip.compress(plain.getvalue(), mtime=0)
 
 
 def _alone(page: str) -> str:
-    """A page as it is true of the archive: with links to what is there, and the names that things have there."""
+    """A page adapted to the archive: links and names refer to what is in it."""
 
     def link(found: re.Match[str]) -> str:
         path, hash_, anchor = found[2].partition("#")

@@ -1,7 +1,7 @@
-"""With what the authors of vectors write them: a case is its inputs, what it shows, and whether it is valid.
+"""The builder that authors of vectors use: a case is its inputs, what it shows, and whether it is valid.
 
-The author claims the result, the engine gives the rest. An engine that does not agree with a claim stops the
-generator: either the claim is wrong or the engine is.
+The author claims the result, and the engine computes the rest. If an engine disagrees with a claim, the generator
+stops: either the claim or the engine is wrong.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from otterproof.vectors.operations import KINDS
 
 GENERATOR = "otterproof vectors generate, version 1"
 
-#: All randomness in the vectors follows from it.
+#: The seed of all randomness in the vectors.
 SEED = "otterproof vectors 1"
 
 
 def valid(**expect: Any) -> Outcome:
-    """An outcome in a reading other than the project's."""
+    """A valid outcome, in a reading other than the project's."""
     return Outcome(True, "", Fields(expect))
 
 
 def invalid(reaction: str, **expect: Any) -> Outcome:
-    """The same for an invalid case."""
+    """An invalid outcome, in a reading other than the project's."""
     return Outcome(False, reaction, Fields(expect))
 
 
 class GroupBuilder:
-    """A group that is being written."""
+    """A group under construction."""
 
     def __init__(self, file: FileBuilder, name: str, comment: str, operation: str, fields: Mapping[str, Any]) -> None:
         self.id = f"{file.kind}.{name}"
@@ -64,7 +64,7 @@ class GroupBuilder:
         others: Mapping[str, Outcome] | None = None,
         **fields: Any,
     ) -> None:
-        """A case of a function. reaction: given for an invalid one. requirements, flags: ids, separated by blanks.
+        """Add a case of a function. reaction: only for an invalid one. requirements, flags: ids, separated by blanks.
 
         ours: the full id of the reading in which the result holds, with `others` for the further readings.
         """
@@ -82,12 +82,12 @@ class GroupBuilder:
         self.cases.append(Case(f"{self.id}.{name}", comment, shows, tuple(flags.split()), given, outcomes))
 
     def group(self) -> Group:
-        """The group as it is written."""
+        """The finished group."""
         return Group(self.id, self.comment, self.operation, self.fields, tuple(self.cases))
 
 
 class FileBuilder:
-    """A file that is being written, with one engine's answers. notes: of all flags; those in use are kept."""
+    """A file under construction, with one engine's answers. notes: for all flags; only those in use are kept."""
 
     def __init__(self, kind: str, target: Subject, engine: EngineMaker, notes: Mapping[str, Note]) -> None:
         self.kind = kind
@@ -114,7 +114,7 @@ class FileBuilder:
         insider: str = "mallory",
         **more: Any,
     ) -> Plays:
-        """A group of plays that begin where `reach` leads. more: of the client's configuration."""
+        """A group of plays that start in the state that `reach` leads to. more: of the client's configuration."""
         made = config(version, policy, **more)
         full = f"{self.kind}.{name}"
         builder = PlayGroup(full, comment, reach, made, version, SEED, self.engine, sequel, insider)
@@ -128,11 +128,11 @@ class FileBuilder:
         ).session()
 
     def written(self, group: Group) -> None:
-        """A group that was made elsewhere."""
+        """Add a group that was made elsewhere."""
         self._groups.append(Written(group))
 
     def file(self) -> VectorFile:
-        """The whole file. ClaimError when a flag has no note."""
+        """The whole file. ClaimError if a flag has no note."""
         used = {flag for one in self._groups for flag in one.flags}
         unknown = used - self._notes.keys()
         if unknown:
@@ -143,7 +143,7 @@ class FileBuilder:
 
 
 class Written:
-    """A group that is finished."""
+    """A finished group."""
 
     def __init__(self, group: Group) -> None:
         self._group = group

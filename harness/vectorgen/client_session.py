@@ -1,7 +1,7 @@
-"""What the cases of the vectors are played in: a client under test, and an insider who talks with it.
+"""The session in which the cases of the vectors are played: a client under test, and an insider who talks with it.
 
-A `ClientSession` writes down every step. The acts of a case are functions of it, so that they can be done again with
-another client in the place of the engine: the insider then makes its messages for the keys that this client has.
+A `ClientSession` records every step. The acts of a case are functions of the session, so they can be repeated with
+another client in place of the engine; the insider then makes its messages for that client's keys.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One input, and its result. time: None when it is that of the step before."""
+    """One input and its result. time: None if unchanged since the previous step."""
 
     time: int | None
     action: str
@@ -73,7 +73,7 @@ class Step:
     events: tuple[Event, ...]
 
     def fields(self) -> dict[str, Any]:
-        """The step as a vector has it."""
+        """The step as a vector records it."""
         written = {
             "action": self.action,
             "args": args_to_json(self.action, self.args),
@@ -84,7 +84,7 @@ class Step:
 
 @dataclass
 class ClientSession:
-    """A client and an insider. memory: whatever acts want to keep for later acts."""
+    """A client and an insider. memory: what acts keep for later acts."""
 
     client: Client
     version: int
@@ -94,11 +94,11 @@ class ClientSession:
     _time: int | None = None
 
     def time(self, now: int) -> None:
-        """The next step happens then."""
+        """Set the time of the next step."""
         self._time = now
 
     def do(self, action: str, **args: Any) -> list[Event]:
-        """One step."""
+        """Perform one step."""
         time, self._time = self._time, None
         if time is not None:
             self.client.set_time(time)
@@ -117,24 +117,24 @@ class ClientSession:
             raise UnexpectedAnswer(f"the last step sent {len(messages)} messages instead of one: {messages!r:.200}")
         return messages[0]
 
-    # ---- what many sessions begin with --------------------------------------------------------------------------
+    # ---- common beginnings --------------------------------------------------------------------------------------
 
     @property
     def handshake(self) -> ScriptedHandshake:
-        """The handshake of the insider as it is now, with the client's messages in the memory, by their kinds."""
+        """The insider's current handshake. The client's messages are stored in the memory by kind."""
         return ScriptedHandshake(self.insider, self._exchange, self.memory)
 
     def _exchange(self, message: bytes, kind: Kind) -> bytes:
-        """Whatever the client answers counts as the message of the kind: it is checked by what is then seen of it."""
+        """Whatever the client answers is taken as the expected message; the case checks it by its visible effects."""
         self.give(message)
         return self.sent()
 
     def query(self) -> bytes:
-        """The client is asked for this version, and commits."""
+        """Query the client for this version; returns its D-H Commit."""
         return self.handshake.query()
 
     def reveal(self) -> bytes:
-        """The client is asked, commits, and gets a D-H Key: its Reveal Signature."""
+        """Query the client and answer its commit with a D-H Key; returns its Reveal Signature."""
         self.handshake.query()
         return self.handshake.dh_key()
 
@@ -143,11 +143,11 @@ class ClientSession:
         return self.give(self.handshake.by_client(signed))
 
     def signature(self, signed: SignatureOptions = HONEST_SIGNATURE) -> bytes:
-        """The insider's Signature Message, which answers the client's Reveal Signature."""
+        """The insider's Signature Message in answer to the client's Reveal Signature."""
         return self.handshake.signature(signed)
 
     def commit(self) -> bytes:
-        """The insider commits: the client's D-H Key."""
+        """The insider commits; returns the client's D-H Key."""
         return self.handshake.commit()
 
     def begin(self, signed: SignatureOptions = HONEST_SIGNATURE) -> list[Event]:
@@ -159,7 +159,7 @@ class ClientSession:
         return self.give(self.insider.data(text, **data))
 
     def say(self, text: bytes = b"hi") -> bytes:
-        """The client's user sends a text, which the insider reads; the message."""
+        """The client's user sends a text, which the insider reads; returns the message."""
         self.do("send", text=text)
         message = self.sent()
         self.insider.read(message)
@@ -167,24 +167,24 @@ class ClientSession:
 
 
 class UnexpectedAnswer(Exception):
-    """A session can't go on: the client did not do what the act builds on."""
+    """A session can't continue: the client did not do what the act relies on."""
 
 
 def ended(session: ClientSession) -> None:
-    """A session that the insider has ended: FINISHED."""
+    """A session that the insider has ended, in FINISHED."""
     session.begin()
     session.hear(b"", tlvs=[tlv(1)])
 
 
 def config(version: int | None, policy: Policy | None = None, **more: Any) -> PartyConfig:
-    """The configuration of a client. version: the only one that it allows, if no policy is given."""
+    """The configuration of a client. version: the only one allowed, if no policy is given."""
     allowed = BOTH if version is None else ALLOW[version]
     given = {"key": published_key("alice"), "instance_tag": TAG, **more}
     return PartyConfig(policy=allowed if policy is None else policy, **given)
 
 
 def party_fields(made: PartyConfig) -> dict[str, Any]:
-    """A configuration as a vector has it."""
+    """A configuration as a vector records it."""
     key = made.key
     written = config_to_json(made)
     written["key"] = {"p": key.public.p, "q": key.public.q, "g": key.public.g, "y": key.public.y, "x": key.x}
@@ -192,11 +192,11 @@ def party_fields(made: PartyConfig) -> dict[str, Any]:
     return written
 
 
-# ---- what is seen ----------------------------------------------------------------------------------------------------
+# ---- what is observed ------------------------------------------------------------------------------------------------
 
 
 def seen(events: Sequence[Event]) -> dict[str, Any]:
-    """The kinds of messages that are sent, and the texts that are shown."""
+    """The kinds of the messages sent, and the texts shown."""
     kinds = []
     for message in outgoing(events):
         kind = wire.parse(message).kind
@@ -207,12 +207,12 @@ def seen(events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
-#: Reasons for which an earlier message is sent again.
+#: Reasons for sending an earlier message again.
 _RESENT = frozenset({RejectReason.COLLISION_WON})
 
 
 def reaction(events: Sequence[Event]) -> tuple[str, str]:
-    """How the events of a step say that something is invalid, and why; two empty strings if they do not."""
+    """How the events of a step show that something is invalid, and why; two empty strings if they do not."""
     texts = any(isinstance(event, TextReceived) for event in events)
     for event in events:
         match event:
@@ -256,7 +256,7 @@ def _session(session: SessionSnapshot) -> dict[str, Any]:
 
 
 def state(snapshot: PartySnapshot) -> dict[str, Any]:
-    """A state as a vector has it. Sessions that nothing has happened in are left out."""
+    """A state as a vector records it. Sessions in which nothing has happened are left out."""
     sessions = tuple(_session(session) for session in snapshot.sessions)
     fresh = {**_session(snapshot.sessions[0]), "instance": 0, "version": 0, "ssid": b"", "fingerprint": b""}
     fresh |= {"message_state": MessageState.PLAINTEXT.value, "auth_state": "none", "smp_state": "expect1"}

@@ -1,6 +1,6 @@
-"""Runs the worked examples of consumers in `vectors/examples`, which check libraries in other languages.
+"""Runs the example consumers in `vectors/examples`, which check libraries in other languages.
 
-The libraries are those of the targets with the same names: where a target is installed, its example runs.
+Their libraries are those of the targets with the same names: an example runs where its target is installed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from otterproof.vectors import FOLDER
 
 EXAMPLES = FOLDER / "examples"
 
-#: Seconds that building an example may take, and that it may run.
+#: Time limits in seconds for building an example and for running it.
 _BUILD_LIMIT = 300
 _RUN_LIMIT = 300
 
 
 def _otrjs(examples: Path, vectors: Path, known: Path) -> tuple[int, str]:
     target = THIRD_PARTIES["otrjs"]
-    target.ready()  # gets the library
+    target.ready()  # fetches the library
     words = ["node", str(examples / "otrjs" / "check.js"), str(vectors), str(known)]
     return _run(words, {"NODE_PATH": str(target.place() / "node_modules")}, _RUN_LIMIT)
 
@@ -65,8 +65,8 @@ NAMES = tuple(_CONSUMERS)
 
 
 def consume(name: str, vectors: Path = FOLDER, known: Path | None = None, examples: Path = EXAMPLES) -> tuple[int, str]:
-    """Check a folder of vectors; the example's exit code and what it prints. TargetError when it can't be run.
+    """Check a folder of vectors. Returns the example's exit code and output. TargetError if it can't be run.
 
-    known: what the library is known to do wrong; the example's own list unless told otherwise. examples: their folder.
+    known: the file of the library's known mistakes; by default the example's own list. examples: their folder.
     """
     return _CONSUMERS[name](examples, vectors, known or examples / name / "known.json")

@@ -1,4 +1,4 @@
-"""Conversations between two clients of the engine that generates, written down from each side's point of view."""
+"""Conversations between two clients of the generating engine, recorded from each side's point of view."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALICE, BOB = "alice", "bob"
 
 
 class Participant:
-    """One party: its engine, what it drew, and its steps."""
+    """One party: its engine, its random draws, and its steps."""
 
     def __init__(self, file: FileBuilder, name: str, made: PartyConfig, seed: str, deep: bool) -> None:
         self.made = made
@@ -34,7 +34,7 @@ class Participant:
 
 
 class Talk:
-    """A conversation of alice and bob. deep: with all intermediate values."""
+    """A conversation of alice and bob. deep: include all intermediate values."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Talk:
         return BOB if name == ALICE else ALICE
 
     def act(self, name: str, action: str, **args: Any) -> list[bytes]:
-        """One step of one party; what it sends is under way, and returned."""
+        """One step of one party. Returns the messages it sends, which are then in transit."""
         party = self.parties[name]
         time = None
         if self._told[name] != self.now:
@@ -79,26 +79,26 @@ class Talk:
         return messages
 
     def waiting(self, name: str) -> list[bytes]:
-        """The messages that are under way to somebody."""
+        """The messages in transit to a party."""
         return self.network.queues[name]
 
     def deliver(self, name: str, at: int = 0) -> tuple[Event, ...]:
-        """The next message for somebody arrives (or the one at a place in the queue)."""
+        """Deliver the next message for a party (or the one at this place in the queue)."""
         self.act(name, "receive", message=self.waiting(name).pop(at))
         return self.parties[name].steps[-1].events
 
     def lose(self, name: str, at: int = 0) -> bytes:
-        """The next message for somebody is lost."""
+        """Drop the next message for a party."""
         return self.waiting(name).pop(at)
 
     def repeat(self, name: str) -> None:
-        """The next message for somebody arrives twice; the second time at once."""
+        """Deliver the next message for a party twice in a row."""
         self.network.apply(Duplicate(name))
         self.deliver(name)
         self.deliver(name)
 
     def settle(self) -> None:
-        """Everything under way arrives, in order."""
+        """Deliver everything in transit, in order."""
         try:
             for name, message in self.network.deliveries(to=(ALICE, BOB)):
                 self.act(name, "receive", message=message)
@@ -106,7 +106,7 @@ class Talk:
             raise ClaimError(f"{self.name}: {error}") from error
 
     def do(self, name: str, action: str, **args: Any) -> None:
-        """A user acts, and everything that follows arrives."""
+        """A user acts, and everything that results is delivered."""
         self.act(name, action, **args)
         self.settle()
 
@@ -117,18 +117,18 @@ class Talk:
         self.do(name, "send", text=text)
 
     def rounds(self, count: int) -> None:
-        """Texts to and fro, which change keys."""
+        """Texts back and forth, which rotate the keys."""
         for number in range(count):
             self.say(ALICE, b"alice %d" % number)
             self.say(BOB, b"bob %d" % number)
 
     def unreadable(self) -> int:
-        """How many messages could not be read."""
+        """The number of messages that could not be read."""
         steps: Sequence[Step] = [step for party in self.parties.values() for step in party.steps]
         return sum(isinstance(event, MessageUnreadable) for step in steps for event in step.events)
 
     def write(self, comment: str, requirements: str, *, flags: str = "", unreadable: int = 0) -> None:
-        """Write the conversation down: a group for each side. unreadable: as many messages must not be readable."""
+        """Record the conversation as a group for each side. unreadable: how many messages must be unreadable."""
         if self.unreadable() != unreadable:
             raise ClaimError(
                 f"{self.name}: {self.unreadable()} messages could not be read, and {unreadable} must be so"

@@ -1,11 +1,11 @@
-"""Vectors of what was found by fuzzing, or otherwise in a run that was written down: one command makes them.
+"""Vectors from findings, of fuzzing or of any other recorded run: one command makes them.
 
-What is kept of a transcript is what one party was given: its configuration, its randomness and its inputs, as a JSON
-file in the folder `found`. From these files `found.json` is made like every other kind, by either engine.
+From a transcript, what one party was given is kept: its configuration, its randomness and its inputs, as a JSON file in
+the folder `found`. `found.json` is made from these files like every other kind, by either engine.
 
-A transcript of fuzzing has the program of moves that the run was made from; the program is run again with the engines
-in the place of the target, since the target's keys are not ours. Without a program the inputs are taken as they are,
-which makes sense only where the party drew its randomness as engines do.
+A transcript of fuzzing contains the program of moves that made the run. The program is run again with the engines in
+place of the target, because the target's keys are not ours. Without a program the inputs are taken as recorded, which
+only makes sense if the party drew its randomness the way engines do.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from otterproof.implementations.jsonform import config_from_json, config_to_json
 from otterproof.implementations.reference import ReferenceEngine
 from otterproof.vectors import Case, Fields, Group, Outcome
 
-#: Where the sources are.
+#: Where the source files are.
 FOLDER = Path(__file__).parent / "found"
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class AddError(Exception):
-    """A transcript that no vector can be made of, or a request that makes none."""
+    """A transcript that can't be made into a vector, or an invalid request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A case that was found. entropy: the seed, and the name that the party's randomness is derived by.
+    """A case that was found. entropy: the seed, and the name under which the party's randomness is derived from it.
 
-    tape: what it draws that does not follow from these, as label, index and value.
+    tape: draws that do not follow from these, as label, index and value.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Found:
 
     @property
     def source(self) -> Entropy:
-        """What the party draws from. ValueError for a value that is no hexadecimal."""
+        """The party's source of randomness. ValueError for a value that is not hexadecimal."""
         seed, name = self.entropy
         tape = {(label, index): bytes.fromhex(value) for label, index, value in self.tape}
         return entropy_of(name, bytes.fromhex(seed), tape)
@@ -75,7 +75,7 @@ class Found:
 
     @classmethod
     def read(cls, path: Path) -> Found:
-        """ClaimError when the file is not as `to_json` makes it."""
+        """ClaimError if the file is not in the form that `to_json` writes."""
         try:
             given = parse_json(read_input(path, limit=LIMITS["found case"], what="a found case"))
             lists: dict[str, Any] = {name: tuple(given[name]) for name in ("requirements", "entropy", "steps")}
@@ -86,7 +86,7 @@ class Found:
 
 
 def found(file: FileBuilder, folder: Path = FOLDER) -> None:
-    """All cases that were found, each in a group of its own."""
+    """All cases that were found, each in its own group."""
     for path in sorted(folder.glob("*.json")):
         _write(file, Found.read(path))
 
@@ -143,7 +143,7 @@ def add(
     party: str | None = None,
     last: int | None = None,
 ) -> Found:
-    """A case from a transcript. party: whose inputs; the judged one if not given. last: as many of its inputs count.
+    """Make a case from a transcript. party: whose inputs; default: the judged one. last: keep only this many inputs.
 
     AddError.
     """
@@ -174,7 +174,7 @@ def add(
 
 
 def _judged(case: Found) -> str:
-    """The engine's reaction to the last input. AddError when it can't be had."""
+    """The engine's reaction to the last input. AddError if the engine can't be given the inputs."""
     try:
         engine = ReferenceEngine(config_from_json(case.config), case.source)
         for given in case.steps:
@@ -187,7 +187,7 @@ def _judged(case: Found) -> str:
 
 
 def _again(header: Header, whose: str) -> tuple[list[dict[str, Any]], Tape]:
-    """The inputs of a party when the program is run again with the engines, and what does not follow from the seed."""
+    """A party's inputs when the program is run again with the engines, and the draws that the seed does not give."""
     if header.program is None:
         raise AddError("the transcript has no program")
     try:
@@ -204,7 +204,7 @@ def _again(header: Header, whose: str) -> tuple[list[dict[str, Any]], Tape]:
 
 
 def _recorded(transcript: Transcript, whose: str) -> list[dict[str, Any]]:
-    """The inputs of a party as they were written down."""
+    """A party's inputs as recorded."""
     player = transcript.header.parties[whose].target
     if player not in ENGINES and not player.startswith(PREFIX):
         raise AddError(
@@ -215,7 +215,7 @@ def _recorded(transcript: Transcript, whose: str) -> list[dict[str, Any]]:
 
 
 def _inputs(steps: Sequence[tuple[int, str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Inputs as a source has them: the time only where it is another one."""
+    """Inputs in the form of a source file: the time is given only where it changes."""
     inputs, now = [], 0
     for time, action, args in steps:
         given = {key: value for key, value in args.items() if value is not None}

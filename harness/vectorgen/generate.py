@@ -1,4 +1,4 @@
-"""Making all vectors from the seed, with either engine. The bytes are the same, wherever and by whichever."""
+"""Generates all vectors from the seed. Either engine gives the same bytes, on any machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOOLS: dict[str, Tools] = {"reference": ReferenceTools(), "independent": Indepen
 
 
 def subject(engine: str) -> Subject:
-    """An engine as the one that answers. KeyError for an unknown name."""
+    """An engine as the subject that answers. KeyError for an unknown name."""
     factory = ENGINES[engine]
 
     def make(config: PartyConfig) -> Party:
@@ -33,7 +33,7 @@ def subject(engine: str) -> Subject:
 
 
 def make(kind: str, engine: str) -> VectorFile:
-    """The file of a kind, with the answers of an engine. ClaimError."""
+    """The file of a kind, with an engine's answers. ClaimError."""
     builder = FileBuilder(kind, subject(engine), ENGINES[engine], NOTES)
     AUTHORS[kind](builder)
     return builder.file()
@@ -42,9 +42,9 @@ def make(kind: str, engine: str) -> VectorFile:
 def made(
     engine: str, kinds: Iterable[str] = tuple(AUTHORS), tell: Callable[[str, int], None] = lambda kind, done: None
 ) -> dict[str, str]:
-    """The files of some kinds, as an engine makes them: kind -> content, "" where it has no case. ClaimError.
+    """The files of some kinds, generated with one engine: kind -> content, "" if it has no case. ClaimError.
 
-    tell: is told the next kind, and how many are made.
+    tell: called with the next kind and the number of files made.
     """
     files: dict[str, str] = {}
     for kind in kinds:
@@ -55,7 +55,7 @@ def made(
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
-    """Write files that are made to a folder; the paths of those that have a case. OSError, OutputError."""
+    """Write generated files to a folder and return the paths of those that have cases. OSError, OutputError."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {folder / f"{kind}.json": content for kind, content in files.items() if content}
     for path, content in paths.items():
@@ -71,7 +71,7 @@ def write_schemas(folder: Path) -> None:
 
 
 def stale(files: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
-    """The kinds whose files in a folder are not those that were made."""
+    """The kinds whose files in a folder differ from the generated ones."""
     return [kind for kind, content in files.items() if _committed(kind, folder) != content]
 
 
@@ -79,5 +79,5 @@ def _committed(kind: str, folder: Path) -> str:
     path = folder / f"{kind}.json"
     if not path.exists():
         return ""
-    load(kind, folder)  # a file that is no vector file is told as that
+    load(kind, folder)  # raises if the file is not a vector file
     return read_input(path, limit=LIMITS["vectors"], what="vectors").decode("ascii")

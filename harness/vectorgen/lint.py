@@ -1,7 +1,7 @@
-"""Whether the committed vectors are well-formed, apart from whether they are right: that is verify's business.
+"""Checks that the committed vectors are well-formed. Whether they are right is up to verify.
 
 A rule is a function from all files to its problems. The loader already refuses unknown fields, wrong forms, wrong
-counts, duplicate ids and flags without a note; here they are told as problems like the others.
+counts, duplicate ids and flags without a note; here they are reported as problems like the others.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from otterproof.harness.support.inputs import LIMITS, InputError, parse_json, pa
 from otterproof.vectors import FOLDER, KINDS, VectorError, VectorFile, load, schema
 from otterproof.vectors.forms import typed
 
-#: The least number of cases of all kinds, and the least share of invalid ones among them.
+#: The minimum number of cases over all kinds, and the minimum share of invalid ones.
 MIN_CASES = 2000
 MIN_INVALID = 0.4
 
-#: The most bytes that all files may have.
+#: The maximum total size of the files in bytes.
 MAX_BYTES = 12_000_000
 
-#: Kinds that need no file.
+#: Kinds that may have no file.
 OPTIONAL = frozenset({"found"})
 
-#: The requirements that no vector can show, each with the reason.
+#: The requirements that no vector can show, each with a reason.
 UNSHOWN = "unshown.toml"
 
 
@@ -67,7 +67,7 @@ def _text(path: Path) -> str:
 
 
 def _schemas(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
-    """The schemas are those of the table of operations, and every file obeys its own."""
+    """The schemas match the table of operations, and every file conforms to its own."""
     for kind in KINDS.values():
         path = folder / "schemas" / f"{kind.name}.schema.json"
         if not path.exists() or _text(path) != schema.render(kind):
@@ -80,9 +80,9 @@ def _schemas(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterato
 
 
 def _requirements(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
-    """Cases name requirements that are of the project's business, and readings that there are.
+    """Cases name requirements within the project's scope, and existing readings.
 
-    Among them may be such as no scenario can judge: a vector can ask for a function inside an implementation.
+    Some of these requirements can't be judged by a scenario: a vector can ask for a function inside an implementation.
     """
     for file in files:
         for _, case in file:
@@ -112,7 +112,7 @@ def _case_readings(case: str, named: Sequence[str], table: Table) -> Iterator[st
 
 
 def _partition(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
-    """Every covered requirement is shown by a case, or there is a reason why it can't be; never both."""
+    """Every covered requirement is either shown by a case or listed with a reason why it can't be; never both."""
     try:
         reasons = unshown(folder)
     except VectorError as error:
@@ -140,7 +140,7 @@ def _notes(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[
 
 
 def _amounts(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
-    """There are enough cases, and not too many bytes."""
+    """There are enough cases, and the total size is within the limit."""
     cases, invalid = sum(file.count for file in files), sum(file.invalid for file in files)
     if cases < MIN_CASES:
         yield f"{cases} cases; at least {MIN_CASES} are wanted"
@@ -155,7 +155,7 @@ RULES: tuple[Rule, ...] = (_schemas, _requirements, _partition, _notes, _amounts
 
 
 def lint(folder: Path = FOLDER) -> list[str]:
-    """All problems of the vectors in a folder, one a line."""
+    """All problems of the vectors in a folder, one per line."""
     files, problems = [], []
     for kind in KINDS:
         if not (folder / f"{kind}.json").exists():

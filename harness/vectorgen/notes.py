@@ -1,4 +1,4 @@
-"""The flags of vectors: why the cases that have them exist, what a mistake leads to, and where it comes from."""
+"""The flags of vectors: why cases with a flag exist, what a mistake leads to, and where it comes from."""
 
 from __future__ import annotations
 

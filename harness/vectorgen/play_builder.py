@@ -1,8 +1,8 @@
 """Groups of plays: a state is reached once, and each case is an act from there.
 
-With an engine, the generator reaches the state once and takes the engine back to it for each case. Groups may have a
-sequel, the genuine message that must still do what it does after a case that leaves the state unchanged: so it is
-shown that nothing was broken that can't be seen.
+The generator reaches the state once with an engine and restores the engine to it for each case. A group may have a
+sequel: the genuine message, which must still have its usual effect after a case that leaves the state unchanged. This
+shows that the case broke nothing invisible.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from otterproof.vectors import Case, Fields, Group, Outcome
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: Something that is done in a session.
+#: Something done in a session.
 Act = Callable[[ClientSession], object]
 
 #: Makes an engine.
@@ -38,7 +38,7 @@ EngineMaker = Callable[[PartyConfig, RecordingEntropy], Engine]
 
 
 class ClaimError(Exception):
-    """An engine does not do what the author of a case says, or a case is not written correctly."""
+    """An engine contradicts the author of a case, or a case is malformed."""
 
 
 def nothing(session: ClientSession) -> None:
@@ -61,7 +61,7 @@ def hears(text: bytes = b"hello", **data: Any) -> Act:
 
 
 def bound(value: T, act: Callable[[ClientSession, T], object]) -> Act:
-    """An act with a value of its own, where acts are made in a loop."""
+    """An act bound to a value, for acts made in a loop."""
     return lambda session: act(session, value)
 
 
@@ -75,19 +75,19 @@ def steps_fields(steps: list[Step]) -> tuple[dict[str, Any], ...]:
 
 
 def tape_fields(entropy: RecordingEntropy) -> dict[str, bytes]:
-    """What was drawn, in an order that does not depend on who drew it."""
+    """The draws, in an order that does not depend on the engine."""
     return {f"{label} {index}": value for (label, index), value in sorted(entropy.drawn.items())}
 
 
 def outcomes_of(where: str, outcome: Outcome, ours: str, others: Mapping[str, Outcome] | None) -> dict[str, Outcome]:
-    """The outcomes of a case. ClaimError when only one of our reading and the others is named."""
+    """The outcomes of a case. ClaimError if `ours` is given without `others`, or the reverse."""
     if bool(ours) != bool(others):
         raise ClaimError(f"{where}: name our reading and the others, or neither")
     return {ours: outcome, **(others or {})}
 
 
 class Plays(ABC):
-    """A group of plays, whatever becomes of them: they are written down, or done with a target."""
+    """A group of plays, independent of their use: they can be recorded, or performed with a target."""
 
     @abstractmethod
     def play(
@@ -103,11 +103,11 @@ class Plays(ABC):
         others: Mapping[str, Outcome] | None = None,
         values: Callable[[ClientSession], Mapping[str, bytes]] | None = None,
     ) -> None:
-        """A case. reaction: given for an invalid one; `shown` may be claimed of text that is no OTR message."""
+        """A case. reaction: only for an invalid one; `shown` may be claimed for text that is not an OTR message."""
 
 
 class PlayGroup(Plays):
-    """A group of plays that is being written with an engine."""
+    """A group of plays, recorded with an engine."""
 
     def __init__(
         self,
@@ -142,13 +142,13 @@ class PlayGroup(Plays):
             self._engine.restore(self._moment)
 
     def session(self) -> ClientSession:
-        """The session as it is at the beginning of a case."""
+        """The session in its state at the beginning of a case."""
         start = self._start
         self._engine.restore(self._moment)
         return ClientSession(self._engine, start.version, deepcopy(start.insider), [], deepcopy(start.memory))
 
     def _after(self, session: ClientSession) -> list[Step]:
-        """The result of the sequel. The insider must be the one from before the case."""
+        """The result of the sequel, with the insider as it was before the case."""
         before = len(session.steps)
         session.insider, session.memory = deepcopy(self._start.insider), deepcopy(self._start.memory)
         if self._sequel is not None:
@@ -199,7 +199,7 @@ class PlayGroup(Plays):
         self.cases.append(Case(where, comment, shows, tuple(flags.split()), fields, outcomes))
 
     def group(self) -> Group:
-        """The group as it is written."""
+        """The finished group."""
         fields: dict[str, Any] = {
             "party": party_fields(self._made),
             "entropy": tape_fields(self._entropy),
@@ -211,7 +211,7 @@ class PlayGroup(Plays):
 
 
 def _observed(steps: list[Step], claimed: str) -> tuple[str, str]:
-    """Reaction and reason of the last step. Text that is shown looks the same, whether it should be OTR or not."""
+    """Reaction and reason of the last step. Shown text looks the same whether or not it should have been OTR."""
     found, reason = reaction(steps[-1].events)
     if not found and claimed == "shown" and seen(steps[-1].events)["shows"]:
         return "shown", reason

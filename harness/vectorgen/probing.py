@@ -1,8 +1,8 @@
-"""Vectors for a target whose randomness can't be given: the authors' acts, done once more with the target as client.
+"""Vectors for a target whose randomness can't be controlled: the authors' acts, repeated with the target as the client.
 
-An insider reaches the state and makes each message again, for the keys that the target has drawn; what the target then
-sends and shows is compared with what the committed case expects, by kind and text. So it is the case's meaning that is
-checked, and not its bytes.
+An insider reaches the state and makes each message again, for the keys that the target drew. What the target then sends
+and shows is compared with the expectation of the committed case, by kind and text. This checks the meaning of a case,
+not its bytes.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from otterproof.harness.wire import FieldError
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.vectors import Fields, Group, Outcome
 
-#: Flags of a policy that not every target knows.
+#: Policy flags that some targets don't support.
 _FLAGS = Policy.REQUIRE_ENCRYPTION | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
 
-#: What a target must be able to do for a kind to be about anything.
+#: Capabilities without which a target can't be tested with a kind at all.
 _KIND_NEEDS: Mapping[str, frozenset[str]] = {
     "smp_messages": frozenset({"smp"}),
     "extra_key": frozenset({"extra_key"}),
@@ -40,7 +40,7 @@ _NO_TAPE = 'it is one conversation with given randomness, which takes a target w
 
 
 class Sink(Protocol):
-    """Takes what became of the cases."""
+    """Receives the result of each case."""
 
     @abstractmethod
     def answered(self, case: str, found: Answer) -> None: ...
@@ -51,7 +51,7 @@ class Sink(Protocol):
 
 
 def _needs(made: PartyConfig) -> set[str]:
-    """The capabilities that a configuration asks for."""
+    """The capabilities that a configuration needs."""
     needs = {f"v{version}" for version, flag in ((2, Policy.ALLOW_V2), (3, Policy.ALLOW_V3)) if flag in made.policy}
     if made.max_message_size is not None:
         needs.add("fragmentation_out")
@@ -61,14 +61,14 @@ def _needs(made: PartyConfig) -> set[str]:
 
 
 def _can(target: Target, needs: set[str] | frozenset[str]) -> None:
-    """Unanswerable when the target lacks something."""
+    """Raises Unanswerable if the target lacks a capability."""
     missing = sorted(needs - target.capabilities)
     if missing:
         raise Unanswerable(f"it does not claim {', '.join(missing)}")
 
 
 class ProbeSession(ClientSession):
-    """A session with a target, which may have no time of its own."""
+    """A session with a target, whose clock may not be settable."""
 
     tells_time = True
 
@@ -79,7 +79,7 @@ class ProbeSession(ClientSession):
 
 
 class ProbePlays(Plays):
-    """A group of plays that are done with a target."""
+    """A group of plays that are performed with a target."""
 
     def __init__(self, name: str, reach: Act, made: PartyConfig, version: int, insider: str, probe: Probe) -> None:
         self.id = name
@@ -107,7 +107,7 @@ class ProbePlays(Plays):
             sink.answered(case, Answer(True, seen(session.steps[-1].events)))
 
     def _reached(self) -> ProbeSession:
-        """A new client of the target in the group's state."""
+        """A new client of the target, in the group's state."""
         target = self._probe.target
         _can(target, _needs(self._config) | _KIND_NEEDS.get(self._probe.kind, frozenset()))
         target.reset()
@@ -128,7 +128,7 @@ class ProbePlays(Plays):
 
 
 class ProbeFunctions(GroupBuilder):
-    """A group of functions; those that a fresh client can answer are asked of the target."""
+    """A group of functions; the target is asked those that a fresh client can answer."""
 
     def __init__(self, probe: Probe, name: str, comment: str, operation: str, fields: Mapping[str, Any]) -> None:
         super().__init__(probe, name, comment, operation, fields)
@@ -151,7 +151,7 @@ class ProbeFunctions(GroupBuilder):
 
 
 class Probe(FileBuilder):
-    """A file whose cases are done with a target."""
+    """A file whose cases are performed with a target."""
 
     def __init__(self, kind: str, target: Target, sink: Sink) -> None:
         def party(made: PartyConfig) -> Party:
@@ -187,12 +187,12 @@ class Probe(FileBuilder):
 
 
 def probe(target: Target, kind: str, sink: Sink) -> None:
-    """Do all cases of a kind with a target."""
+    """Perform all cases of a kind with a target."""
     AUTHORS[kind](Probe(kind, target, sink))
 
 
 def fits(found: Answer, outcome: Outcome, play: bool) -> Wrong | None:
-    """In what a target's answer is not an outcome; None if it is. Of a play, what is sent and shown is compared."""
+    """How a target's answer differs from an outcome; None if it fits. Plays are compared by what is sent and shown."""
     if not play and found.valid != outcome.valid:
         words = {True: "it is accepted", False: "it is refused"}
         return Wrong("validity", words[outcome.valid], words[found.valid])

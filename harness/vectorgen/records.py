@@ -1,4 +1,4 @@
-"""A wrong answer to a case of the vectors, as the record that all failures have."""
+"""A wrong answer to a vector, as the record that all failures share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.vectorgen.verify import Report
 from otterproof.harness.vectorgen.wrong import Wrong
 
-#: The id of the failure, for entries of known deviations.
+#: The id of the failure, for known deviations.
 CHECK = "vector.wrong-answer"
 
 
 def vector_failures(report: Report, claimed: Mapping[str, Sequence[str]], known: Known) -> list[tuple[Failure, str]]:
-    """All that is wrong in a report, each with the reason why it is accepted, "" if it is not.
+    """All failures in a report, each with the reason why it is accepted, or "".
 
-    claimed: the requirements of each case. known: what is said of the subject.
+    claimed: the requirements of each case. known: the known deviations of the subject.
     """
     return [
         (vector_failure(case, wrong, claimed.get(case, ())), known.reason_of_vector(case, CHECK))

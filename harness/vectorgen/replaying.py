@@ -1,8 +1,8 @@
-"""Plays from the committed files: run again with the randomness of the file, and looked through by the harness's codec.
+"""Plays from the committed files: replayed with the file's randomness, and checked by the harness's codec.
 
-Whoever draws from a tape (engines, and targets that say so) must give the very same events. The codec is no client; it
-checks that every message can be read and is given back byte by byte, that what clients send has nothing wrong with it,
-and, where a case has intermediate values, that every Data Message verifies under the keys that they name.
+A party that draws from a tape (an engine, or a target that declares it) must give exactly the same events. The codec is
+not a client. It checks that every message can be parsed and rebuilt byte by byte, that the messages clients send have
+no problems and, if a case has intermediate values, that every Data Message verifies under the keys they name.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from otterproof.implementations.entropy import Tape, TapeEntropy
 from otterproof.implementations.jsonform import event_from_json, policy_from_json
 from otterproof.vectors import Case, Fields, Group
 
-#: What is wrong with a case by reading; None for a reading in which nothing is.
+#: The problem with a case, by reading; None for a reading without a problem.
 Problems = Mapping[str, Wrong | None]
 
 StepFields = Mapping[str, Any]
 
 
 class Replayer(Protocol):
-    """A party that is run again."""
+    """A party that plays are replayed with."""
 
     def receive(self, message: bytes) -> Sequence[Event]: ...
     def set_time(self, now: int) -> None: ...
@@ -58,7 +58,7 @@ def tape_of(group: Fields) -> Tape:
 
 
 def run(party: Replayer, steps: Sequence[StepFields]) -> tuple[Wrong | None, tuple[Event, ...]]:
-    """Make steps; the first difference, and the events of the last step."""
+    """Perform steps. Returns the first difference, and the events of the last step."""
     events: tuple[Event, ...] = ()
     for number, step in enumerate(steps, 1):
         if "time" in step:
@@ -76,7 +76,7 @@ def run(party: Replayer, steps: Sequence[StepFields]) -> tuple[Wrong | None, tup
 
 
 def play_again(make: Maker) -> Callable[[Group, Case], Problems]:
-    """A checker for plays. Engines reach the state of a group once; others do so for each case."""
+    """A checker for plays. Engines reach the state of a group once; other parties do so for each case."""
     reached: dict[str, tuple[Replayer, object, Wrong | None]] = {}
 
     def start(group: Group) -> tuple[Replayer, Wrong | None]:
@@ -123,7 +123,7 @@ def _judge(party: Replayer, group: Group, case: Case) -> Wrong | None:
 
 
 def engine_maker(engine: Callable[[PartyConfig, TapeEntropy], Replayer]) -> Maker:
-    """Parties of an engine that draw from a tape and from nothing else."""
+    """Makes parties of an engine that draw only from a tape."""
     return lambda config, tape: engine(config, TapeEntropy(tape))
 
 
@@ -131,7 +131,7 @@ def engine_maker(engine: Callable[[PartyConfig, TapeEntropy], Replayer]) -> Make
 
 
 def messages(steps: Sequence[StepFields]) -> Iterator[tuple[bytes, bool]]:
-    """All messages, and whether the client made it. What a user typed, and went out as it was, nobody has made."""
+    """All messages, and whether the client made each. A user's text that went out unchanged was not made by it."""
     for step in steps:
         if step["action"] == "receive":
             yield step["args"]["message"].encode("latin-1"), False
@@ -156,7 +156,7 @@ def read_through(group: Group, case: Case) -> Problems:
 
 
 def _verifies(message: wire.Message, sent: bool, values: Mapping[str, bytes]) -> bool:
-    """Whether a Data Message verifies under the keys that its ids name, of any of the handshakes."""
+    """Whether a Data Message verifies under the keys that its ids name, in any of the handshakes."""
     ids = (message.number("sender_keyid"), message.number("recipient_keyid"))
     ours, theirs = ids if sent else ids[::-1]
     name = f":{ours},{theirs} {'sending' if sent else 'receiving'}_mac"

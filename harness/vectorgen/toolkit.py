@@ -1,8 +1,8 @@
-"""An independent judge of the vectors: the OTR toolkit of libotr's authors, as programs from the system.
+"""An independent judge of the vectors: the OTR toolkit of libotr's authors, installed as system programs.
 
-Neither the project's engines nor its codec had a hand in it. `otr_sesskeys` and `otr_mackey` derive the keys for Data
-Messages, `otr_readforge` verifies, decrypts and rewrites a Data Message, `otr_parse` reads all encoded messages.
-What the programs can't judge is left out with the reason: they know no ranges of D-H keys, no fragments and no states.
+Neither the project's engines nor its codec share code with it. `otr_sesskeys` and `otr_mackey` derive the keys for Data
+Messages, `otr_readforge` verifies, decrypts and rewrites a Data Message, `otr_parse` parses all encoded messages. What
+the programs can't judge is skipped with a reason: they do not know the range of D-H keys, fragments or states.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from otterproof.vectors import Case, Group
 PROGRAMS = ("otr_parse", "otr_sesskeys", "otr_mackey", "otr_readforge")
 INSTALL = "apt-get install libotr5-bin"
 
-#: Seconds that a program may take for one message.
+#: Seconds allowed for a program to process one message.
 _LIMIT = 30
 
 #: How `otr_parse` names the kinds.
@@ -36,7 +36,7 @@ _TITLES = {
     Kind.DATA: "Data Message",
 }
 
-#: How `otr_parse` names the fields, and in which base it writes those that are numbers; 0: as bytes.
+#: How `otr_parse` names the fields, and in which base it writes the numbers; 0: as bytes.
 _LABELS = {
     "version": ("Version", 16),
     "sender_tag": ("Sender instance", 10),
@@ -55,7 +55,7 @@ _LABELS = {
     "encrypted_message": ("Encrypted message", 0),
 }
 
-#: What is wrong with the fields of a message that the programs refuse, by the codec's codes.
+#: Problems, by the codec's codes, with the fields of a message that the programs refuse.
 _UNREADABLE = frozenset({"missing", "short", "trailing"})
 
 _PLAINTEXT = b"Plaintext: ``"
@@ -63,7 +63,7 @@ _PLAINTEXT_END = b"''\n"
 
 
 class Toolkit:
-    """Answers cases with the toolkit's programs. TargetMissing when they are not there."""
+    """Answers cases with the toolkit's programs. TargetMissing if they are not installed."""
 
     def __init__(self) -> None:
         missing = [program for program in PROGRAMS if shutil.which(program) is None]
@@ -72,7 +72,7 @@ class Toolkit:
         self._shown: dict[bytes, tuple[str, Mapping[str, str]]] = {}
 
     def check(self, group: Group, case: Case) -> Mapping[str, Wrong | None]:
-        """What is wrong with a case, by reading. Unanswerable; TargetError for a program that dies."""
+        """The problem with a case, by reading. Unanswerable; TargetError if a program dies."""
         if group.operation == "play":
             return {next(iter(case.outcomes)): self._play(case)}
         if group.operation == "session_keys":
@@ -109,7 +109,7 @@ class Toolkit:
     # ---- Data Messages -------------------------------------------------------------------------------------------
 
     def _open_data(self, group: Group, case: Case) -> Answer:
-        """Read, verified, decrypted; and with the same text, the toolkit's own forgery must be the same message."""
+        """Parsed, verified, decrypted; and the toolkit's own forgery with the same text must be the same message."""
         message, aes_key = case.fields.data("message"), group.fields.data("aes_key")
         if self._mac_key(aes_key) != group.fields.data("mac_key"):
             raise ValueError("otr_mackey derives another MAC key than the group's")
@@ -134,12 +134,12 @@ class Toolkit:
             forged = self._run("otr_readforge", aes_key.hex(), shown, stdin=message)
             if wire.parse(forged[forged.find(b"?OTR:") :].strip()).body != wire.parse(message).body:
                 raise ValueError("otr_readforge forges another message with the same text and keys")
-        elif plaintext.split(b"\0")[0] != shown:  # it shows what is in front of the TLVs
+        elif plaintext.split(b"\0")[0] != shown:  # it shows only the text before the TLVs
             expect["plaintext"] = shown
         return Answer(True, expect)
 
     def _decrypted(self, message: bytes, aes_key: bytes) -> bytes | None:
-        """The text that `otr_readforge` shows, up to the first zero byte; None when it refuses the message."""
+        """The text that `otr_readforge` shows, up to the first zero byte; None if it refuses the message."""
         printed = self._run("otr_readforge", aes_key.hex(), stdin=message, refuses=True)
         if not printed.startswith(_PLAINTEXT) or not printed.endswith(_PLAINTEXT_END):
             return None
@@ -148,7 +148,7 @@ class Toolkit:
     # ---- messages in plays ---------------------------------------------------------------------------------------
 
     def _play(self, case: Case) -> Wrong | None:
-        """Every encoded message must be read as the harness's codec reads it, and verify under the case's keys."""
+        """Every encoded message must be parsed as the codec parses it, and verify under the case's keys."""
         judged = 0
         values = case.outcome().expect.get("values")
         for number, (message, sent) in enumerate(messages(case.fields.items_of("steps")), 1):
@@ -166,7 +166,7 @@ class Toolkit:
         return None
 
     def _compare(self, parsed: Message, message: bytes) -> Wrong | None:
-        """In what `otr_parse` reads a message in another way than the codec; None in nothing."""
+        """How `otr_parse` and the codec differ on a message; None if they agree."""
         kind, fields = self._read(message)
         title = _TITLES[parsed.kind]
         if any(problem.code in _UNREADABLE for problem in parsed.problems):
@@ -193,7 +193,7 @@ class Toolkit:
         return any(self._decrypted(message, key) is not None for key in keys)
 
     def _read(self, message: bytes) -> tuple[str, Mapping[str, str]]:
-        """The kind and the fields that `otr_parse` shows of a message; kind "" when it sees none."""
+        """The kind and the fields that `otr_parse` shows of a message; kind "" if it finds no message."""
         if message not in self._shown:
             printed = self._run("otr_parse", stdin=message)
             kind = printed.partition(b"\n")[0].decode("latin-1").removesuffix(":")
@@ -201,7 +201,7 @@ class Toolkit:
         return self._shown[message]
 
     def _run(self, *words: str | bytes, stdin: bytes = b"", refuses: bool = False) -> bytes:
-        """What a program prints. TargetError when it fails, unless it may refuse what it is given."""
+        """The output of a program. TargetError if it fails, unless it may refuse its input."""
         try:
             done = subprocess.run(words, input=stdin, capture_output=True, timeout=_LIMIT, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,7 +1,7 @@
-"""The intermediate values of a conversation, to find out where another computation departs from it.
+"""The intermediate values of a conversation, which show where another computation departs from it.
 
-They are worked out from what a party drew and what it shows of its state, with the functions of the engine that
-generates; names say where a value belongs. Numbers are big-endian without leading zeros.
+They are computed from a party's random draws and visible state, with the functions of the generating engine. Names say
+where a value belongs. Numbers are big-endian without leading zeros.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _bytes(number: int) -> bytes:
 
 
 class Watcher:
-    """Looks at one party of a conversation after each of its steps."""
+    """Observes one party of a conversation after each of its steps."""
 
     def __init__(self, tools: Tools, entropy: RecordingEntropy, fingerprint: bytes) -> None:
         self.values: dict[str, bytes] = {}
@@ -43,7 +43,7 @@ class Watcher:
         before: PartySnapshot,
         after: PartySnapshot,
     ) -> None:
-        """Take note of what a step has brought about."""
+        """Record the effects of a step."""
         for event in events:
             if isinstance(event, SessionEstablished):
                 self._established(event, after)
@@ -55,7 +55,7 @@ class Watcher:
             self._smp(action == "smp_start", secret, before)
 
     def _exponent(self, public: int) -> bytes:
-        """Our exponent of a public key."""
+        """Our exponent for a public key."""
         for (label, _), value in self._entropy.drawn.items():
             if label in _EXPONENTS and value not in self._private.values():
                 self._private[self._tools.exchange(value, 2)[0]] = value
@@ -64,7 +64,7 @@ class Watcher:
     def _established(self, event: SessionEstablished, after: PartySnapshot) -> None:
         session = next(one for one in after.sessions if one.instance == event.instance)
         if session.ratchet is None:
-            return  # it has ended in the same step
+            return  # it ended in the same step
         self._handshakes += 1
         self._done.clear()
         ratchet = session.ratchet

@@ -1,9 +1,8 @@
-"""Whether subjects give the answers that the committed vectors say: both engines, the harness's own codec, the OTR
-toolkit, a target.
+"""Whether subjects give the committed answers: both engines, the harness's own codec, the OTR toolkit, or a target.
 
-What could not be asked is counted with the reason, so that nobody takes silence for agreement. A target may follow
-another reading than the project: then any listed result counts, and which reading it was is told; a target that
-follows two readings of one question is told so, as a failure.
+Cases that could not be asked are counted with the reason, so that silence is not taken for agreement. A target may
+follow other readings than the project: any listed result counts, and the reading it follows is reported. A target that
+follows two readings of one question fails for that.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from otterproof.vectors import Case, Group, VectorFile
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the cases of one kind. skipped: by reason. failures: by the id of the case."""
+    """The results for one kind. skipped: by reason. failures: by case id."""
 
     checked: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -40,7 +39,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Report:
-    """What became of all cases, for one subject. readings: reading -> option -> the cases in which it was followed."""
+    """The results of all cases for one subject. readings: reading -> option -> the cases that followed it."""
 
     name: str
     what: str
@@ -53,7 +52,7 @@ class Report:
 
     @property
     def failures(self) -> dict[str, Wrong]:
-        """All failures, those of an inconsistent reading among them."""
+        """All failures, including those for inconsistent readings."""
         found = {case: what for tally in self.kinds.values() for case, what in tally.failures.items()}
         for reading, options in self.readings.items():
             if len(options) > 1:
@@ -62,7 +61,7 @@ class Report:
         return found
 
     def judge(self, kind: str, case: Case, problems: Mapping[str, Wrong | None]) -> None:
-        """Take note of what is wrong with a case, by reading. Nothing must be wrong in one of them."""
+        """Record the problems with a case, by reading. At least one reading must have no problem."""
         followed = [reading for reading, problem in problems.items() if problem is None]
         if not followed:
             self.kinds[kind].failures[case.id] = next(problem for problem in problems.values() if problem is not None)
@@ -71,12 +70,12 @@ class Report:
             self.readings[name][option].append(case.id)
 
 
-#: Checks one case. Unanswerable; what else it raises is a failure.
+#: Checks one case. Unanswerable; any other exception is a failure.
 Checker = Callable[[Group, Case], Problems]
 
 
 def _check(report: Report, files: Iterable[VectorFile], ask: Checker) -> Report:
-    """Ask for all cases."""
+    """Check all cases."""
     for file in files:
         tally = report.kinds[file.kind]
         for group, case in file:
@@ -93,7 +92,7 @@ def _check(report: Report, files: Iterable[VectorFile], ask: Checker) -> Report:
 
 
 def _functions(asked: Subject) -> Checker:
-    """A checker for the operations that ask for a function or a fresh client; only our readings count."""
+    """A checker for operations on functions or fresh clients; only the project's readings count."""
 
     def ask(group: Group, case: Case) -> Problems:
         found = answer(asked, group.operation, group.fields, case.fields)
@@ -124,7 +123,7 @@ def verify_toolkit(files: Sequence[VectorFile]) -> Report:
 
 
 class _Gathered:
-    """Compares what a target did with the committed cases of one kind. [probing.Sink]"""
+    """Compares a target's results with the committed cases of one kind. [probing.Sink]"""
 
     def __init__(self, report: Report, file: VectorFile) -> None:
         self._report = report
@@ -150,7 +149,7 @@ class _Gathered:
 
 
 def verify_target(files: Sequence[VectorFile], target: Target) -> Report:
-    """A target: by replay where it draws from a tape, else by doing the authors' acts with it."""
+    """A target: replayed if it draws from a tape, else the authors' acts are performed with it."""
     report = Report(target.name, f"target, randomness {target.randomness!r}")
     if isinstance(target, DriverTarget) and target.randomness == "tape":
         return _check(report, files, _either(_functions(_client(target)), play_again(_taped(target))))

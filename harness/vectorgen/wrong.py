@@ -1,4 +1,4 @@
-"""What is wrong with an answer to a case of the vectors, as values in words, for the record of the failure."""
+"""What is wrong with an answer to a vector, in words, for the record of the failure."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Wrong:
 
     @classmethod
     def value(cls, what: str, right: object, found: object) -> Wrong:
-        """A part of the answer has another value than the right one."""
+        """A part of the answer has the wrong value."""
         return cls(what, shown(right), shown(found))
 
     def at(self, where: str) -> Wrong:
-        """The same, in a part of the case."""
+        """The same, located in a part of the case."""
         return replace(self, where=f"{where}, {self.where}" if self.where else where)
 
     def __str__(self) -> str:

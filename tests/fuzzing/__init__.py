@@ -1,1 +1,1 @@
-"""Every property as a target of fuzzers of bytes: libFuzzer by way of Atheris, OSS-Fuzz and ClusterFuzzLite."""
+"""Every property as a target for byte fuzzers: libFuzzer through Atheris, OSS-Fuzz and ClusterFuzzLite."""

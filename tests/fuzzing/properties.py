@@ -1,8 +1,8 @@
-"""What fuzzers of bytes can be given: for each property, a function that takes bytes and raises when it does not hold.
+"""The targets for byte fuzzers: for each property, a function that takes bytes and raises if the property is violated.
 
-An oracle's property has Hypothesis read the bytes as a program of moves, from the same table as everywhere
-(`fuzz_one_input`), so that nearly all bytes are a program; the engines play it in lockstep, judged by that oracle.
-`codec` and `receive` take the bytes as a message: for these, `otterproof corpus` makes seeds and a dictionary.
+For an oracle's property, Hypothesis decodes the bytes into a program of moves, from the same table as everywhere
+(`fuzz_one_input`), so nearly all inputs are programs. The engines play it in lockstep, judged by that oracle. `codec`
+and `receive` take the bytes as a message; `otterproof corpus` makes seeds and a dictionary for them.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 from otterproof.scenarios.properties.machines import strategy
 
-#: Takes bytes; raises when something does not hold for them.
+#: Takes bytes; raises if a property does not hold for them.
 OneInput: TypeAlias = Callable[[bytes], object]
 
-#: The most acts of a program: a fuzzer wants many short runs.
+#: The maximum acts of a program: a fuzzer works best with many short runs.
 _ACTS = 12
 
-#: The most bytes that are read as a message.
+#: The maximum bytes read as a message.
 _LONGEST = 1 << 16
 
 
 @st.composite
 def moves(draw: st.DrawFn, network: str) -> tuple[Move, ...]:
-    """The moves of some acts."""
+    """The moves for some acts."""
     made: list[Move] = []
     for row in draw(st.lists(st.sampled_from(TABLE), max_size=_ACTS)):
         arguments: dict[str, Any] = {name: draw(strategy(domain)) for name, domain in row.draws.items()}
@@ -47,7 +47,7 @@ def moves(draw: st.DrawFn, network: str) -> tuple[Move, ...]:
 
 @st.composite
 def programs(draw: st.DrawFn, oracle: str) -> Program:
-    """A program that is judged by one oracle."""
+    """A program judged by one oracle."""
     network = draw(st.sampled_from(["pair", "three"]))
     setup = Setup(
         network,
@@ -62,7 +62,7 @@ def programs(draw: st.DrawFn, oracle: str) -> Program:
 
 
 class Broken(AssertionError):
-    """A property does not hold."""
+    """A property is violated."""
 
 
 def _of_oracle(oracle: str) -> OneInput:
@@ -78,7 +78,7 @@ def _of_oracle(oracle: str) -> OneInput:
 
 
 def codec(data: bytes) -> None:
-    """A message is built again as it was read, and can be shown."""
+    """A message can be rebuilt as it was read, and can be displayed."""
     data = data[:_LONGEST]
     message = wire.parse(data)
     if wire.build(message) != data:
@@ -92,7 +92,7 @@ def _session() -> Setup:
 
 
 def receive(data: bytes) -> None:
-    """Engines in a session take any message, with the same result, as the model predicts and all oracles allow."""
+    """Engines in a session handle any message identically, as the model predicts and all oracles allow."""
     case: Case = _session().case()
     case.run([Inject("alice", data[:_LONGEST])])
     case.finish()

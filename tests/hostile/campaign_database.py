@@ -1,4 +1,4 @@
-"""The database of a campaign as values that tests can look at and change, past all that the campaign itself checks."""
+"""Reads and changes the database of a campaign as plain values, bypassing the campaign's own checks."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from otterproof.harness.runs.fuzz.store import _SCHEMA, STATE
 
-#: The fields of a campaign that are in tables of their own.
+#: The fields of a campaign that have their own tables.
 TABLES = ("findings", "seen")
 
 
 class Unstorable(Exception):
-    """The tables of the database can't hold this."""
+    """The tables of the database can't hold this value."""
 
 
 def stored(folder: Path) -> dict[str, Any]:
-    """What the database says."""
+    """The content of the database."""
     with closing(sqlite3.connect(folder / STATE)) as connection:
         found: dict[str, Any] = {
             name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM campaign")
@@ -32,7 +32,7 @@ def stored(folder: Path) -> dict[str, Any]:
 
 
 def store(folder: Path, content: Any) -> None:
-    """Have the database say something. Unstorable."""
+    """Replace the content of the database. Unstorable."""
     (folder / STATE).unlink(missing_ok=True)
     try:
         (folder / STATE).write_bytes(_image(content))

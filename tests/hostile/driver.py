@@ -1,7 +1,8 @@
-"""The reference engine's driver with hostile text in some places: `driver.py PLACES`, the text in the environment.
+"""The reference engine's driver with hostile text in some places: `driver.py PLACES`, with the text in the environment.
 
-PLACES are, separated by commas: "hello" (name and version), "error" (the answer to `receive`), "member" (a name in that
-answer), "stderr" (said before it dies in `receive`), "events" (every field of every event that `receive` could give).
+PLACES are separated by commas: "hello" (name and version), "error" (the answer to `receive`), "member" (a member name
+in that answer), "stderr" (printed before it dies in `receive`), "events" (every field of every event that `receive` can
+return).
 """
 
 from __future__ import annotations
@@ -16,33 +17,33 @@ from typing import Any
 from otterproof.implementations.drivers.engine.driver import Driver
 from otterproof.implementations.jsonform import EVENTS
 
-#: Where the text is, as a JSON string in ASCII: the environment can't hold all of it as it is.
+#: Holds the text as an ASCII JSON string, because some text can't be put into an environment variable directly.
 VARIABLE = "OTTERPROOF_HOSTILE_TEXT"
 
-#: What the other fields of events may be, where that is not any value of their type.
+#: Values for those fields of events that do not accept every value of their type.
 GIVEN = {"version": 3, "action": "send", "ssid": "00" * 8, "fingerprint": "00" * 20, "key": "00" * 32}
 
 Method = Callable[[dict[str, Any]], Any]
 
 
 class HostileError(Exception):
-    """What the driver answers an error for."""
+    """The driver answers this with an error."""
 
 
 def honest() -> dict[str, Method]:
-    """The methods of the driver that is wrapped."""
+    """The methods of the wrapped driver."""
     return Driver("reference").methods()
 
 
 def altered(methods: dict[str, Method], place: str, text: str) -> dict[str, Method]:
-    """The methods, with the text in its place."""
+    """The methods, with the text in one place."""
     if place == "hello":
         return methods | {"hello": lambda params: methods["hello"](params) | {"name": text, "version": text}}
     return methods | {"receive": lambda params: received(place, text)}
 
 
 def received(place: str, text: str) -> Any:
-    """What `receive` answers."""
+    """The answer to `receive`."""
     if place == "member":
         return {"events": [], text: 0}
     if place == "events":
@@ -54,12 +55,12 @@ def received(place: str, text: str) -> Any:
 
 
 def event(name: str, kind: Any, text: str) -> dict[str, Any]:
-    """An event with the text in every field that can have it."""
+    """An event with the text in every field that can hold it."""
     return {"event": name} | {one.name: GIVEN.get(one.name, value(one.type, text)) for one in fields(kind)}
 
 
 def value(kind: object, text: str) -> Any:
-    """The text, as far as a field of this type can have it."""
+    """The text, as far as a field of this type can hold it."""
     if str(kind).startswith("str"):
         return text
     if str(kind).startswith("bytes"):

@@ -1,11 +1,9 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
+"""Measures how the work of a function grows with its input, and makes inputs that tend to be slow to parse.
 
-How the work of a function grows with its input, and the inputs on which the work of parsers likes to grow too fast.
-
-Work is counted in processor time of this process, never by the clock. Counting lines or calls would miss what matters
-most: copies, comparisons and regular expressions run in C, inside one line. Processor time is noisy, so only ratios of
-an entry to itself are judged, and between sizes so far apart that noise decides nothing: where a linear function does
-21 times the work, a quadratic one does 273 times, and 8 times 21 is allowed; further on the two lie further apart.
+Work is measured as processor time of this process, not by the clock. Counting lines or calls would miss the most
+important work: copies, comparisons and regular expressions run in C, within one line. Processor time is noisy, so an
+entry is only compared with itself, at sizes so far apart that noise can't decide: where a linear function does 21 times
+the work, a quadratic one does 273 times, and 8 times 21 is allowed. At larger sizes the gap is wider.
 """
 
 from __future__ import annotations
@@ -16,26 +14,26 @@ from collections.abc import Callable, Mapping
 from time import process_time
 from typing import Generic, TypeVar
 
-#: Sizes of the inputs compared, in bytes or in whatever the maker of inputs counts.
+#: Sizes of the compared inputs, in bytes or whatever unit the input maker uses.
 SMALL, LARGE = 1 << 9, 1 << 20
 
-#: How many times more work per byte a large input may take than a small one: caches and memory are slower for it.
+#: The allowed factor of work per byte between a large and a small input: caches and memory are slower for large ones.
 SLACK = 8
 
-#: An entry that takes less than this, in seconds, is too quick to be measured; it counts as having taken so long.
+#: An entry that takes less time than this, in seconds, is too quick to measure; it counts as taking this long.
 _TICK = 20e-6
 
-#: The share of an entry's work for the smallest input below which a difference from it is taken for noise.
+#: A difference below this share of the entry's work for the smallest input counts as noise.
 _NOISE = 0.25
 
-#: The smallest input times the first is the one whose work says what is linear. Inputs are judged from the smallest
-#: times the second on: below, quadratic work is not beyond what is allowed, and noise might be.
+#: The work at the smallest size times the first value defines what is linear. Inputs are judged from the smallest size
+#: times the second value: below that, quadratic work stays within the limit, and noise might not.
 _STEP, _JUDGED_FROM = 4, 64
 
-#: How often all is measured again before an entry is said to grow too fast.
+#: How often everything is measured again before an entry is said to grow too fast.
 _AGAIN = 3
 
-#: Tries to measure something, and the processor time, in seconds, after which there is no other.
+#: Tries per measurement, and the processor time in seconds after which there are no more.
 _TRIES, _PATIENCE = 5, 1.0
 
 T = TypeVar("T")
@@ -46,7 +44,7 @@ class GrowsTooFast(AssertionError):
 
 
 def _work(entry: Callable[[T], object], value: T, enough: float = 0.0) -> float:
-    """The least processor time, in seconds, of a few tries; no more tries than it takes to be at most `enough`."""
+    """The least processor time in seconds over a few tries; stops early at `enough` or less."""
     least, spent, tries = float("inf"), 0.0, 0
     while tries < _TRIES and least > enough and spent < _PATIENCE:
         gc.disable()
@@ -61,20 +59,19 @@ def _work(entry: Callable[[T], object], value: T, enough: float = 0.0) -> float:
 
 
 def growth(entry: Callable[[T], object], make: Callable[[int], T], *, small: int = SMALL, large: int = LARGE) -> None:
-    """GrowsTooFast unless the work of `entry(make(size))` is linear in size, from `small` to `large`. ValueError when
-    the two are too near each other to tell.
+    """GrowsTooFast unless the work of `entry(make(size))` is linear in size, from `small` to `large`. ValueError if the
+    two are too close to tell.
 
-    What the entry takes for the smallest input is subtracted, for most of it is no growth: messages that set off
-    cryptography do so at any size. The size is doubled from small to large, so that an entry that grows too fast is
-    found out at the first size that shows it, and need not run to its end on the largest. The smallest is raised for as
-    long as what is done for it does not stand out from what is done for any input. The entry must do the same each time
-    it is called: one with a state puts it back first.
+    The entry's work for the smallest input is subtracted, because most of it is not growth: messages that trigger
+    cryptography do so at any size. The size doubles from small to large, so an entry that grows too fast is caught at
+    the first size that shows it, and need not finish the largest. The smallest size is raised until the work for it
+    stands out from the fixed work. The entry must do the same on each call; one with a state restores it first.
     """
     if _JUDGED_FROM * small > large:
         raise ValueError(
             f"nothing is judged from {small} to {large}; give a large size of {_JUDGED_FROM * small} or more"
         )
-    entry(make(small))  # whatever is prepared on first use is prepared now
+    entry(make(small))  # fills caches that are filled on first use
     while True:
         yardstick = _Yardstick(entry, make(small), make(_STEP * small))
         if yardstick.stands_out or _STEP * _JUDGED_FROM * small > large:
@@ -87,7 +84,7 @@ def growth(entry: Callable[[T], object], make: Callable[[int], T], *, small: int
         for _ in range(_AGAIN):
             if taken <= SLACK * times:
                 break
-            # What grows too fast does so each time. What is noise does not come again.
+            # Real growth repeats; noise does not.
             yardstick = _Yardstick(entry, make(small), make(_STEP * small))
             taken = yardstick.times(_work(entry, make(size), enough=yardstick.work(SLACK * times)))
         if taken > SLACK * times:
@@ -99,10 +96,10 @@ def growth(entry: Callable[[T], object], make: Callable[[int], T], *, small: int
 
 
 class _Yardstick(Generic[T]):
-    """What an entry takes for the smallest input, and how much more for one a few times as large, in seconds.
+    """An entry's time for the smallest input, and the extra time for one a few times as large, in seconds.
 
-    Another program on the machine can slow down all tries of one moment, and what is compared with them would look
-    quick. So both are measured again at each comparison, and the least that was ever measured counts.
+    Another program on the machine can slow down all tries at one moment, which would make what is compared with them
+    look quick. So both are measured again at each comparison, and the minimum counts.
     """
 
     def __init__(self, entry: Callable[[T], object], small: T, larger: T) -> None:
@@ -117,15 +114,15 @@ class _Yardstick(Generic[T]):
 
     @property
     def stands_out(self) -> bool:
-        """Whether the larger input takes so much more that the difference is no noise."""
+        """Whether the extra time for the larger input exceeds the noise."""
         return self._least - self._fixed > self._floor
 
     def work(self, times: float) -> float:
-        """The seconds that the entry takes for so many times the first growth."""
+        """The seconds an entry takes for this many times the first growth."""
         return self._fixed + self._first * times
 
     def times(self, taken: float) -> float:
-        """How many times the first growth this is, of an entry that took so many seconds."""
+        """The multiple of the first growth that these seconds stand for."""
         self._measure()
         return (taken - self._fixed) / self._first
 
@@ -145,7 +142,7 @@ class _Yardstick(Generic[T]):
 def all_linear(
     entry: Callable[[T], object], inputs: Mapping[str, Callable[[int], T]], *, small: int = SMALL, large: int = LARGE
 ) -> None:
-    """Like `growth`, for several kinds of input: GrowsTooFast names each that is not linear."""
+    """Like `growth`, for several kinds of input: GrowsTooFast names each one that is not linear."""
     problems = []
     for name, make in inputs.items():
         try:
@@ -158,7 +155,7 @@ def all_linear(
 
 # ---- inputs: a name, and a function from a size in bytes to a message of about that size ----------------------------
 
-#: The instance tags of the party that is fed and of the correspondent whom messages come from.
+#: The instance tags of the party under test and of the sender of its messages.
 OWN_TAG, THEIR_TAG = 0x1A2B, 0x2B2B
 
 _TAG_BASE = bytes.fromhex("20092020090909092009200920092020")
@@ -171,7 +168,7 @@ def _repeated(unit: bytes, *, before: bytes = b"", after: bytes = b"") -> Family
     return lambda size: before + unit * (size // len(unit)) + after
 
 
-#: Messages in the clear, fragments, and armour that holds no message.
+#: Unencrypted messages, fragments, and armour that holds no message.
 TEXTS: Mapping[str, Family] = {
     "plain text": _repeated(b"a"),
     "spaces": _repeated(b" "),
@@ -242,13 +239,13 @@ TEXTS: Mapping[str, Family] = {
 
 
 def encoded(version: int, kind: int, body: bytes, receiver: int = OWN_TAG, sender: int = THEIR_TAG) -> bytes:
-    """A message in armour, with this body behind its header."""
+    """A message in armour, with a header and this body."""
     tags = sender.to_bytes(4) + receiver.to_bytes(4) if version == 3 else b""
     return b"?OTR:" + b64encode(version.to_bytes(2) + kind.to_bytes(1) + tags + body) + b"."
 
 
 def data(content: bytes) -> bytes:
-    """DATA or MPI: content behind its length."""
+    """DATA or MPI: the content after its length."""
     return len(content).to_bytes(4) + content
 
 
@@ -256,7 +253,7 @@ _KEY_IDS = (1).to_bytes(4) + (1).to_bytes(4)
 _GOOD_MPI = data(b"\x02")
 _CTR, _MAC = b"\0\0\0\0\0\0\0\1", bytes(20)
 
-#: Bodies of encoded messages: name -> (type, from a size to the body).
+#: Bodies of encoded messages: name -> (type, size -> body).
 BODIES: Mapping[str, tuple[int, Family]] = {
     "D-H Commit, long encrypted gx": (0x02, lambda size: data(b"\1" * size) + data(bytes(32))),
     "D-H Commit, long hash": (0x02, lambda size: data(bytes(196)) + data(bytes(size))),
@@ -303,7 +300,7 @@ def _message(version: int, kind: int, body: Family) -> Family:
     return lambda size: encoded(version, kind, body(size))
 
 
-#: Everything that can be received, whatever the state: name -> from a size to a message.
+#: Everything that can be received, in any state: name -> (size -> message).
 MESSAGES: Mapping[str, Family] = {
     **TEXTS,
     **{
@@ -315,7 +312,7 @@ MESSAGES: Mapping[str, Family] = {
     "foreign instance": lambda size: encoded(3, 0x0A, data(b"\xff" * (size + 1)), receiver=0x3C3C),
 }
 
-#: Plaintexts of data messages, made by a correspondent with the right keys: texts and TLVs, right and wrong.
+#: Plaintexts of data messages from a peer with the right keys: texts and TLVs, valid and invalid.
 PLAINTEXTS: Mapping[str, Family] = {
     "long text": _repeated(b"a"),
     "NULs": _repeated(b"\0"),
@@ -332,7 +329,7 @@ PLAINTEXTS: Mapping[str, Family] = {
     "TLV cut short": _repeated(b"\0\0\0\0", before=b"\0", after=b"\0\0\xff\xff"),
 }
 
-#: Plaintexts with one SMP TLV, whose values are of some 60 kB at most.
+#: Plaintexts with one SMP TLV, whose value has at most about 60 kB.
 SMP_PLAINTEXTS: Mapping[str, Family] = {
     "SMP 1 of few long numbers": lambda size: _tlv(2, (6).to_bytes(4) + data(b"\xff" * (size // 6 + 1)) * 6),
     "SMP 1 with a long hash": lambda size: _tlv(
@@ -353,5 +350,5 @@ def _tlv(kind: int, value: bytes) -> bytes:
 
 
 def fragments(size: int) -> list[bytes]:
-    """So many fragments of a message that is never completed, in their order."""
+    """This many fragments, in order, of a message that is never completed."""
     return [b"?OTR,%d,65535,%s," % (k, b"AAAAAAAA") for k in range(1, min(size, 65_534) + 1)]

@@ -1,7 +1,7 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
+"""The cases that measure an engine's growth, for any engine.
 
-What is asked of an engine's growth, whichever engine it is: linear work on all that it can be fed, in every state, from
-outside and behind the MAC, and on all that its user asks of it. Each case is a function of how an engine is made.
+An engine must do linear work on all input, in every state, from outside and behind the MAC, and on all requests of its
+user. Each case is a function of how to make the engine.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from tests.hostile.growth_parties import (
     sent,
 )
 
-#: Longest values of a TLV that are tried: the length has two bytes.
+#: The longest TLV values tried: the length has two bytes.
 _LONG_TLV = 1 << 15
 
-#: Most of a thing that an engine answers each time with a message of its own.
+#: The maximum number of items that an engine answers with one message each.
 _MANY_ANSWERS = 1 << 10
 
 _prepared = cache(prepared_parties)
@@ -41,7 +41,7 @@ def encoded_messages_in_every_state(make: MakeEngine) -> None:
 
 
 def texts_and_single_fragments(make: MakeEngine) -> None:
-    """What is told apart by its form alone, in the states that treat it differently."""
+    """Input classified by its form alone, in the states that treat it differently."""
     for state in ("no version allowed", "plaintext", "encrypted, version 3", "finished, version 2"):
         all_linear(_prepared(make)[state].receive, TEXTS, large=1 << 19)
 
@@ -140,7 +140,7 @@ def handshakes_of_insiders(make: MakeEngine) -> None:
 
 def handshakes_one_after_the_other(make: MakeEngine) -> None:
     """Commits and queries, each of which is answered."""
-    commit = data(bytes(196)) + data(b"\xff" * 32)  # the party's own commit gives way to it
+    commit = data(bytes(196)) + data(b"\xff" * 32)  # the party's own commit yields to it
     commits = [encoded(3, 0x02, commit, receiver=0, sender=0x2000 + k) for k in range(_MANY_ANSWERS)]
     all_linear(
         _prepared(make)["awaiting D-H Key, version 3"].receive_all,
@@ -194,7 +194,7 @@ def _sealed(prepared: PreparedParty, plaintext: Callable[[int], bytes]) -> Calla
     return lambda size: prepared.insider.data(plaintext(size))
 
 
-#: Every case, by its name.
+#: Every case by name.
 CASES: Mapping[str, Callable[[MakeEngine], None]] = {
     one.__name__: one
     for one in (

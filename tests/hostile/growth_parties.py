@@ -1,8 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-A party of any engine in every state in which it can be fed hostile input, and a correspondent with the right keys, so
-that input of its making gets behind the MAC.
-"""
+"""A party of any engine in every state that can receive input, and a peer whose hostile input gets past the MAC."""
 
 from __future__ import annotations
 
@@ -33,7 +29,7 @@ _STARTS = BOTH | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
 
 @dataclass(frozen=True)
 class PreparedParty:
-    """A party, the state it is in, and the correspondent with whom it came there."""
+    """A party, its state, and the peer it reached that state with."""
 
     engine: Engine
     state: object
@@ -41,44 +37,44 @@ class PreparedParty:
 
     @classmethod
     def of(cls, engine: Engine, insider: Insider) -> PreparedParty:
-        """The party as it is now."""
+        """The party in its current state."""
         return cls(engine, engine.snapshot(), insider)
 
     def receive(self, message: bytes) -> Sequence[Event]:
-        """What the party makes of a message, always in the same state."""
+        """The party's reaction to a message, always in the same state."""
         self.engine.restore(self.state)
         return self.engine.receive(message)
 
     def receive_all(self, messages: Sequence[bytes]) -> int:
-        """What the party makes of several messages, one after the other: how many events."""
+        """Receives several messages in a row; returns the number of events."""
         self.engine.restore(self.state)
         return sum(len(self.engine.receive(message)) for message in messages)
 
     def ask(self, action: str, *args: object, **named: object) -> Sequence[Event]:
-        """What the party makes of what its user asks, always in the same state."""
+        """The party's reaction to a user request, always in the same state."""
         self.engine.restore(self.state)
         events: Sequence[Event] = getattr(self.engine, action)(*args, **named)
         return events
 
 
 def sent(events: Sequence[Event]) -> bytes:
-    """The message that went out, whole or in fragments."""
+    """The message sent, whole or in fragments."""
     messages = [event.message for event in events if isinstance(event, OutgoingMessage)]
     return messages[0] if len(messages) == 1 else reassemble(messages)
 
 
 def party(make: MakeEngine, *, policy: Policy = _STARTS, size: int | None = None) -> Engine:
-    """A party before its first message. size: the longest message that it sends whole."""
+    """A party before its first message. size: the longest message that it sends in one piece."""
     return make(PartyConfig(published_key("alice"), policy, OWN_TAG, size), SeededEntropy(b"growth"))
 
 
 def insider(version: int) -> Insider:
-    """A correspondent who makes the same messages each time."""
+    """A peer who makes the same messages each time."""
     return Insider(published_key("bob"), OWN_TAG, version=version, tag=THEIR_TAG, seed=b"growth")
 
 
 def encrypted(make: MakeEngine, version: int = 3, *, size: int | None = None) -> PreparedParty:
-    """After a handshake that the insider began. size: the longest message that the party sends whole."""
+    """After a handshake that the insider began. size: the longest message that the party sends in one piece."""
     engine, peer = party(make, size=size), insider(version)
     handshake = ScriptedHandshake(peer, lambda message, kind: sent(engine.receive(message)))
     peer.learn_peer_keyid(parse(sent(engine.receive(handshake.by_insider()))))
@@ -88,7 +84,7 @@ def encrypted(make: MakeEngine, version: int = 3, *, size: int | None = None) ->
 
 
 def prepared_parties(make: MakeEngine) -> Mapping[str, PreparedParty]:
-    """One party for each state in which messages are treated differently."""
+    """One party for each state that treats messages differently."""
     found = {"no version allowed": PreparedParty.of(party(make, policy=Policy.NONE), insider(3))}
     found["plaintext"] = PreparedParty.of(party(make), insider(3))
     for version, query in ((2, b"?OTRv2?"), (3, b"?OTRv3?")):

@@ -1,7 +1,7 @@
-"""Campaigns that are interrupted: attempts that cost nothing, and trouble at any boundary between two effects.
+"""Interrupts campaigns: attempts are faked and cost nothing, and a failure can be injected at any boundary.
 
-A boundary is the moment before or after something that can be noticed from outside: an attempt, a file written or
-removed. There a campaign is interrupted, as Ctrl-C does it, or killed, after which nothing at all has an effect.
+A boundary is the moment before or after an externally visible effect: an attempt, or writing or removing a file. There
+a campaign is interrupted as by Ctrl-C, or killed, after which it has no further effect.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from otterproof.harness.simulation.world import Step
 from otterproof.harness.support.outputs import BEING_WRITTEN, write_whole
 from tests.hostile.campaign_database import stored
 
-#: The target that is named. It is never asked anything.
+#: The name of the target. It is never run.
 TARGET, SEED = "reference", "6"
 
 Watch = Callable[[Step], None]
 
 
 class Killed(BaseException):
-    """The process is dead; whatever it does from now on has no effect."""
+    """The process is dead; nothing it does from now on has an effect."""
 
 
 @dataclass
 class Trouble:
-    """Raises at boundary number `at`: KeyboardInterrupt, or, to kill, Killed there and ever after. 0: never."""
+    """Raises at boundary number `at`: KeyboardInterrupt once or, to kill, Killed from there on. 0: never."""
 
     at: int = 0
     kill: bool = False
@@ -48,7 +48,7 @@ class Trouble:
     dead: bool = field(default=False, init=False)
 
     def boundary(self, name: str) -> None:
-        """A boundary is passed; name: what comes before or after it."""
+        """A boundary is passed. name: what comes before or after it."""
         if self.dead:
             raise Killed
         self.passed.append(name)
@@ -63,20 +63,20 @@ def _is(move: Move, name: str) -> bool:
     return getattr(move, "action", type(move).__name__) == name
 
 
-#: What is wrong with the target that the fake attempts know: an oracle objects to a move of a name when one of another
-#: name was made before, which is part of the check.
+#: The faults of the target in the fake attempts: an oracle objects to a move of one name after a move of another name,
+#: which is part of the check.
 WRONG = {
     "authenticity": ("Deliver", ("send", "Drop", "Settle", "Tick", "FlipBit")),
     "counters": ("Settle", ("send", "Deliver")),
     "leaks": ("send", ("send",)),
 }
 
-#: Objects only to runs from a saved state, so that its failures do not come again.
+#: Objects only in runs from a saved state, so its failures can't be reproduced.
 NOT_AGAIN = "leaks"
 
 
 def fake_attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
-    """As `attempt` of the fuzz room, of a target with the faults of WRONG. What fails follows from the moves."""
+    """Like `attempt` of the fuzz room, for a target with the faults of WRONG. The moves determine what fails."""
     found: list[Failure] = []
     for oracle in program.setup.oracles or ORACLES:
         last, before = WRONG.get(oracle, ("", ()))
@@ -87,7 +87,7 @@ def fake_attempt(program: Program, *, fresh: bool = False, watch: Watch | None =
             if _is(move, last) and earlier:
                 what = "several" if len(earlier) > 1 else earlier[0].lower()
                 check = f"{oracle}.{last.lower()}-after-{what}"
-                # Of failures with one check, long programs seem to have other causes than short ones.
+                # Among failures with one check, long programs appear to have other causes than short ones.
                 bucket = Bucket(check, cell=f"encrypted/none: {last.lower()} {len(program.moves) // 8}")
                 found.append(Failure(oracle, Verdict.FAIL, bucket, f"move {made}: {move}", False, made))
                 break
@@ -96,7 +96,7 @@ def fake_attempt(program: Program, *, fresh: bool = False, watch: Watch | None =
 
 @dataclass
 class Workshop:
-    """Runs campaigns with fake attempts, and with trouble."""
+    """Runs campaigns with fake attempts and injected failures."""
 
     patch: pytest.MonkeyPatch
     attempt: Callable[..., Failure | None] = fake_attempt
@@ -149,7 +149,7 @@ class Workshop:
         self.patch.setattr("otterproof.harness.support.outputs.os.fsync", lambda _: None)
 
     def run(self, folder: Path, upto: int, trouble: Trouble | None = None, attempts: int = 12) -> State:
-        """Go on with a campaign until so many programs have been run; its state. KeyboardInterrupt, Killed."""
+        """Continue a campaign until this many programs have run; returns its state. KeyboardInterrupt, Killed."""
         self.trouble = trouble or Trouble()
         with opened(TARGET, SEED, folder) as campaign:
             campaign.attempts = attempts
@@ -157,7 +157,7 @@ class Workshop:
 
 
 def finish(campaign: Campaign, upto: int) -> State:
-    """Let a campaign go on until so many programs have been run."""
+    """Continue a campaign until this many programs have run."""
     with closing(campaign.run(max(upto - campaign.done, 0), 1)) as run:
         for _ in run:
             pass
@@ -165,7 +165,7 @@ def finish(campaign: Campaign, upto: int) -> State:
 
 
 def content(folder: Path) -> Mapping[str, object]:
-    """All files of a folder and of the folders in it, by name; of a campaign's database, what it says."""
+    """All files of a folder and its subfolders, by name; for a campaign's database, its content."""
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))

@@ -1,8 +1,8 @@
-"""Mutations of good files: bytes are changed, and values of JSON and TOML are replaced by others that hurt.
+"""Mutations of good files: bytes are changed, and values of JSON and TOML are replaced by harmful ones.
 
-A mutated document is drawn by Hypothesis as a place in the good one and what is put there. What is put there is text in
-the file's own language, so that it can be something that no writer would write: a number of thousands of digits, a name
-that appears twice, values nested thousands of levels deep.
+Hypothesis draws a mutation as a place in the good document and a replacement. The replacement is text in the language
+of the file, so it can be something that no writer would produce: a number with thousands of digits, a duplicate name,
+values nested thousands of levels deep.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-#: JSON in place of a value. The last ones are not JSON.
+#: JSON replacements for a value. The last ones are not JSON.
 JSON = (
     *("null", "true", "false", "0", "-1", "1", "63", "1.0", "-0", "0.5", "1e3", "1e308", "[]", "{}", '""', '"x"'),
     *(str(1 << bits) for bits in (8, 16, 31, 32, 53, 63, 64, 100, 14_000)),
@@ -28,7 +28,7 @@ JSON = (
     *('{"a":1,"a":2}', "NaN", "-Infinity", "1e999", "9" * 5_000, "9" * 100_000, "1" * 300 + ".0", "01", "", "'x'"),
 )
 
-#: TOML in place of a value.
+#: TOML replacements for a value.
 TOML = (
     *("true", "0", "-1", "1.5", "nan", "inf", "[]", "{}", '""', '"x"', "''", "9" * 5_000, "0x" + "f" * 4_000, ""),
     *('"\\u0000"', '"\\ud800"', '"\\u001b]0;x\\u0007"', "'" + "a" * 100_000 + "'", '"exec:touch hurt"', '"fail"'),
@@ -41,7 +41,7 @@ TOML = (
     "0\n" + "".join(f"a{number} = 0\n" for number in range(500)),
 )
 
-#: What a value is replaced by while the document is made; it is in no good file.
+#: Marks the value to replace while the document is made; it occurs in no good file.
 _HERE = "\x01here\x01"
 
 
@@ -54,7 +54,7 @@ def _places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
 
 
 def _replaced(value: Any, path: tuple[str | int, ...], change: Callable[[Any], Any]) -> Any:
-    """A copy in which the value at a path is changed."""
+    """A copy with the value at a path changed."""
     if not path:
         return change(value)
     copy: Any = dict(value) if isinstance(value, dict) else list(value)
@@ -63,14 +63,14 @@ def _replaced(value: Any, path: tuple[str | int, ...], change: Callable[[Any], A
 
 
 def _added(value: Any) -> Any:
-    """A container with one thing more, or something in place of another value."""
+    """A container with an extra item, or a container in place of another value."""
     if isinstance(value, dict):
         return {**value, "more": _HERE}
     return [*value, _HERE] if isinstance(value, list) else _HERE
 
 
 def _poorer(value: Any) -> Any:
-    """A container without its first thing, or with nothing in place of another value."""
+    """A container without its first item, or null in place of another value."""
     if isinstance(value, dict):
         return dict(list(value.items())[1:])
     return value[1:] if isinstance(value, list) else None
@@ -78,7 +78,7 @@ def _poorer(value: Any) -> Any:
 
 @st.composite
 def mutated_json(draw: st.DrawFn, good: Any) -> str:
-    """A good value as JSON, changed in one place."""
+    """A good value as JSON, with one change."""
     path = draw(st.sampled_from(list(_places(good))))
     change = draw(st.sampled_from([lambda _: _HERE, lambda _: _HERE, _added, _poorer, lambda value: [value, value]]))
     text = json.dumps(_replaced(good, path, change))
@@ -87,7 +87,7 @@ def mutated_json(draw: st.DrawFn, good: Any) -> str:
 
 @st.composite
 def mutated_bytes(draw: st.DrawFn, good: bytes) -> bytes:
-    """A good file in which a piece is replaced by a few bytes, left out, repeated, or the last that there is."""
+    """A good file with a piece replaced by a few bytes, removed or repeated, or with everything after it cut off."""
     start = draw(st.integers(0, len(good)))
     end = draw(st.integers(start, min(len(good), start + 200)))
     put = draw(st.one_of(st.binary(max_size=8), st.just(good[start:end] * 3), st.sampled_from([b"\0", b"\xff", b"\n"])))
@@ -96,7 +96,7 @@ def mutated_bytes(draw: st.DrawFn, good: bytes) -> bytes:
 
 @st.composite
 def mutated_toml(draw: st.DrawFn, good: str) -> bytes:
-    """A good document of lines `name = value`, in which the value of one line is replaced."""
+    """A good document of lines `name = value`, with the value of one line replaced."""
     lines = good.splitlines()
     at = draw(st.sampled_from([number for number, line in enumerate(lines) if " = " in line]))
     name = lines[at].partition(" = ")[0]

@@ -1,9 +1,9 @@
-"""The same judgement twice, under conditions that must not matter, and what differs between the two.
+"""Repeats a judgement under conditions that must not matter, and reports the differences.
 
-`python -m tests.hostile.repetition DIR ENGINE` judges an engine of the project by all scenarios, in the reverse order
-and with another number of processes and another seed for Python's hashes than in DIR, and compares the result with what
-is in DIR: `verdicts.json` and the transcripts in `transcripts`, written there by `check`. Both engines of the project
-give the same bytes for the same seed, so DIR may have the judgement of either.
+`python -m tests.hostile.repetition DIR ENGINE` judges an engine of the project with all scenarios, in reverse order and
+with another number of processes and another seed for Python's hashes than in DIR. It compares the result with the files
+that `check` wrote to DIR: `verdicts.json`, and the transcripts in `transcripts`. Both engines of the project give the
+same bytes for the same seed, so DIR may hold the judgement of either.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from tests.judged import judged
 
 ROOT = Path(__file__).parents[2]
 
-#: What there is in the folder of a judgement.
+#: The files in the folder of a judgement.
 VERDICTS, TRANSCRIPTS = "verdicts.json", "transcripts"
 
 SEED = "otterproof"
 
 
 def write_judgement(target: str, ids: Sequence[str], processes: int, *, backwards: bool = False) -> None:
-    """Judge a target, and write the results to the current folder. ids: of the scenarios; none: all of them."""
+    """Judge a target and write the results to the current folder. ids: of the scenarios; if empty, all of them."""
     load()
     chosen = [one for one in scenarios() if not ids or one.id in ids]
     if backwards:
@@ -44,7 +44,7 @@ def write_judgement(target: str, ids: Sequence[str], processes: int, *, backward
 
 
 def judge_apart(folder: Path, target: str, ids: Sequence[str], processes: int, hashes: int, *, backwards: bool) -> None:
-    """The same in a process of its own, in a folder. hashes: the seed of Python's hashes, on which sets depend."""
+    """The same in a separate process, in a folder. hashes: the seed of Python's hashes, on which sets depend."""
     call = f"repetition.write_judgement({target!r}, {list(ids)!r}, {processes}, backwards={backwards})"
     code = f"from tests.hostile import repetition\n{call}"
     environment = {**os.environ, "PYTHONHASHSEED": str(hashes), "PYTHONPATH": str(ROOT)}
@@ -56,7 +56,7 @@ def judge_apart(folder: Path, target: str, ids: Sequence[str], processes: int, h
 
 
 def differences(one: Path, other: Path) -> Iterator[str]:
-    """What differs between two judgements: the verdicts but for times, and the transcripts, byte by byte."""
+    """The differences between two judgements: verdicts apart from times, and transcripts byte by byte."""
     if _verdicts(one) != _verdicts(other):
         yield VERDICTS
     files = [{file.name for file in (folder / TRANSCRIPTS).glob("*.jsonl")} for folder in (one, other)]
@@ -70,14 +70,14 @@ def differences(one: Path, other: Path) -> Iterator[str]:
 def _verdicts(folder: Path) -> Any:
     (content,) = json.loads((folder / VERDICTS).read_text())["runs"]
     content.pop("target")
-    content.pop("explored", None)  # `check` explores as well, which has nothing to do with the scenarios
+    content.pop("explored", None)  # `check` also explores, which has nothing to do with the scenarios
     for scenario in content["scenarios"]:
         scenario.pop("seconds")
     return content
 
 
 def _transcript(folder: Path, name: str) -> bytes:
-    """A transcript with the name of one engine in place of either."""
+    """A transcript, with the name of either engine replaced by the same one."""
     header, end, steps = (folder / TRANSCRIPTS / name).read_bytes().partition(b"\n")
     for engine in ENGINES:
         header = header.replace(b'"target":"%s"' % engine.encode(), b'"target":"engine"')

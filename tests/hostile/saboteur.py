@@ -1,8 +1,8 @@
-"""A driver that is good but for what one method does: `python saboteur.py METHOD STATEMENT`.
+"""A driver that is correct except in one method: `python saboteur.py METHOD STATEMENT`.
 
-It imports nothing of the project, so it starts quickly. In the statement `good()` answers as it should be answered,
-`answer(result)` and `fail(code, message)` with something else, and `count` says how often the method has been called.
-No answer to an action has an event.
+It imports nothing of the project, so it starts quickly. In the statement, `good()` sends the correct answer,
+`answer(result)` and `fail(code, message)` send another one, and `count` is the number of calls of the method so far. No
+answer to an action has an event.
 """
 
 from __future__ import annotations

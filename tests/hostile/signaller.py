@@ -1,7 +1,7 @@
-"""A driver that sends a signal to the process that calls it, once: `python signaller.py MARK SPARED WHOM SIGNAL`.
+"""A driver that sends one signal to the process that calls it: `python signaller.py MARK SPARED WHOM SIGNAL`.
 
-MARK is a file that it makes when it has done so, SPARED the id of a process to which it never sends one, WHOM `caller`
-or `group`, which is the caller's, as a terminal does. Otherwise it is the reference engine.
+MARK is a file that it creates afterwards. SPARED is the id of a process that never gets the signal. WHOM is `caller`,
+or `group` for the caller's process group, as from a terminal. Otherwise it is the reference engine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Signaller(Driver):
 
 
 def caller() -> int:
-    """The process that calls this driver: its parent, or the first ancestor that is no guard of drivers."""
+    """The process that calls this driver: its parent, or the first ancestor that is not a guard of drivers."""
     pid, proc = os.getppid(), Path("/proc")
     while proc.is_dir() and b"guard.py" in (proc / str(pid) / "cmdline").read_bytes():
         pid = int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])

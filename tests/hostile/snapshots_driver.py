@@ -1,4 +1,4 @@
-"""The reference engine's driver, whose snapshots are not what it claims: `snapshots_driver.py LIE`."""
+"""The reference engine's driver with snapshots that break its claims: `snapshots_driver.py LIE`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ restored = False
 
 
 def nothing(params: Params) -> Any:
-    """It goes on as if it had not been asked."""
+    """Continues as if it had not been asked."""
     return {}
 
 

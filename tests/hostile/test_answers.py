@@ -1,4 +1,4 @@
-"""Answers that are too much: each is refused for its size before much work is done with it, in a short sentence."""
+"""Oversized answers of drivers: each is refused for its size before much work is done, with a short message."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from otterproof.implementations.contract import OutgoingMessage, PartyConfig
 SABOTEUR = Path(__file__).with_name("saboteur.py")
 CONFIG = PartyConfig(published_key("alice"))
 
-#: An answer around what is in it.
+#: The start of an answer; what follows is the result.
 HEAD, FOOT = b'{"jsonrpc":"2.0","id":1,"result":', b"}\n"
 
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lines that were decoded; work counted, not seconds."""
+    """The lines that were decoded: work is counted, not timed."""
     lines: list[str] = []
     genuine = border._decode
 
@@ -59,7 +59,7 @@ def test_what_a_text_holds_does_not_count(text: str) -> None:
     "open_string", [b'"' + b'\\"' * (1 << 20) + b",[{" * MAX_VALUES, b'"' * (1 << 20) + b"," * MAX_VALUES]
 )
 def test_a_string_without_an_end_is_gone_through_once(open_string: bytes) -> None:
-    """With one pass too many for each quote, this would take hours."""
+    """Rescanning the string for each quote would take hours."""
     with pytest.raises(TargetDesync):
         result_of(HEAD + open_string + b"\n", 1, "x", "receive")
 
@@ -94,7 +94,7 @@ def test_as_many_as_there_may_be_are_taken() -> None:
 
 
 def test_the_longest_event_fits_as_often_as_there_may_be_events() -> None:
-    """The two limits go together: the one on values never strikes an answer that has no more events than it may."""
+    """The limits fit together: an answer with no more events than allowed never exceeds the limit on values."""
     longest = max(
         (json.dumps({"event": name, **dict.fromkeys(fields)}).encode() for name, fields in _fields().items()), key=len
     )

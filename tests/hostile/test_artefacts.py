@@ -1,7 +1,7 @@
-"""Hostile text goes through every field into every artefact; each is compiled, parsed, opened, or looked at.
+"""Hostile text in every field of every artefact; each artefact is compiled, parsed, opened, or looked at.
 
-The driver says it, the command line and files have it in names, and the functions that write artefacts are given it
-directly, also where the border would have changed it.
+The text comes from a driver, from the command line and from names in files. It is also passed directly to the functions
+that write artefacts, including text that the border would have changed.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ DRIVER = Path(__file__).with_name("driver.py")
 
 load()
 
-#: A scenario in which the target receives something first.
+#: A scenario in which the target receives a message first.
 SCENARIO: Scenario = next(iter(scenarios("conformance.interop.handshake_asked_by_peer[v3]")))
 
 PLACES = {"error": Verdict.CRASH, "member": Verdict.DESYNC, "stderr": Verdict.CRASH, "events": Verdict.FAIL}
@@ -70,7 +70,7 @@ each = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 
 
 def hostile(place: str) -> str:
-    """A target that says hostile things, with hostile words in its command."""
+    """A target that reports hostile text, with hostile words in its command."""
     words = shlex.quote(EVERYTHING.replace("\0", ""))
     return f"exec:{sys.executable} {DRIVER} hello,{place} {words}"
 
@@ -108,7 +108,7 @@ class Page(HTMLParser):
 
 
 def check_page(names: list[str], results: tuple[Result, ...], folder: Path) -> str:
-    """The text of a page of the matrix, which has the elements of one with harmless text."""
+    """The text of a matrix page, which must have the same elements as one with harmless text."""
     cells = [Cell(left, names[-1], 3, results) for left in names]
     harmless = [Cell(left, "b", 3, (result_with("x", folder),)) for left in ("a", "b")]
     foreign = {"missing": "x"}
@@ -121,7 +121,7 @@ def check_page(names: list[str], results: tuple[Result, ...], folder: Path) -> s
 
 
 def check_python(source: str) -> str:
-    """The docstring of a generated test, which has no statement and no name but those that it must have."""
+    """The docstring of a generated test, which must contain only the expected statements and names."""
     compile(source, "test", "exec")
     first, *imports, function = ast.parse(source.encode()).body
     assert isinstance(first, ast.Expr)
@@ -141,7 +141,7 @@ def check_python(source: str) -> str:
 
 
 def check_known(result: Result, path: Path) -> None:
-    """--fix writes an entry for a result, and it explains that."""
+    """--fix writes an entry for a result, and the entry explains it."""
     path.write_text("")
     deviations.fix(path, [result])
     (table,) = tomllib.loads(path.read_text())["deviation"]
@@ -179,7 +179,7 @@ def test_json_and_transcripts_hold_any_text(text: str, tmp_path: Path) -> None:
     content = json_report.as_json(judged([result_with(text, tmp_path)], text, text, text))
     assert json.loads(json.dumps(content))["scenarios"][0]["detail"] == text
     parties = {"target": PartyInfo(text, PartyConfig(published_key("alice")))}
-    name = text[:1000]  # more is refused by the schema
+    name = text[:1000]  # the schema refuses longer ones
     with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, name, name)) as writer:
         writer.step(0, "target", "send", {"text": b"x"}, (), failure=text)
         writer.verdict(Verdict.FAIL, text)
@@ -238,7 +238,7 @@ def test_vectors_verify_shows_any_text(text: str, tty: bool, monkeypatch: pytest
 
 
 def refused(words: list[str]) -> object:
-    """The exit code of a command line, which the parser or the command refuses."""
+    """The exit code of a command line that the parser or the command refuses."""
     try:
         return cli.main(words)
     except SystemExit as ended:
@@ -296,7 +296,7 @@ def test_what_a_driver_says_to_a_campaign(place: str, monkeypatch: pytest.Monkey
 
 
 def commands_on_files(folder: Path) -> Iterator[tuple[list[str], str]]:
-    """A command line, the name of the file that it reads, and its content."""
+    """A command line, the name of the file it reads, and the file's content."""
     for key in ("\x1b]0;owned\x07", "a\nb\u202e"):
         quoted = json.dumps(key)
         yield ["check", "reference", "--known"], f"{quoted} = 1\n"
@@ -310,7 +310,7 @@ def commands_on_files(folder: Path) -> Iterator[tuple[list[str], str]]:
 
 
 def transcript_with(text: str, folder: Path) -> str:
-    """A transcript with a text wherever its header and its verdict can have one."""
+    """A transcript with a text in every place where its header and its verdict can hold one."""
     header = Header(b"", {"target": PartyInfo(text, PartyConfig(published_key("alice")))}, text, text)
     with TranscriptWriter.create(folder / "made.jsonl", header) as writer:
         writer.verdict(Verdict.FAIL, text)

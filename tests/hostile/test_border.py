@@ -1,4 +1,4 @@
-"""What a driver may say: text that can't be written down is told apart from an answer before anything works with it."""
+"""What a driver may say: text that can't be encoded is told apart from a valid answer before anything uses it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from tests.matrix_pages import matrix_pages
 
 DRIVER = Path(__file__).with_name("driver.py")
 
-#: A scenario in which the target receives something.
+#: A scenario in which the target receives a message.
 SCENARIO = "conformance.interop.handshake_asked_by_peer[v3]"
 
-#: Any value of JSON, with texts that may hold lone surrogates.
+#: Any JSON value, with texts that may contain lone surrogates.
 TEXT = st.text(st.characters(exclude_categories=()), max_size=5)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | TEXT,
@@ -137,7 +137,7 @@ def test_a_name_of_any_text_gives_a_name_of_a_file() -> None:
 
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A target whose error texts have a lone surrogate."""
+    """A target whose error texts contain a lone surrogate."""
     monkeypatch.setenv(VARIABLE, json.dumps("half \ud800"))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,6 @@
-"""A campaign's database is a state or the documented error, whatever is in it, and names nothing outside its folder."""
+"""A campaign's database, whatever its content, is read as a state or refused with the documented error, and names
+nothing outside its folder.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ from tests.hostile.mutations import mutated_bytes, mutated_json
 
 @cache
 def good() -> Any:
-    """A campaign with a finding in each stage, and a failure that nothing has been done about."""
+    """A campaign with a finding in each stage, and a failure that is still to be processed."""
     moves = (User("alice", "send", {"text": b"x"}), Deliver("bob"), Settle())
     program = Program(Setup(start="scratch", target=open_target("reference"), oracles=("authenticity",)), moves)
     findings = tuple(
@@ -62,7 +64,7 @@ def good() -> Any:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """With a good campaign."""
+    """A folder with a good campaign."""
     store(tmp_path, good())
     return tmp_path
 
@@ -78,7 +80,7 @@ def test_any_values(text: str) -> None:
         folder = Path(name)
         try:
             store(folder, json.loads(text))
-        except (RecursionError, ValueError):  # it is no JSON: the text is that of a finding
+        except (RecursionError, ValueError):  # not JSON: it is the text of a finding
             store(folder, good())
             with closing(sqlite3.connect(folder / STATE)) as connection:
                 connection.execute("UPDATE finding SET value = ?", (text,))
@@ -154,7 +156,7 @@ def test_a_link_beside_the_database_is_not_followed(end: str, folder: Path, tmp_
 
 
 def test_a_journal_that_would_be_rolled_back_is_refused(folder: Path) -> None:
-    """It can name another file, which SQLite would remove."""
+    """Such a journal can name another file, which SQLite would remove."""
     (folder / f"{STATE}-journal").write_bytes(bytes(512))
     with pytest.raises(CampaignError, match="leaves no such file"):
         read_state(folder, "reference", "s")

@@ -1,4 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found."""
+"""The folder of a campaign: one campaign at a time, links and foreign files in it, a damaged database, a full disk."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def workshop(monkeypatch: pytest.MonkeyPatch) -> Workshop:
 
 @pytest.fixture
 def folder(workshop: Workshop, tmp_path: Path) -> Path:
-    """With a campaign that has found something."""
+    """A folder with a campaign that has found something."""
     workshop.run(tmp_path / "campaign", 1)
     return tmp_path / "campaign"
 
 
 def _fuzz(folder: Path, *more: str) -> int:
-    """Go on with the campaign of a folder, from the command line."""
+    """Continue the campaign of a folder from the command line."""
     return cli.main(
         ["fuzz", TARGET, "--seed", SEED, "--jobs", "1", "--examples", "1", "--out", str(folder), "--resume", *more]
     )
@@ -113,7 +113,7 @@ def test_no_name_leads_out_of_the_folder(value: str, folder: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("stage", ["found", "confirmed"])
 def test_links_and_pipes_in_the_folder_lead_nowhere(stage: str, folder: Path, tmp_path: Path) -> None:
-    """All files of the findings are links to a file elsewhere, or pipes that nobody reads."""
+    """All files of the findings are links to a file elsewhere, or pipes without a reader."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     changed = stored(folder)
@@ -161,7 +161,7 @@ def test_files_of_nobody_knows_whom_are_not_replaced(name: str, tmp_path: Path) 
     assert content(tmp_path) == {name: b"precious"}
 
 
-#: Values that are wrong nearly everywhere.
+#: Values that are wrong almost everywhere.
 WRONG: tuple[Any, ...] = (
     None,
     True,
@@ -180,7 +180,7 @@ WRONG: tuple[Any, ...] = (
 
 
 def _places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The ways to all values within a value."""
+    """The paths to all values within a value."""
     yield at
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, one in inside:
@@ -197,7 +197,7 @@ def _changed(stored: Any, place: tuple[Any, ...], change: Callable[[Any, Any], N
 
 
 def _read(folder: Path, content: Any) -> State | None:
-    """What is read from a database; None when it is refused with one line that can be shown."""
+    """What is read from a database; None if it is refused with one printable line."""
     refused: Exception
     try:
         store(folder, content)
@@ -213,7 +213,7 @@ def _read(folder: Path, content: Any) -> State | None:
 
 
 def test_every_value_of_the_file_is_checked(folder: Path) -> None:
-    """Wherever a value is replaced, taken out or put in, the file is refused or read; there is no third outcome."""
+    """Wherever a value is replaced, removed or added, the file is either refused or read."""
     whole = stored(folder)
     whole["findings"] = whole["findings"][:1]
     whole["findings"][0]["program"]["moves"] = whole["findings"][0]["program"]["moves"][:1]
@@ -253,7 +253,7 @@ def _insert(at: Any, key: Any) -> None:
 def test_a_disk_that_fills_up_loses_nothing(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is full from the first, the third, ... write on; when there is room again the campaign goes on."""
+    """The disk is full from the first, the third, ... write on; once there is space again, the campaign continues."""
     workshop.run(tmp_path / "whole", 1)
     monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.Budget", lambda *_: Budget(attempts=12))
     written = [0]
@@ -269,7 +269,7 @@ def test_a_disk_that_fills_up_loses_nothing(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def save(campaign: Store, state: State, version: str) -> None:
-        """SQLite is told by a real disk; here, by a limit to the size of the database."""
+        """A real disk reports this to SQLite; here, a size limit of the database does."""
         if is_full():
             with writing(tmp_path):
                 raise sqlite3.OperationalError("database or disk is full")
@@ -293,7 +293,7 @@ def test_a_disk_that_fills_up_loses_nothing(
 
 
 def test_sqlite_says_that_its_disk_is_full(folder: Path, tmp_path: Path) -> None:
-    """A limit to its pages is what a full disk is to SQLite. What was saved before is still there."""
+    """To SQLite, a page limit is the same as a full disk. What was saved before is still there."""
     before = read_state(folder, TARGET, SEED)
     with opened_store(folder, TARGET, SEED) as (campaign, state):
         campaign._connection.execute("PRAGMA max_page_count = 1")
@@ -304,7 +304,7 @@ def test_sqlite_says_that_its_disk_is_full(folder: Path, tmp_path: Path) -> None
 
 
 def pages(folder: Path) -> Mapping[str, object]:
-    """The pages, which only the command writes."""
+    """The pages that only the command writes."""
     return {name: one for name, one in content(folder).items() if name.endswith(".html")}
 
 

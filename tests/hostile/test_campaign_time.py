@@ -1,4 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found."""
+"""Campaigns and time: slow and hanging targets, --max-time, saved progress, signals, failures that differ each time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.hostile.interruptions import (
 
 
 class Slow:
-    """A target whose attempts take their time, on a clock of its own, and fail in one way, or not at all."""
+    """A target whose attempts take time on a simulated clock, and fail in one way or not at all."""
 
     def __init__(self, seconds: float, verdict: Verdict | None) -> None:
         self.now = 0.0
@@ -76,7 +76,7 @@ def _campaign(workshop: Workshop, slow: Slow, campaign: Campaign) -> Campaign:
 
 
 def test_shrinking_a_hang_is_bounded_by_the_attempts_that_hang(workshop: Workshop, tmp_path: Path) -> None:
-    """One to find it, one for the transcript, HANGS to shrink it, one to look at it, CONFIRM to confirm it."""
+    """One attempt finds it, one makes the transcript, HANGS shrink it, one examines it, CONFIRM confirm it."""
     slow = Slow(0.0, Verdict.HANG)
     with opened(TARGET, "long", tmp_path) as campaign:
         (finding,) = finish(_campaign(workshop, slow, campaign), 1).findings
@@ -97,7 +97,7 @@ def test_shrinking_with_a_slow_target_is_bounded_in_seconds(workshop: Workshop, 
 
 
 def _run_and_kill(workshop: Workshop, folder: Path, seconds: float, programs: int) -> int:
-    """Run a campaign whose programs take so many seconds each, and kill it; how many programs are known to be run."""
+    """Run a campaign whose programs take this many seconds each, and kill it. Returns how many were recorded."""
     slow = Slow(seconds, None)
     workshop.trouble = Trouble()
     try:
@@ -110,7 +110,7 @@ def _run_and_kill(workshop: Workshop, folder: Path, seconds: float, programs: in
 
 
 def test_progress_is_on_disk_every_few_seconds(workshop: Workshop, tmp_path: Path) -> None:
-    """Without a finding, a campaign that is killed has lost no more than the programs of SAVE_EVERY seconds."""
+    """A campaign without findings that is killed loses at most the programs of SAVE_EVERY seconds."""
     assert 100 - SAVE_EVERY / 0.5 <= _run_and_kill(workshop, tmp_path, 0.5, 100) <= 100
 
 
@@ -123,7 +123,7 @@ def test_a_campaign_that_is_killed_each_night_advances(workshop: Workshop, tmp_p
 
 
 def test_no_program_starts_when_the_time_is_up(workshop: Workshop, tmp_path: Path) -> None:
-    """It ends like a run with fewer programs, and goes on later; one program is run in any case."""
+    """It ends like a run with fewer programs and can be continued; at least one program is run."""
     slow = Slow(3.0, None)
     for most, done in ((10.0, 4), (0.001, 5)):
         with opened(TARGET, SEED, tmp_path) as campaign:
@@ -165,7 +165,7 @@ def test_the_command_says_that_the_time_is_up(
 
 
 def test_failures_that_do_not_come_again_suppress_nothing(workshop: Workshop, tmp_path: Path) -> None:
-    """The first five runs from the very beginning pass, though the programs failed before; then they fail as well."""
+    """The programs fail; then their first five runs from the very beginning pass, and later ones fail again."""
     fresh_runs = [0]
 
     def attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
@@ -206,7 +206,7 @@ def test_a_target_with_a_new_failure_each_time_does_not_fill_the_disk(
 def test_what_a_target_says_at_length_is_cut(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Megabytes of error text in each finding would make a campaign's file too large to be read."""
+    """Megabytes of error text in each finding would make a campaign's file too large to read."""
     words = "\U0001f9a6" * 1_000_000
 
     def fail(*_: object) -> None:
@@ -218,14 +218,14 @@ def test_what_a_target_says_at_length_is_cut(
     state = workshop.run(tmp_path, 1)
     assert state.findings
     assert all(len(finding.detail) <= DETAIL and len(finding.check) <= 100 for finding in state.findings)
-    # Each character takes 12 bytes in JSON. The rest is a program, 30 kB at the most.
+    # Each character takes 12 bytes in JSON. The rest is a program, at most 30 kB.
     assert LIMITS["campaign"] > MOST * (12 * (DETAIL + 200) + 30_000)
 
 
 # ---- signals
 
 
-#: The command with little shrinking.
+#: The command, with little shrinking.
 QUICK = """
 import sys
 from otterproof.harness.ui import entry
@@ -236,7 +236,7 @@ sys.exit(entry.main())
 
 
 def _stop_when_it_advances(folder: Path, number: int) -> int:
-    """Go on with a campaign in a process of its own, and send a signal once it has got further; its exit code."""
+    """Continue a campaign in another process, send a signal once it has made progress, and return its exit code."""
     command = [sys.executable, "-c", QUICK, "fuzz", "fault:counter-constant", "--examples", "10000", "--jobs", "1"]
     command += ["--resume"]
     before = _progress(folder)
@@ -254,14 +254,14 @@ def _stop_when_it_advances(folder: Path, number: int) -> int:
 
 
 def _progress(folder: Path) -> object:
-    """Something that changes as soon as a campaign gets further: its database and its log."""
+    """Changes as soon as a campaign makes progress: its database and its log."""
     files = [path for path in folder.glob(f"{STATE}*") if path.name in (STATE, f"{STATE}-wal")]
     return {path.name: path.stat().st_size for path in files if path.exists()}, len(list(folder.glob("*/*")))
 
 
 @pytest.mark.slow
 def test_signals_in_a_real_process_change_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """SIGTERM, then SIGKILL, wherever they strike. Two processes have to be started, so it takes seconds."""
+    """SIGTERM, then SIGKILL, at arbitrary moments. Two processes have to be started, so it takes seconds."""
     monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.Budget", lambda *_: Budget(attempts=10))
     torn = tmp_path / "torn"
     codes = [_stop_when_it_advances(torn, one) for one in (signal.SIGTERM, signal.SIGKILL)]

@@ -1,4 +1,4 @@
-"""Worker processes that die: what they ran is lost and said to be, the rest goes on, and nothing waits without end."""
+"""Worker processes that die: their tasks are lost and reported, the rest continues, and nothing waits forever."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ DEADLY = -signal.SIGKILL
 SIGNALLER = Path(__file__).parent / "signaller.py"
 
 
-#: The context of workers that need nothing.
+#: The context for workers that need nothing.
 NOTHING = WorkerContext()
 
 
 def square(_: WorkerContext, number: int) -> int:
-    """A task. 99 ends its worker, 0 can't be done."""
+    """A task. 99 ends its worker; 0 fails."""
     if number < 0:
         os.kill(os.getpid(), -number)
     if number == 99:
@@ -57,7 +57,7 @@ def square(_: WorkerContext, number: int) -> int:
 
 
 def signalled(_: WorkerContext, number: int) -> str:
-    """A task that sends its own process a signal, and lives on."""
+    """A task that sends a signal to its own process and survives."""
     os.kill(os.getpid(), number)
     return signal.Signals(number).name
 
@@ -71,7 +71,7 @@ def unlucky() -> None:
 
 
 class Losses:
-    """What a stream was told of tasks that were lost."""
+    """The lost tasks that a stream was told of."""
 
     def __init__(self) -> None:
         self.tasks: dict[int, str] = {}
@@ -157,7 +157,7 @@ def _sleep_or_not(_: WorkerContext, seconds: int) -> int:
 
 @pytest.fixture
 def parricide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A driver that kills one worker. The current folder is one of its own."""
+    """A driver that kills one worker. The test has its own current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     return f"exec:{sys.executable} {SIGNALLER} {tmp_path / 'done'} {os.getpid()} caller SIGKILL"
@@ -208,7 +208,7 @@ def test_a_matrix_goes_on_and_ends_as_not_run(parricide: str) -> None:
 def test_a_score_with_losses_is_no_verdict_and_notes_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Gaps may come from what was lost, so they are not taken for gaps."""
+    """Gaps may be due to the losses, so they are not recorded as gaps."""
 
     def losing(scorer: Scorer) -> Ending:
         scorer.card.lost.append(Lost("some-fault", "the worker process that ran this died: killed by SIGKILL"))
@@ -258,7 +258,7 @@ def test_a_check_whose_workers_all_die_shows_what_it_has(
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux ends workers with the main process")
 def test_workers_end_with_the_main_process() -> None:
-    """It is killed while a worker is in the middle of a task."""
+    """The main process is killed while a worker is in the middle of a task."""
     code = (
         "from otterproof.harness.runs.workers import pool\nfrom tests.hostile.test_dead_workers import NOTHING, rest\n"
     )
@@ -274,6 +274,6 @@ def test_workers_end_with_the_main_process() -> None:
 
 
 def rest(worker: WorkerContext, seconds: int) -> int:
-    """A task that says who does it, and then does nothing."""
+    """A task that reports its process and then sleeps."""
     print(os.getpid(), flush=True)
     return _sleep_or_not(worker, seconds)

@@ -1,4 +1,4 @@
-"""A file never chooses what is run: a command that it names is refused unless the user gave or allowed it."""
+"""A file never chooses what is run: a command named in a file is refused unless the user gave or allowed it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCENARIO = "conformance.interop.alternating_data_messages[v3]"
 
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
-    """A file that is there once a command has run."""
+    """A file that exists once a command has run."""
     return tmp_path / "it ran"
 
 
@@ -38,7 +38,7 @@ def command(marker: Path) -> str:
 def write(
     folder: Path, parties: dict[str, str], verdict: Verdict | None, profile: str = SCENARIO, judged: str = ""
 ) -> str:
-    """A transcript in which targets play parties. judged: who is, in a run of a random program."""
+    """A transcript in which targets play parties. judged: the party under judgement, in a run of a random program."""
     program = None
     if judged:
         drawn = Program(
@@ -115,7 +115,7 @@ def test_the_command_of_a_random_program_is_refused(
 def test_what_the_user_names_or_allows_is_run(
     scenario: str, command: str, marker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`touch` is not a driver: it is run, and then it can't be found out what became of the failure."""
+    """`touch` is not a driver: it is run, and then nobody can tell whether the failure still occurs."""
     path = write(tmp_path, {"target": command, "peer": command}, Verdict.FAIL, scenario)
     for options in (["--allow-exec"], ["--target", command], ["--peer", command, "--target", "reference"]):
         marker.unlink(missing_ok=True)

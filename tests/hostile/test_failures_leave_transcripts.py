@@ -1,8 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-Here: whatever scenario fails leaves a transcript, which fails again when it is replayed, and is fixed by an engine that
-is right.
-"""
+"""Every failing scenario leaves a transcript that fails again when replayed, and passes with a correct engine."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from tests.hostile.driver import VARIABLE
 
-#: Of each module of scenarios one that is quick, to be tripped by the fault that the catalogue has for it.
+#: One quick scenario of each module, tripped by the fault that the catalogue has for it.
 TRIPPED = (
     "attacks.damage.replays[v2]",
     "attacks.handshake.reflected_messages_make_no_session[v2]",
@@ -104,7 +100,7 @@ TRIPPED = (
     "properties.runs.agreement[v2]",
 )
 
-#: Scenarios for which the catalogue has no fault, since they only measure or tell, and one that breaks them.
+#: Scenarios without a fault in the catalogue, because they only measure or report, and a fault that breaks them.
 BROKEN = {
     "readings.data.bytes_after_the_last_field[v2]": "trailing-bytes-crash",
     "readings.handshake.encoded_messages_of_unknown_kinds[v2]": "unknown-type-crashes",
@@ -115,12 +111,12 @@ BROKEN = {
     "walkthrough.how_otr_works[v2]": "ssid-from-other-bytes",
 }
 
-#: A module about the processes of drivers, which no engine in this process fails.
+#: A module about the processes of drivers, which no engine in this process can fail.
 OF_DRIVERS = "conformance.process"
 
 
 def module(scenario: str) -> str:
-    """The module of a scenario, by its id."""
+    """The module of a scenario, from its id."""
     return scenario.rpartition(".")[0]
 
 
@@ -131,7 +127,7 @@ def known() -> dict[str, Scenario]:
 
 
 def only_transcript(result: Result) -> Transcript:
-    """The transcript of a failure."""
+    """The only transcript of a failure."""
     assert result.verdict in (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC), result.detail
     (path,) = result.transcripts
     transcript = read_transcript(Path(path))
@@ -167,7 +163,7 @@ def test_a_failure_of_an_engine_leaves_a_transcript(name: str, tmp_path: Path) -
     ],
 )
 def test_a_failure_of_a_driver_leaves_a_transcript(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A driver that dies on the first message: whatever was going on, that is what is written down."""
+    """A driver that dies on the first message: the transcript shows what was going on."""
     monkeypatch.setenv(VARIABLE, json.dumps("its last words"))
     target = open_target(f"exec:{sys.executable} {Path(__file__).with_name('driver.py')} stderr")
     try:
@@ -179,12 +175,12 @@ def test_a_failure_of_a_driver_leaves_a_transcript(name: str, tmp_path: Path, mo
 
 
 def made_up(act: Callable[[Context], None]) -> Scenario:
-    """A scenario that is in no table."""
+    """A scenario outside all tables."""
     return Scenario("made.up[v3]", "made", "A made-up one.", 3, (), frozenset(), frozenset(), act)
 
 
 def fails_at_once(context: Context) -> None:
-    """It fails before anything happens."""
+    """Fails before anything happens."""
     fail("made.nothing-happens", rule="Something happens.")
 
 
@@ -197,7 +193,7 @@ def fails_in_the_making(context: Context) -> None:
 
 
 def fails_in_an_earlier_run(context: Context) -> None:
-    """It is found out only after another run that the earlier one was wrong."""
+    """A mistake of an earlier run is only discovered after a later one."""
     earlier = context.pair()
     earlier.establish(PEER)
     context.target_session().query()

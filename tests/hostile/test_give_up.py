@@ -1,4 +1,4 @@
-"""Targets that hang: a call that fails again and again is given up, and the time of a run is bounded."""
+"""Targets that hang: a call that keeps failing is given up, and the duration of a run is bounded."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_driver_is_not_asked_for_what_is_given_up(misdeed: str) -> None:
             with pytest.raises((TargetCrash, TargetDesync, TargetStranded)):
                 party.start()
             with pytest.raises(TargetCrash, match="has ended"):
-                party.send(b"to the dead")  # this is no failure of `send`
+                party.send(b"to the dead")  # not a failure of `send`
             target.reset()
         party = target.party("alice", CONFIG, b"seed")
         with pytest.raises(TargetGivenUp, match="rogue: start is no longer called"):
@@ -110,7 +110,7 @@ def test_a_driver_is_not_asked_for_what_is_given_up(misdeed: str) -> None:
 
 
 class Asleep(ReferenceEngine):
-    """It never comes back from the first message."""
+    """Never returns from the first message."""
 
     def receive(self, message: bytes) -> list[Event]:
         while True:

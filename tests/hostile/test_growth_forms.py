@@ -1,7 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-What files and drivers say is read in linear work: the JSON forms of events, snapshots and actions, and key files.
-"""
+"""Files and answers of drivers are read in linear time: JSON forms of events, snapshots and actions, and key files."""
 
 from __future__ import annotations
 

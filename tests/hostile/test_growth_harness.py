@@ -1,8 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-The harness does linear work on what targets send: the codec with its layers and changes, the model, the reader
-of the oracles.
-"""
+"""The harness does linear work on what targets send: the codec with its layers, the model, the oracles' reader."""
 
 from __future__ import annotations
 
@@ -82,7 +78,7 @@ def test_fragments() -> None:
 
 
 def test_forgery_with_many_keys() -> None:
-    """Every data message may reveal keys without end, and each of them might fit each message."""
+    """Every data message may reveal any number of keys, and each key might fit each message."""
     all_linear(
         mutate.forgery,
         {
@@ -152,7 +148,7 @@ def test_the_model_on_fragments() -> None:
 
 
 def test_the_model_copies_no_fragment_that_came_before() -> None:
-    """The most that is kept of a message is too little for copies of it to show in the time that it takes."""
+    """Too little of a message is kept for copies of it to show up in the time, so identities are compared instead."""
     model = PartyModel("alice", _config(), NameTable())
     contents = []
     for message in fragments(3):
@@ -163,7 +159,7 @@ def test_the_model_copies_no_fragment_that_came_before() -> None:
 
 
 def _pair(**names: int | None) -> tuple[Pair, object, bytes]:
-    """Alice and Bob after a handshake, and a data message of Bob's that has not arrived."""
+    """Alice and Bob after a handshake, and a data message from Bob that has not been delivered."""
     configs = {
         name: PartyConfig(published_key(name), Policy.ALLOW_V2 | Policy.ALLOW_V3, tag, names.get(name), None)
         for name, tag in (("alice", OWN_TAG), ("bob", 0x2B2B))

@@ -1,7 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-The measure of growth itself: it sees quadratic work wherever it is done, in Python or in C, and lets linear work pass.
-"""
+"""The measure of growth itself: it detects quadratic work in Python and in C, and accepts linear work."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-The independent engine does work in proportion to its input: in all cases that any engine is asked, in each state of
-SMP, and where numbers that have no bound are its arguments. One more message costs no more than the one before it.
+"""The independent engine does linear work: in all cases for any engine, in each state of SMP, and for unbounded numbers
+as arguments. One more message costs no more than the one before it.
 """
 
 from __future__ import annotations
@@ -26,16 +24,16 @@ from tests.hostile.growth_parties import BOTH, PreparedParty, encrypted, party, 
 
 VERSIONS = pytest.mark.parametrize("version", [2, 3])
 
-#: Numbers of more bits are none of those that a right message makes an engine compute with.
+#: A valid message never makes an engine compute with numbers of more bits.
 _USUAL = 3072
 
 
 @pytest.fixture(autouse=True, scope="module")
 def remembered_powers() -> Iterator[None]:
-    """Powers of numbers of the usual size are computed once: they are the same at any size of the input.
+    """Powers of numbers of the usual size are computed once: they do not depend on the size of the input.
 
-    They would take most of the time, and hide some growth behind their own unsteadiness. A power of a larger number is
-    computed each time.
+    They would take most of the time, and their noise would hide some growth. A power of a larger number is computed
+    each time.
     """
     genuine = primitives.power
     remembered = lru_cache(maxsize=1 << 14)(genuine)
@@ -58,7 +56,7 @@ def test_growth(case: str) -> None:
 
 # ---- SMP in each of its states ---------------------------------------------------------------------------------------
 
-#: The SMP messages by the type of their TLV: how many numbers each has, and the state in which it is expected.
+#: The SMP messages by TLV type: how many numbers each has, and the state that expects it.
 SMP_MESSAGES: Mapping[int, tuple[int, SmpState]] = {
     2: (6, SmpState.EXPECT1),
     3: (11, SmpState.EXPECT2),
@@ -66,13 +64,13 @@ SMP_MESSAGES: Mapping[int, tuple[int, SmpState]] = {
     5: (3, SmpState.EXPECT4),
 }
 
-#: Bytes of a number that, with the others, still fits into a TLV.
+#: The size of a number in bytes at which all numbers together still fit into a TLV.
 _LONG_NUMBER = 1 << 15
 
 
 @cache
 def expecting(version: int, kind: int) -> PreparedParty:
-    """An encrypted session in which the SMP message of this TLV type is expected."""
+    """An encrypted session that expects the SMP message of this TLV type."""
     found = encrypted(IndependentEngine, version)
     engine, peer, run = found.engine, found.insider, SmpPeer(1)
     if kind == 4:
@@ -159,7 +157,7 @@ def test_numbers_in_a_configuration(name: str) -> None:
 
 
 def odd_keys(number: int) -> Sequence[DsaPrivateKey]:
-    """A right key, but for one of its numbers at a time."""
+    """A valid key with one of its numbers replaced at a time."""
     key = published_key("alice")
     odd = [replace(key, public=replace(key.public, **{name: number})) for name in ("p", "q", "g", "y")]
     return [*odd, replace(key, x=number)]
@@ -179,15 +177,15 @@ def test_keys_of_any_size() -> None:
 # A copy of all that came before, made for each message, is hidden by the cryptography until there are hundreds of
 # thousands. It shows in what a single message allocates, which is the same on every machine.
 
-#: Bytes that one message may allocate more after many of its kind than after a few: dictionaries grow in steps.
+#: How many more bytes a message may allocate after many of its kind than after a few: dictionaries grow in steps.
 _MORE = 4096
 
-#: How many messages are few, and how many are many: copying so many references takes more than _MORE bytes.
+#: What counts as few and as many messages: copying this many references takes more than _MORE bytes.
 FEW, MANY = 16, 750
 
 
 def allocated(step: Callable[[], object]) -> int:
-    """The most bytes that are held more than before at any moment of a step."""
+    """The peak of the additional memory in bytes during a step."""
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -200,7 +198,7 @@ def allocated(step: Callable[[], object]) -> int:
 
 
 def assert_steady(step: Callable[[int], object]) -> None:
-    """step(k) takes the k-th message of its kind."""
+    """step(k) receives the k-th message of its kind."""
     costs = {}
     for k in range(MANY + 1):
         if k in (FEW, MANY):
@@ -231,7 +229,7 @@ def test_one_more_fragment(version: int) -> None:
 def test_one_more_commit() -> None:
     engine = party(IndependentEngine)
     engine.receive(b"?OTRv3?")
-    body = data(bytes(196)) + data(b"\xff" * 32)  # our own commit gives way to it
+    body = data(bytes(196)) + data(b"\xff" * 32)  # our own commit yields to it
     assert_steady(lambda k: engine.receive(encoded(3, 0x02, body, receiver=0, sender=0x2000 + k)))
 
 
@@ -241,8 +239,8 @@ def test_one_more_key_of_the_correspondent() -> None:
     first, theirs = peer.our_keyid - 1, peer.their_keyid
 
     def step(k: int) -> None:
-        peer.exponents[first + k + 1] = k + 2  # small ones, which are quick
-        # Each message uses the key that the one before it announced, and announces the next.
+        peer.exponents[first + k + 1] = k + 2  # small exponents, which are quick
+        # Each message uses the key that the previous one announced, and announces the next.
         engine.receive(peer.data(b"x", under=(first + k, theirs)))
 
     assert_steady(step)

@@ -1,7 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-The reference engine does linear work on all that it can be fed, in every state, and on all that its user asks of it.
-"""
+"""The reference engine does linear work on all input, in every state, and on all requests of its user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a file never waits, never takes more than the limit, and says clearly what is wrong with a name."""
+"""Reading a file never blocks, never reads more than the limit, and gives a clear error for a bad name."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _sparse(path: Path) -> None:
 
 @pytest.fixture
 def make_socket() -> Iterator[Callable[[Path], None]]:
-    """Makes a socket of that name; it is closed afterwards."""
+    """Makes a socket with this name; it is closed afterwards."""
     made: list[socket.socket] = []
 
     def make(path: Path) -> None:
         here = Path.cwd()
-        os.chdir(path.parent)  # a socket's name may have about 100 bytes
+        os.chdir(path.parent)  # the name of a socket is limited to about 100 bytes
         try:
             made.append(socket.socket(socket.AF_UNIX))
             made[-1].bind(path.name)
@@ -96,7 +96,7 @@ def test_a_file_that_grows_or_lies_about_its_size_is_read_to_the_limit_and_no_fu
     assert taken == 1001
     with pytest.raises(InputError, match="it makes readers wait"):
         inputs._bounded(lambda size: None, tmp_path / "log", 1000, "a transcript")
-    shown = Path("/proc/self/status")  # says that it has 0 bytes
+    shown = Path("/proc/self/status")  # reports a size of 0 bytes
     if shown.exists():
         with pytest.raises(InputError, match="it grew while it was read"):
             read_input(shown, limit=10, what="a transcript")
@@ -134,7 +134,7 @@ def test_json_that_no_file_of_ours_has_is_a_value_error(text: bytes, reason: str
 
 
 def test_a_target_that_is_a_command_line_has_no_shipped_file_of_known_deviations() -> None:
-    """It is not a file's name: it can be too long for one, and can lead out of the folder."""
+    """It is not a file name: it can be too long for one, and can lead out of the folder."""
     assert shipped("libotr") is not None
     for target in ("exec:" + "a" * 300, "../deviations/libotr", "a\0b", "exec:./x/../libotr"):
         assert shipped(target) is None

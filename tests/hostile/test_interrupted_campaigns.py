@@ -1,4 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found."""
+"""Campaigns that are interrupted or killed at any moment can continue, with the same result as without it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from otterproof.harness.runs.fuzz.store import STATE, read_state
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Workshop, content
 
-#: Programs of the campaigns with fake attempts. Few, but their failures are of all kinds: new ones, ones that turn out
-#: to be known when they are shrunk, ones that do not come again, and ones of kinds that are only counted.
+#: Programs in the campaigns with fake attempts. They are few, but give all kinds of failures: new ones, ones that turn
+#: out to be known when shrunk, ones that can't be reproduced, and ones of kinds that are only counted.
 PROGRAMS = 8
 
 
@@ -27,7 +27,7 @@ def workshop(monkeypatch: pytest.MonkeyPatch) -> Workshop:
 
 
 def _broken_off(workshop: Workshop, folder: Path, trouble: Trouble) -> bool:
-    """Run a campaign; whether the trouble has ended it. What is listed then has its files."""
+    """Run a campaign; returns whether the trouble ended it. Every finding recorded by then must have its files."""
     try:
         workshop.run(folder, PROGRAMS, trouble)
     except (KeyboardInterrupt, Killed):
@@ -42,7 +42,7 @@ def _broken_off(workshop: Workshop, folder: Path, trouble: Trouble) -> bool:
 
 
 def test_the_campaign_that_is_interrupted_has_it_all(workshop: Workshop, tmp_path: Path) -> None:
-    """The other tests would be worth little if there were nothing to lose."""
+    """The other tests would mean little if there were nothing to lose."""
     state = workshop.run(tmp_path, PROGRAMS)
     stages = [finding.stage for finding in state.findings]
     assert set(stages) == {FindingStage.CONFIRMED, FindingStage.ONCE}
@@ -74,7 +74,7 @@ def test_one_interruption_of_each_kind_changes_nothing(kill: bool, workshop: Wor
 @pytest.mark.parametrize("kill", [False, True], ids=["interrupted", "killed"])
 @pytest.mark.parametrize("seed", range(2))
 def test_thirty_interruptions_change_nothing(seed: int, kill: bool, workshop: Workshop, tmp_path: Path) -> None:
-    """Each run is ended after a random number of boundaries; when the campaign is through, another one is begun."""
+    """Each run is ended after a random number of boundaries; when a campaign completes, another one is started."""
     workshop.run(tmp_path / "whole", PROGRAMS)
     source = random.Random(seed)
     folders = iter(range(30))
@@ -91,7 +91,7 @@ def test_thirty_interruptions_change_nothing(seed: int, kill: bool, workshop: Wo
 
 
 def _run_and_kill(workshop: Workshop, folder: Path, seconds: float) -> bool:
-    """Go on with a campaign in a process of its own, and kill that after some time; whether it was through by then."""
+    """Continue a campaign in another process and kill it after some time; returns whether it had completed by then."""
     pid = os.fork()
     if not pid:
         try:
@@ -106,7 +106,7 @@ def _run_and_kill(workshop: Workshop, folder: Path, seconds: float) -> bool:
 
 @pytest.mark.slow
 def test_fifty_real_kills_change_nothing(workshop: Workshop, tmp_path: Path) -> None:
-    """SIGKILL strikes wherever it does, also within SQLite. What was confirmed is there afterwards, and stays."""
+    """SIGKILL strikes at arbitrary moments, also within SQLite. What was confirmed is there afterwards, and stays."""
     began = time.monotonic()
     workshop.run(tmp_path / "whole", PROGRAMS)
     took = time.monotonic() - began

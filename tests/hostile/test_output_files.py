@@ -23,7 +23,7 @@ needs_file_size_limits = pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reas
 
 
 def fail_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is full as soon as a file is to reach it."""
+    """A disk that is full as soon as a file is flushed to it."""
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -86,14 +86,14 @@ def test_a_full_disk_takes_no_transcript_and_no_verdict(
     assert "those of" in capsys.readouterr().out, "a failure counts more"
 
 
-#: The beginning of a result, which may be replaced.
+#: The beginning of a result file, which may be overwritten.
 OLD = '{\n "command": "check"}\n'
 
 
 @pytest.mark.slow
 @needs_file_size_limits
 def test_a_real_limit_leaves_the_old_file_and_the_summary(tmp_path: Path) -> None:
-    """The process may write no file of more than 64 bytes, which fails like a full disk: in the middle."""
+    """The process may write no file of more than 64 bytes, so it fails in the middle, as on a full disk."""
     (tmp_path / "out.json").write_text(OLD)
     words = ["check", "reference", "--only", "conformance.data.key_id_0", "--jobs", "1", "--json", "out.json"]
     code = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
@@ -162,7 +162,7 @@ def test_standard_error_changes_no_exit_code(
 
 @pytest.mark.parametrize(("streams", "code", "lines"), [(">/dev/full", 3, 1), ("2>&-", 0, 0), (">&- 2>&-", 3, 0)])
 def test_streams_of_a_process(streams: str, code: int, lines: int) -> None:
-    """Python itself flushes its streams when it ends, and would complain and end with 120."""
+    """Python flushes its streams at exit; by itself it would complain and exit with 120."""
     command = f"{sys.executable} -m otterproof.harness.ui.entry --help {streams}"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code

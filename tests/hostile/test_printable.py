@@ -1,4 +1,4 @@
-"""What `printable` returns moves no cursor and hides nothing, whatever it is given."""
+"""The output of `printable` moves no cursor and hides nothing, whatever the input."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from otterproof.harness.support.printable import printable
 
-#: Any text, lone surrogates too, with more of what is not printable than chance would bring.
+#: Any text, lone surrogates included, with more unprintable characters than chance would give.
 TEXTS = st.text(
     st.one_of(st.characters(exclude_categories=()), st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Zs"]))
 )
 
-#: Categories of Unicode whose characters are control codes, or can't be seen, or are no characters.
+#: Unicode categories of control codes, invisible characters and non-characters.
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -23,7 +23,7 @@ UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 def test_nothing_unseen_is_left(text: str) -> None:
     shown = printable(text)
     assert not UNSEEN & {unicodedata.category(one) for one in shown}
-    shown.encode()  # no surrogates
+    shown.encode()  # raises for surrogates
 
 
 @given(TEXTS)

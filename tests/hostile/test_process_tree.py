@@ -1,4 +1,4 @@
-"""Everything that a driver has started ends with it, whatever it does to stay; and all of it counts as its memory."""
+"""Every process that a driver starts ends with it, whatever it tries, and all of them count towards its memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SABOTEUR = Path(__file__).with_name("saboteur.py")
 
 Make = Callable[[str], DriverTarget]
 
-#: What leaves processes behind: each notes its id in the file FILE. `forever` ignores what can be ignored.
+#: Ways to leave processes behind. Each notes its id in the file FILE; `forever` ignores all signals it can.
 STAY = """
 import os, signal, time
 def note():
@@ -62,7 +62,7 @@ WAYS = {
 
 
 def staying(file: Path, *ways: str) -> str:
-    """The statement of a driver that leaves processes behind, answers when all are there, and heeds nothing."""
+    """The statement of a driver that leaves processes behind, answers once all run, and ignores everything else."""
     there = "\n".join(ways)
     count = sum(2 if "lambda" in way else 1 for way in ways)
     wait = f"for _ in range({count}): os.read(listens, 1)\n"
@@ -70,12 +70,12 @@ def staying(file: Path, *ways: str) -> str:
 
 
 def pids(file: Path) -> set[int]:
-    """All that have noted themselves. The driver does so before it answers, and perhaps once more after it."""
+    """All noted process ids. The driver notes its own before it answers, and perhaps once more after it."""
     return {int(line) for line in file.read_text().split("\n")[:-1]}
 
 
 def runs(pid: int) -> bool:
-    """Whether a process runs; one that waits to be reaped does not."""
+    """Whether a process runs; a zombie does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def saboteur() -> Iterator[Make]:
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_nothing_survives_the_end_of_a_driver(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otterproof.harness.targets.driver.target._GRACE", 0.0)  # it would not end by itself
+    monkeypatch.setattr("otterproof.harness.targets.driver.target._GRACE", 0.0)  # it would not exit by itself
     target = driver(staying(tmp_path / "pids", way))
     target.party("alice", PartyConfig(published_key("alice")), b"").start()
     there = pids(tmp_path / "pids")
@@ -129,7 +129,7 @@ def test_nothing_survives_a_driver_that_dies(saboteur: Make, tmp_path: Path) -> 
 
 
 def test_who_forks_all_the_time_is_caught(saboteur: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chain in which each process ends when it has a child: none of them is there for long."""
+    """A chain of processes, each of which exits once it has a child: none of them lives long."""
     monkeypatch.setattr("otterproof.harness.targets.driver.target._GRACE", 0.0)
     hop = "import os\nif os.fork() == 0:\n    while True:\n        if os.fork():\n            os._exit(0)\ngood()"
     target = saboteur(hop)
@@ -152,7 +152,7 @@ sys.stdin.read()
 
 
 def test_nothing_survives_a_harness_that_is_killed(tmp_path: Path) -> None:
-    """With kill -9, in the middle of a case. The driver heeds neither the end of its input nor SIGTERM."""
+    """With kill -9, in the middle of a case. The driver ignores both the end of its input and SIGTERM."""
     words = [sys.executable, "-S", "-E", str(SABOTEUR), "start", staying(tmp_path / "pids", *WAYS.values())]
     command = [sys.executable, "-c", HARNESS, *words]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as harness:
@@ -210,7 +210,7 @@ def test_a_driver_has_the_signals_that_it_would_have_without_a_guard(hangup: sig
 
 
 def signals_of(status: bytes) -> list[bytes]:
-    """What is blocked, ignored and caught."""
+    """The blocked, ignored and caught signals."""
     return [line for line in status.splitlines() if line.startswith((b"SigBlk", b"SigIgn", b"SigCgt"))]
 
 
@@ -218,7 +218,7 @@ def signals_of(status: bytes) -> list[bytes]:
 
 LIMIT = 64
 
-#: 96 MiB in all, and no process alone has so much of its own.
+#: 96 MiB in total, of which no single process owns that much.
 TOO_MUCH = {
     "shared": "import mmap\nheld = mmap.mmap(-1, 96 << 20)\nfor _ in range(96):\n    held.write(b'x' * (1 << 20))\n",
     "children": "import os, time\nfor _ in range(3):\n    if os.fork() == 0:\n        held = b'x' * (32 << 20)\n"
@@ -246,7 +246,7 @@ def test_memory_that_several_share_counts_once(monkeypatch: pytest.MonkeyPatch) 
     for _ in range(4):
         child = os.fork()
         if not child:
-            held[0 : 32 << 20]  # it is mapped in each of them
+            held[0 : 32 << 20]  # so that it is mapped in each of them
             os.write(says, b".")
             time.sleep(1000)
         children.append(child)

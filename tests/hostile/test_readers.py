@@ -1,4 +1,4 @@
-"""Every reader of files makes of any bytes a value or its documented error, within bounded memory."""
+"""Every reader of files returns a value or raises its documented error for any bytes, within bounded memory."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ MOVES = (
 
 @cache
 def transcript() -> tuple[Any, ...]:
-    """The lines of a good transcript: a random program's, with its header."""
+    """The lines of a good transcript: a run of a random program, with its header."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "good.jsonl"
         made = program_to_json(Program(Setup(start="scratch", target=REFERENCE, size=300), MOVES))
@@ -113,7 +113,7 @@ reason = "because"
 
 
 def test_what_is_changed_is_good(tmp_path: Path) -> None:
-    """Otherwise every change of it would be refused for the same reason."""
+    """Otherwise every change would be refused for the same reason."""
     path = tmp_path / "known.toml"
     path.write_text(KNOWN)
     assert len(deviations.load(path, ["area.one[v3]"], ["SMP-1"], date(2026, 1, 1))) == 2
@@ -139,7 +139,7 @@ def test_known_deviations(changed: bytes) -> None:
 
 @cache
 def vectors() -> tuple[Any, str]:
-    """A small file of good vectors, as a value and as text."""
+    """A small good vector file, as a value and as text."""
     text = (VECTORS / "found.json").read_text()
     return json.loads(text), text
 
@@ -193,7 +193,7 @@ def test_what_campaigns_draw_is_within_the_bounds_of_the_reader() -> None:
         assert program_from_json(json.loads(json.dumps(program_to_json(drawn))), REFERENCE) == drawn
 
 
-#: Numbers that no DSA key has, each of which an engine would choke on: they raise, or signing never succeeds.
+#: Invalid numbers for a DSA key, each of which an engine would choke on: it raises, or signing never succeeds.
 _GOOD_KEY = published_key("alice").public
 NO_KEYS = {
     "p is 1": {"p": 1},
@@ -227,7 +227,7 @@ def _one_line(**parts: Any) -> Callable[[], bytes]:
     return open_target
 
 
-#: Files that are small and want much: memory for every value, an error for every value, quadratic comparisons.
+#: Small files that demand a lot: memory for every value, an error for every value, quadratic comparisons.
 _BOMBS: dict[str, Callable[[], bytes]] = {
     "blank lines": lambda: written(transcript()[:1]) + b"\n" * 1_000_000,
     "empty lists": lambda: written(transcript()[:1]) + b"[" + b"[]," * 100_000 + b"[]]\n",
@@ -262,7 +262,7 @@ def test_reading_takes_memory_in_proportion_to_the_file(name: str) -> None:
 
 
 def test_lists_and_objects_are_counted_over_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each takes 60 bytes or more, which in JSON are two."""
+    """Each takes 60 bytes or more in memory, but only two in JSON."""
     monkeypatch.setattr("otterproof.harness.simulation.transcript_reading.MAX_CONTAINERS", 300)
     header, *_ = transcript()
     moves = tuple({"step": n, "time": 0, "move": {"move": "x", "deep": [[], [], []]}} for n in range(1, 100))

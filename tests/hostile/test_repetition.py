@@ -1,7 +1,5 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-Here: the same judgement gives the same verdicts and the same bytes, wherever, in whatever order and by however many
-processes it is made, and a program sends the same bytes whatever ran before it.
+"""The same judgement gives the same verdicts and bytes, wherever it runs, in any order and with any number of
+processes; and a program sends the same bytes whatever ran before it.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.targets.registry import open_target
 from tests.hostile.repetition import TRANSCRIPTS, VERDICTS, differences, judge_apart
 
-#: Scenarios of every kind, of those that are quick; among them are ones that draw at random and that look into sets.
+#: A quick scenario of every kind, including ones that draw at random and ones that inspect sets.
 SAMPLE = (
     "attacks.damage.replays[v2]",
     "conformance.cells.commit_in_finished[v2]",
@@ -48,7 +46,7 @@ SAMPLE = (
 
 @pytest.mark.slow
 def test_a_judgement_is_the_same_in_any_order_and_by_any_number_of_processes(tmp_path: Path) -> None:
-    """A sample of the scenarios, and both engines, which must not differ either. `.ci/run` compares the whole suite."""
+    """A sample of the scenarios with both engines, which must agree. `.ci/run` compares the whole suite."""
     folders = [tmp_path / engine for engine in ENGINES]
     for folder, processes in zip(folders, (1, 2), strict=True):
         folder.mkdir()
@@ -73,7 +71,7 @@ def test_what_differs_is_seen(tmp_path: Path) -> None:
 
 
 def sent(one: Program, *, fresh: bool = False) -> list[tuple[object, ...]]:
-    """All that is given to the parties when a program runs, and all that they answer."""
+    """Everything given to the parties when a program runs, and everything they answer."""
     steps: list[Step] = []
     failure = attempt(one, fresh=fresh, watch=steps.append)
     assert failure is None
@@ -81,7 +79,7 @@ def sent(one: Program, *, fresh: bool = False) -> list[tuple[object, ...]]:
 
 
 def programs(count: int) -> list[Program]:
-    """Programs with both engines in lockstep, several from each setup. The oracle that takes most time is left out."""
+    """Programs with both engines in lockstep, several from each setup. The slowest oracle is left out."""
     target, oracles = open_target("reference"), tuple(one for one in ORACLES if one != Forgetting.id)
     drawn = [program("order", number, target, ("pair", "three")[number == 0]) for number in range(count)]
     alike = [replace(one.setup, start="3", policy="both", size=None, role="alice", oracles=oracles) for one in drawn]
@@ -105,14 +103,14 @@ def remembering(oracles: Oracles) -> Iterator[Remembering]:
 
 
 def fixed(oracles: Oracles) -> list[dict[str, Any]]:
-    """What the reader and the oracles declare as fixed, but for what is not theirs."""
+    """What the reader and the oracles declare as fixed, except objects that belong to others."""
     theirs = [(one, one.fixed - {"world", "_reader", "_drawn"}) for one in remembering(oracles)]
     return [{name: deepcopy(vars(one)[name]) for name in names} for one, names in theirs]
 
 
 @pytest.mark.parametrize("network", ["pair", "three"])
 def test_oracles_go_back_to_what_they_remembered(network: str) -> None:
-    """Nothing that an oracle or the reader has survives from one case to the next, and nothing fixed changes."""
+    """No state of an oracle or the reader survives from one case to the next, and nothing fixed changes."""
     case = Case(network, "3")
     before, never = case.oracles.snapshot(), fixed(case.oracles)
     copy = deepcopy(before)
@@ -130,7 +128,7 @@ def test_oracles_go_back_to_what_they_remembered(network: str) -> None:
 
 
 class Forgetful(Oracle):
-    """An oracle that remembers in ways in which the others do not."""
+    """An oracle that keeps state in ways the others do not."""
 
     id = "made up"
 

@@ -20,19 +20,19 @@ from tests.hostile.test_readers import NO_KEYS, transcript, written
 Lines = tuple[Any, ...]
 Change = Callable[[Any], object]
 
-#: The exit codes that `replay` can have, but for that of an interruption.
+#: The exit codes of `replay`, except the one for an interruption.
 CODES = (0, 1, 2, 3)
 
 
 def scenario() -> Lines:
-    """A transcript without a program that did not fail, which is run again step by step."""
+    """A transcript of a passing run without a program; it is replayed step by step."""
     header, *entries, verdict = json.loads(json.dumps(transcript()))
     del header["program"], header["judged"]
     return (header, *entries, {**verdict, "verdict": "pass"})
 
 
 def in_header(*path: str | int, value: Any) -> Callable[[Lines], Lines]:
-    """Puts a value somewhere in the first line."""
+    """Puts a value somewhere in the header."""
 
     def change(lines: Lines) -> Lines:
         header, *rest = json.loads(json.dumps(lines))
@@ -46,13 +46,13 @@ def in_header(*path: str | int, value: Any) -> Callable[[Lines], Lines]:
 
 
 def in_step(**parts: Any) -> Callable[[Lines], Lines]:
-    """Gives the first step other parts."""
+    """Replaces parts of the first step."""
     return lambda lines: (lines[0], {**lines[1], **parts}, *lines[2:])
 
 
 CONFIG = ("parties", "alice", "config")
 
-#: What a header or a step can have in it that can't be run, and what is said about it, after the file's name and line.
+#: Content of a header or a step that can't be run, and the error for it, after the name of the file and the line.
 WRONG: dict[str, tuple[Callable[[Lines], Lines], str]] = {
     "no size": (in_header(*CONFIG, "max_message_size", value=0), "line 1: parties.alice.config: reference refuses it"),
     "small size": (in_header(*CONFIG, "max_message_size", value=63), "line 1: parties.alice.config: reference refuses"),
@@ -99,7 +99,7 @@ def test_what_is_wrong_is_said_with_its_place(name: str, tmp_path: Path, capsys:
     assert len(told.err) < 1000
 
 
-#: Programs that ask for too much, or for what there is not.
+#: Programs that ask for too much, or for things that do not exist.
 PROGRAMS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "endless settling": (("moves", 10, "limit"), 10**9, r"program.moves\[10\].limit: it must be from 0 to 1000"),
     "endless time": (("moves", 3, "seconds"), 10**30, r"program.moves\[3\].seconds: it must be from 0 to"),
@@ -168,7 +168,7 @@ def test_a_key_that_is_not_one_is_refused(name: str, tmp_path: Path, capsys: pyt
 def test_inputs_that_no_run_has_are_run_and_come_out_as_they_do(
     args: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An engine may refuse them; then that is what came out."""
+    """An engine may refuse them; the refusal is then the outcome."""
     file = tmp_path / "sent.jsonl"
     file.write_bytes(written(in_step(**args)(scenario()[:2])))
     assert cli.main(["replay", str(file)]) in (0, 1)
@@ -185,7 +185,7 @@ def test_inputs_that_no_run_has_are_run_and_come_out_as_they_do(
 )
 @given(data=st.data())
 def test_any_file(data: st.DataObject, capsys: pytest.CaptureFixture[str]) -> None:
-    """With a program and without, with bytes changed or a value in the place of another."""
+    """With and without a program, with bytes changed or a value replaced."""
     lines = data.draw(st.sampled_from([transcript(), scenario()]))
     at = data.draw(st.sampled_from([0, 0, *range(len(lines))]))
     parts = [json.dumps(line).encode() for line in lines]

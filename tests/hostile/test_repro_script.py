@@ -1,4 +1,4 @@
-"""The script and the page of a finding hold any text, and the script runs the command that it is given and no other."""
+"""The script and the page of a finding hold any text, and the script runs only the command it is given."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.ui.site.finding import finding_page
 from tests.hostile.test_artefacts import Page, each
 
-#: What a shell would do something about, and would leave a trace of.
+#: Texts that a shell would act on, leaving a trace.
 SHELL = (
     "$(touch owned)",
     "`touch owned`",
@@ -39,7 +39,7 @@ def record(text: str) -> Failure:
 
 
 def _run(folder: Path, text: str, answers: str, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run the script with a driver that answers with the requests."""
+    """Run the script with a driver that echoes the requests as answers."""
     (folder / REQUESTS).write_text("hello\none\n")
     (folder / ANSWERS_FILE).write_text(answers)
     (folder / "repro.sh").write_text(script(record(text), text, command))

@@ -1,7 +1,4 @@
-"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
-
-Here: transcripts of several runs, or of several targets, are never mixed, and none is overwritten or deleted.
-"""
+"""Transcripts of several runs, or of several targets, are never mixed, and none is overwritten or deleted."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def content(folder: Path) -> Mapping[str, bytes]:
-    """All files in a folder and below, by their paths in it."""
+    """All files in a folder and below, by relative path."""
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 

@@ -1,4 +1,4 @@
-"""There is one way to the screen, and it takes all text, whatever the terminal's encoding."""
+"""Everything is written to the screen in one place, which accepts all text, whatever the terminal's encoding."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from otterproof.harness.ui.messages import complain, say, show_all_text
 
 HARNESS = Path(__file__).parents[2] / "harness"
 
-#: Where a person is written to directly: the renderer, and what must work before anything can be imported.
+#: The modules that may write to the screen: the renderer, and code that must work before anything can be imported.
 ALLOWED = {"ui/screen.py", "ui/messages.py", "ui/entry.py"}
 
 
 def calls(path: Path) -> Iterator[str]:
-    """Calls in a module that write to the screen by themselves. JSON is for programs, and in ASCII."""
+    """Calls in a module that write to the screen directly. JSON is for programs, and is in ASCII."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if not isinstance(node, ast.Call):
             continue

@@ -1,4 +1,4 @@
-"""The project's own drivers end as a driver must, asked to or at the end of input: with code 0, and nothing to add."""
+"""The project's own drivers end as required, on request or at the end of input: with exit code 0 and no more output."""
 
 from __future__ import annotations
 

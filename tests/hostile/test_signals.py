@@ -22,7 +22,7 @@ SIGNALS = [signal.SIGTERM, signal.SIGHUP]
 
 @pytest.fixture(autouse=True)
 def usual_signals() -> Iterator[None]:
-    """What a program usually starts with: a background job of a shell ignores SIGINT, and `nohup` SIGHUP."""
+    """The usual signal setup of a program: a background job of a shell ignores SIGINT, and `nohup` ignores SIGHUP."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -39,7 +39,7 @@ def test_a_signal_interrupts(number: signal.Signals) -> None:
 
 
 def test_one_signal_counts_and_later_ones_do_not_disturb_the_end() -> None:
-    """A command that ends has results to write; what is left of a generator can't be told of an interruption at all."""
+    """A command that is ending has results to write, and what remains of a generator can't handle an interruption."""
     with interruptible():
         with pytest.raises(Interrupted, match="SIGTERM"):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -72,7 +72,7 @@ def test_an_interrupted_command_ends_with_130(
 @pytest.mark.slow
 @pytest.mark.parametrize(("whom", "number", "jobs"), [("caller", "SIGTERM", "1"), ("group", "SIGINT", "2")])
 def test_an_interrupted_check_shows_what_was_found(whom: str, number: str, jobs: str, tmp_path: Path) -> None:
-    """The signal comes in the middle of a scenario; as from a terminal, the workers get it as well."""
+    """The signal arrives in the middle of a scenario; as from a terminal, the workers get it as well."""
     driver = f"exec:{sys.executable} {SIGNALLER} {tmp_path / 'done'} 0 {whom} {number}"
     words = ["--only", "conformance.interop.handshake_asked", "--jobs", jobs, "--json", "out.json"]
     done = finished("check", driver, *words, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Drivers that claim `snapshot` and break the claim get a verdict from `explore` and `check`, and nothing stays."""
+"""Drivers that claim `snapshot` and break the claim get a verdict from `explore` and `check`, and leave nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DRIVER = Path(__file__).with_name("snapshots_driver.py")
 #: Lies that end a call by its time limit, which is short for them.
 SLOW = {"never restores", "never keeps"}
 
-#: Having no room for a snapshot is no lie in an exploration.
+#: Having no room for a snapshot does not count as a lie in an exploration.
 BROKEN = sorted(LIES.keys() - {"cannot"})
 
 
@@ -45,7 +45,7 @@ def explored(target: DriverTarget) -> Certificate:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[DriverTarget]:
-    """All targets that are made."""
+    """All targets made."""
     made: list[DriverTarget] = []
     another = DriverTarget.another
 

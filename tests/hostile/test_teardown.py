@@ -1,4 +1,4 @@
-"""What goes wrong while a driver forgets or ends has a verdict, and it is that of the scenario which led to it."""
+"""Failures while a driver resets or shuts down get a verdict, attributed to the scenario that led to them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["clock"]
 load()
 SABOTEUR = Path(__file__).with_name("saboteur.py")
 
-#: Seconds for a call, which no driver here needs, however busy the machine is.
+#: The time limit of a call in seconds; no driver here needs it, however busy the machine is.
 LIMIT = 60.0
 
 Make = Callable[[str, str], DriverTarget]
@@ -64,7 +64,7 @@ def _asks(context: Context) -> None:
 ASKS = Scenario("test.asks[v3]", "test", "It asks.", 3, (), frozenset({"v3"}), frozenset({"v3"}), _asks)
 
 
-#: Method, statement, and the verdict on the scenario that led to it.
+#: Method, statement, and the verdict for the scenario that led to it.
 AFTER_A_CASE = [
     ("reset", "import os; os.abort()", Verdict.CRASH, "crash.reset.sigabrt"),
     ("reset", "import os; os._exit(0)", Verdict.CRASH, "crash.reset.exit-0"),
@@ -85,10 +85,10 @@ def test_who_can_not_forget_fails_the_scenario(
     saboteur: Make, method: str, statement: str, verdict: Verdict, check: str
 ) -> None:
     target = saboteur(method, statement)
-    for _ in range(2):  # and the next one has a new process, which does the same
+    for _ in range(2):  # the next scenario has a new process, which does the same
         result = run(ASKS, target, b"seed")
         assert (result.verdict, result.check) == (verdict, check), result.detail
-    target.leave()  # nothing is left to be told
+    target.leave()  # no failure is left to report
 
 
 def test_who_does_not_forget_in_time_hangs(saboteur: Make, clock: Clock) -> None:
@@ -121,7 +121,7 @@ def test_a_program_of_a_campaign_is_to_blame_for_what_comes_after_it(saboteur: M
     assert failure.verdict in (Verdict.CRASH, Verdict.FAIL)
 
 
-#: Statement in place of the answer to `shutdown`, and the id of the failure.
+#: The statement in place of the answer to `shutdown`, and the id of the failure.
 ENDINGS = [
     ("import os; os.abort()", "crash.exit.sigabrt"),
     ("import os; good(); os.write(2, b'free(): invalid'); os.abort()", "crash.exit.sigabrt"),
@@ -141,7 +141,7 @@ def test_how_a_driver_ends_is_seen(saboteur: Make, clock: Clock, statement: str,
         clock.jump(AFTER_AN_ANSWER if "good()" in statement else AT_ONCE)
     with raises_check(check):
         target.leave()
-    target.leave()  # told once
+    target.leave()  # reported only once
 
 
 def test_a_death_between_cases_is_told_at_the_end(saboteur: Make) -> None:

@@ -1,4 +1,4 @@
-"""`vectors verify`, `lint` and `add` take any file: each ends with a documented exit code, never a traceback."""
+"""`vectors verify`, `lint` and `add` take any file: each ends with a documented exit code, never with a traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ADD = ("--name", "x", "--comment", "x", "--requirement", "ARMOUR-PARSE-1")
 
 @cache
 def play() -> Any:
-    """The first case of a play, as a file of its own."""
+    """The first case of a play, as a separate file."""
     file = json.loads((FOLDER / "ratchet.json").read_text())
     group = next(one for one in file["groups"] if one["operation"] == "play")
     case = next(one for one in group["cases"] if one.get("result") == "valid")
@@ -45,7 +45,7 @@ def test_a_case_by_itself_is_verified(tmp_path: Path) -> None:
 def test_a_key_that_is_not_one_is_a_failure_of_the_case(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No engine gets it: with such numbers, making a signature may never end."""
+    """No engine is given the key: signing with such numbers may never end."""
     file = json.loads(json.dumps(play()))
     parts = {part: format(number, "x") for part, number in NO_KEYS[name].items()}
     file["groups"][0]["party"]["key"].update(parts)

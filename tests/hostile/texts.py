@@ -1,4 +1,4 @@
-"""Hostile texts, and what must be true of an output that had them in its input."""
+"""Hostile texts, and what must hold for an output made from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-#: Texts that end a literal, an element, a line or a comment, move a cursor, name a window, or turn a line round.
+#: Texts that end a literal, an element, a line or a comment, move a cursor, set a window title, or reverse a line.
 TEXTS = {
     "single quote": "'",
     "double quote": '"',
@@ -44,18 +44,18 @@ TEXTS = {
     "long": "long " * 2000,
 }
 
-#: All of them at once.
+#: All of them in one text.
 EVERYTHING = " ".join(TEXTS.values())
 
-#: What rich itself sends to a terminal: colours, and what a progress bar needs.
+#: The sequences that rich itself sends to a terminal: colours, and what a progress bar needs.
 _RICH = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|2K|1A)|\r")
 
-#: Categories of characters that a terminal obeys or nobody sees.
+#: Categories of characters that a terminal obeys or that are invisible.
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 class Terminal(io.StringIO):
-    """A stream that says whether it is a terminal."""
+    """A stream with a configurable isatty()."""
 
     def __init__(self, tty: bool) -> None:
         super().__init__()
@@ -66,20 +66,20 @@ class Terminal(io.StringIO):
 
 
 def check_shown(output: str, tty: bool) -> None:
-    """Nothing of it is obeyed by a terminal but what rich sends, and no hostile sequence came through whole."""
+    """Checks that it has only the control sequences of rich, and that no hostile sequence got through whole."""
     for name, text in TEXTS.items():
         unseen = [one for one in text if unicodedata.category(one) in _UNSEEN]
         assert not unseen or text not in output, name
     plain = _RICH.sub("", output) if tty else output
     left = {one for one in plain if unicodedata.category(one) in _UNSEEN} - {"\n"}
     assert not left, f"{left}: {plain!r:.2000}"
-    # The harness's own conclusion stands at the start of a line, and no foreign line does.
+    # The harness's own conclusion is at the start of a line, and no foreign line is.
     assert not re.search(r"^otterproof: the target conforms", plain, re.MULTILINE)
 
 
 @contextmanager
 def screen(monkeypatch: pytest.MonkeyPatch, tty: bool) -> Iterator[Callable[[], str]]:
-    """Standard output and standard error in one; what was written there is checked on leaving, and given when asked."""
+    """Captures standard output and standard error together; returns the output on request, and checks it at the end."""
     stream = Terminal(tty)
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", stream)

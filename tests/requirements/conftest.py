@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the table: a copy of it that can be damaged."""
+"""Fixtures for the tests of the table: a copy that tests can damage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class = "covered"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the table, to be damaged."""
+    """A copy of the table that a test can damage."""
     for path in FOLDER.glob("*.toml"):
         shutil.copy(path, tmp_path)
     return tmp_path
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def damage(folder: Path) -> Damage:
-    """Replaces the first `old` in a file of the copy, which must be there, and lints."""
+    """Replaces the first `old` in a file of the copy (it must exist), and lints."""
 
     def replace(file: str, old: str, new: str) -> list[Problem]:
         path = folder / file
@@ -45,7 +45,7 @@ def damage(folder: Path) -> Damage:
 
 @pytest.fixture
 def add(folder: Path) -> Add:
-    """Adds ENTRY with some of its lines replaced (None takes the line out), and lints."""
+    """Adds ENTRY with some of its lines replaced (None removes the line), and lints."""
 
     def insert(**lines: str | None) -> list[Problem]:
         fields = dict(line.split(" = ", 1) for line in ENTRY.splitlines() if " = " in line)

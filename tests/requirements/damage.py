@@ -1,4 +1,4 @@
-"""What the tests of the table share: how a test damages a copy of it, and how it looks for the problem."""
+"""Shared by the tests of the table: how to damage a copy of it, and how to find the resulting problem."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Add = Callable[..., list[Problem]]
 
 
 def finds(problems: list[Problem], where: str, what: str) -> Problem:
-    """The one problem there is at `where` with `what`; every problem must say how to correct it."""
+    """The only problem at `where` that mentions `what`; every problem must say how to correct it."""
     assert all(problem.where and problem.what and problem.remedy for problem in problems)
     found = [problem for problem in problems if where in problem.where and what in problem.what]
     assert len(found) == 1, "\n".join(map(str, problems)) or "no problems"

@@ -1,4 +1,4 @@
-"""What scenarios claim of the table: the form of a claim, and what is covered."""
+"""The claims of scenarios on the table: the form of a claim, and coverage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.requirements.damage import finds
 
 
 def everything() -> dict[str, list[str]]:
-    """A scenario for each covered requirement, with both sides."""
+    """A scenario for each covered requirement, with claims of both sides."""
     covered = load().of_kind(RequirementClass.COVERED)
     return {f"conformance.{r.id}[v3]": [r.id, f"!{r.id}"] for r in covered}
 
@@ -83,7 +83,7 @@ def test_share_of_both_sides() -> None:
 
 
 def test_the_scenarios_cover_the_table() -> None:
-    """Every covered requirement is claimed, nearly all from both sides, and every claim is of one that there is."""
+    """Every covered requirement is claimed, nearly all from both sides, and every claimed id exists."""
     load_scenarios()
     problems = lint(scenarios={scenario.id: scenario.requirements for scenario in all_scenarios()})
     assert problems == [], "\n".join(map(str, problems))

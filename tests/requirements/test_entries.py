@@ -1,4 +1,4 @@
-"""Every problem with an entry that the loader knows is found in a damaged copy of the table."""
+"""The loader finds every problem with an entry that it knows, in a damaged copy of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every problem with the table as a whole that the lint knows is found in a damaged copy."""
+"""The lint finds every problem with the table as a whole that it knows, in a damaged copy."""
 
 from __future__ import annotations
 

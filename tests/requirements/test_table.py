@@ -1,4 +1,4 @@
-"""The table of requirements lints clean, and can be looked up, made a page of and compared with the protocol texts."""
+"""The table of requirements: it passes the lint, and can be searched, rendered and compared with the protocol texts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_table_has_what_it_is_for() -> None:
 
 
 def test_texts_are_single_spaced_sentences() -> None:
-    """Lines folded in the files are joined as they should be."""
+    """Lines folded in the files are joined with single spaces."""
     table = load()
     for requirement in table:
         for text in (requirement.text, requirement.reason, requirement.implied, requirement.note):
@@ -117,7 +117,7 @@ def test_headings() -> None:
 
 
 def texts_of(folder: Path) -> Table:
-    """Writes two texts that have the headings of the table; the table that was taken from them."""
+    """Writes two texts with the headings of the table; returns a table made from them."""
     table = load()
     texts = []
     for text in table.texts:

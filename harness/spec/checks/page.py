@@ -1,4 +1,4 @@
-"""The page docs/reference/checks.md: every check by area, with its rule and the requirements that it follows from."""
+"""The page docs/reference/checks.md: every check by area, with its rule and its requirements."""
 
 from __future__ import annotations
 

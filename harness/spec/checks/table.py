@@ -1,4 +1,4 @@
-"""The table of checks: reading its files, and looking for mistakes in them."""
+"""The table of checks: reads its files and lints them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from otterproof.harness.spec import requirements
 from otterproof.harness.spec.entries import Entry, Fields, Problem, TableError, documents
 from otterproof.harness.spec.requirements import Level
 
-#: Where the files are. An id says nothing about the file that it is in.
+#: Where the files are. The id of a check doesn't depend on the file that defines it.
 FOLDER = Path(__file__).parent
 
-#: What the names of the files begin with that have the demands of oracles.
+#: The prefix of the files that hold the checks of oracles.
 _OF_ORACLES = "oracles_"
 
 #: AREA.WORDS, such as data.counter-not-higher.
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 
-#: The fields of a check; True for the one that it must have.
+#: The fields of a check; True if required.
 FIELDS: Fields = {
     "rule": True,
     "requirements": False,
@@ -34,12 +34,11 @@ FIELDS: Fields = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A demand. rule: what it demands, as one sentence. requirements: ids of what it follows from; () where it follows
-    from those of the scenario. field: the field of a message that it is about, "" where it is about none. general: it
-    also fails for many reasons that have nothing to do with it, since helpers make it in many scenarios, or since it
-    demands that all else still works after something. basic: it fails for one reason alone, and not much works then.
-    presumes: ids of checks that it says nothing about a mistake
-    after, if they fail as well. of_oracle: an oracle makes it in every run.
+    """A demand. rule: what it demands, in one sentence. requirements: the ids it follows from; () if it follows from
+    the requirements of the scenario. field: the message field it is about, or "". general: it also fails for many
+    unrelated reasons, because helpers make it in many scenarios or because it demands that everything still works after
+    some event. basic: it fails for only one reason, and little works when it does. presumes: ids of checks; if one of
+    them fails as well, this check says nothing about a mistake. of_oracle: an oracle makes it in every run.
     """
 
     id: str
@@ -53,7 +52,7 @@ class Check:
 
 
 def read(folder: Path = FOLDER) -> tuple[dict[str, Check], list[Problem]]:
-    """The checks by id, and what is wrong with the files."""
+    """The checks by id, and the problems in the files."""
     found: dict[str, Check] = {}
     problems: list[Problem] = []
     for file, content in documents(folder, problems):
@@ -86,7 +85,7 @@ def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Che
 
 
 def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[Problem]:
-    """Checks that name what does not exist, that presume themselves, and rules that are written twice."""
+    """Finds references to unknown ids, checks that presume themselves, and duplicate rules."""
     rules: dict[str, str] = {}
     for check in known.values():
         for name in check.requirements:
@@ -103,9 +102,9 @@ def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[
 
 
 def is_consequence(name: str, failing: Iterable[str]) -> bool:
-    """Whether a check says nothing about a mistake where others fail as well: it presumes one of them, directly or not.
+    """Whether a failure of this check only follows from another one that fails, which it presumes, even indirectly.
 
-    What is less binding than the check itself does not count, since it must not hide what is more binding.
+    A presumed check that is less binding than this one does not count: it must not hide the more binding demand.
     """
     presumed = _presumed(checks(), checks()[name].presumes) if name in checks() else set()
     levels = list(Level)
@@ -113,7 +112,7 @@ def is_consequence(name: str, failing: Iterable[str]) -> bool:
 
 
 def _presumed(known: Mapping[str, Check], names: Iterable[str]) -> set[str]:
-    """Some checks and all that they presume, directly or not."""
+    """The named checks and everything they presume, directly or indirectly."""
     found: set[str] = set()
     waiting = [*names]
     while waiting:
@@ -126,7 +125,7 @@ def _presumed(known: Mapping[str, Check], names: Iterable[str]) -> set[str]:
 
 @cache
 def checks() -> Mapping[str, Check]:
-    """The project's checks by id. TableError when the files are wrong."""
+    """The project's checks by id. TableError if the files are wrong."""
     found, problems = read()
     if problems:
         raise TableError(problems)
@@ -134,7 +133,7 @@ def checks() -> Mapping[str, Check]:
 
 
 def level_of(name: str) -> Level:
-    """How strongly the texts demand what a check does: as its strongest requirement. MUST where it has none."""
+    """How strongly the texts demand a check: the level of its strongest requirement, or MUST if there is none."""
     check = checks().get(name)
     table = requirements.load().requirements
     levels = {table[one].level for one in check.requirements} if check is not None else set()
@@ -142,6 +141,6 @@ def level_of(name: str) -> Level:
 
 
 def rule(name: str) -> str:
-    """The rule of a check; "" for one that the project does not have, such as a user's own."""
+    """The rule of a check; "" if the project does not define the check (a user may define their own)."""
     check = checks().get(name)
     return check.rule if check is not None else ""

@@ -1,10 +1,10 @@
-"""Where requirements are carried out and judged: citations in the comments and docstrings of the code.
+"""Where requirements are implemented and judged: citations in the comments and docstrings of the code.
 
-A citation is the id of a requirement in square brackets, `[DATA-CTR-2]`. Several ids can share the brackets, and so can
-the names of sections: `[Key Management; DATA-CTR-1, DATA-CTR-2]`. It stands where the rule is carried out, so that one
-search for an id finds the rule in both engines, the model and the oracles. In each engine and in the model every
-covered requirement is either cited or listed in a file of the folder `uncited`, together with the reason why it can't
-be cited there. An oracle cites what it judges; it need not judge everything.
+A citation is the id of a requirement in square brackets, `[DATA-CTR-2]`. Several ids can share the brackets, also with
+names of sections: `[Key Management; DATA-CTR-1, DATA-CTR-2]`. It stands where the rule is implemented, so searching for
+an id finds the rule in both engines, the model and the oracles. Each engine and the model must either cite every
+covered requirement or list it in a file of the folder `uncited` with the reason why it can't be cited there. An oracle
+cites what it judges; it need not judge everything.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from otterproof.harness.spec.requirements.table import REQUIREMENT_ID, Requireme
 
 _ROOT = Path(__file__).resolve().parents[3]
 
-#: The places that cite every covered requirement that they can, by name, and the folder of each below the root.
+#: The places that must cite every covered requirement they can: name -> folder below the root.
 PLACES: Mapping[str, str] = {
     "reference": "implementations/reference",
     "independent": "implementations/independent",
     "model": "harness/judges/model",
 }
 
-#: The places that cite some requirements, by name, and the folder of each below the root.
+#: The places that cite only some requirements: name -> folder below the root.
 PARTIAL: Mapping[str, str] = {"oracles": "harness/judges/oracles"}
 
-#: The folder that has one file for each place, PLACE.toml, with what can't be cited there.
+#: The folder with one file per place, PLACE.toml, listing what can't be cited there.
 UNCITED = Path(__file__).parent / "uncited"
 
 _BRACKETS = re.compile(r"\[[^\[\]]*\]")
@@ -42,7 +42,7 @@ _ID = re.compile(rf"(?<![\w-]){REQUIREMENT_ID.pattern}(?![\w-])")
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """An id found in a comment or docstring. alone: whether it stands in brackets and no other words go with it."""
+    """An id found in a comment or docstring. alone: it stands in brackets with no other words."""
 
     requirement: str
     where: str
@@ -59,7 +59,7 @@ class Uncited:
 
 
 def _texts(source: str) -> Iterator[tuple[int, str]]:
-    """The first line of each docstring and of each block of comments, with its text."""
+    """Each docstring and block of comments, with the number of its first line."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield node.lineno, node.value.value
@@ -80,14 +80,14 @@ def _texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def find_citations(source: str, name: str) -> list[Citation]:
-    """Every requirement id in the comments and docstrings of a module, in the order of its lines.
+    """Every requirement id in the comments and docstrings of a module, in line order.
 
-    name: what to call the module in `Citation.where`, before a colon and the line. Ids in code and in other strings
-    don't count.
+    name: what `Citation.where` calls the module, before a colon and the line. Ids in code and in other strings don't
+    count.
     """
     found = []
     for first, text in _texts(source):
-        # The text is cut at every separator, so that a part is either one id or something else.
+        # The text is cut at every separator, so that each part is either one id or something else.
         parts = {
             start: text[start:end].strip()
             for match in _BRACKETS.finditer(text)
@@ -101,13 +101,13 @@ def find_citations(source: str, name: str) -> list[Citation]:
 
 
 def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The bounds of what commas and semicolons separate between `start` and `end`."""
+    """The bounds of the parts between `start` and `end`, as commas and semicolons separate them."""
     for match in re.finditer(r"[^,;]+", text[start:end]):
         yield start + match.start(), start + match.end()
 
 
 def citations(place: str, root: Path = _ROOT) -> list[Citation]:
-    """Every requirement id that a place's modules cite, module by module. place: a key of `PLACES` or `PARTIAL`."""
+    """Every requirement id that the modules of a place cite. place: a key of `PLACES` or `PARTIAL`."""
     folder = {**PLACES, **PARTIAL}[place]
     return [
         citation
@@ -117,7 +117,7 @@ def citations(place: str, root: Path = _ROOT) -> list[Citation]:
 
 
 def read_uncited(path: Path) -> tuple[list[Uncited], list[Problem]]:
-    """The entries of one file, and what is wrong with their form."""
+    """The entries of one file, and the problems with their form."""
     entries, problems = [], []
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ def read_uncited(path: Path) -> tuple[list[Uncited], list[Problem]]:
 
 
 def check_ids(table: Table, found: Sequence[Citation]) -> list[Problem]:
-    """What is wrong with citations in themselves: ids that don't exist, and ids outside of brackets."""
+    """Problems with the citations themselves: unknown ids, and ids outside brackets."""
     problems = []
     for citation in found:
         if citation.requirement not in table.requirements:
@@ -155,7 +155,7 @@ def check_ids(table: Table, found: Sequence[Citation]) -> list[Problem]:
 
 
 def check_citations(table: Table, place: str, found: Sequence[Citation], uncited: Sequence[Uncited]) -> list[Problem]:
-    """What is wrong between the table, the citations of a place and the list of what can't be cited there."""
+    """Mismatches between the table, the citations of a place and the list of what can't be cited there."""
     problems = check_ids(table, found)
     cited = {citation.requirement: citation.where for citation in reversed(found) if citation.alone}
     listed: dict[str, str] = {}
@@ -185,7 +185,7 @@ def check_citations(table: Table, place: str, found: Sequence[Citation], uncited
 
 
 def lint_citations(table: Table, place: str, root: Path = _ROOT, uncited: Path = UNCITED) -> list[Problem]:
-    """Everything that is wrong with the citations of one place, a key of `PLACES` or `PARTIAL`."""
+    """All problems with the citations of one place, a key of `PLACES` or `PARTIAL`."""
     if place in PARTIAL:
         return check_ids(table, citations(place, root))
     entries, problems = read_uncited(uncited / f"{place}.toml")

@@ -1,10 +1,10 @@
-"""Which requirements the scenarios cover, and whether by positive or by negative claims.
+"""Which requirements the scenarios cover, and whether with positive or negative claims.
 
-A scenario claims requirements. A positive claim says: here what the requirement asks for is done, by the target or to
-it, and that is checked. A negative claim, written with "!" in front, says: here the requirement is broken or put to the
-test (a value out of range, a repeated message, a condition that does not hold), and it is checked that the target
-notices, or that it does not do the thing when it is not due. A requirement with only one of the two could be met by an
-implementation that accepts everything, or by one that refuses everything.
+A scenario claims requirements. A positive claim means that what the requirement asks for is done, by the target or to
+it, and that this is checked. A negative claim, written with a leading "!", means that the scenario breaks the
+requirement or puts it to the test (a value out of range, a repeated message, a condition that does not hold) and checks
+that the target notices, or does not act when it should not. A requirement with claims of only one side could be met by
+an implementation that accepts everything, or by one that refuses everything.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from enum import StrEnum
 from otterproof.harness.spec.entries import Problem, hint
 from otterproof.harness.spec.requirements.table import RequirementClass, Table
 
-#: The least share of covered requirements that has claims of both sides.
+#: The minimum share of covered requirements with claims of both sides.
 MIN_BOTH_SIDES = 0.95
 
-#: As many ids as a message lists.
+#: The most ids that a message lists.
 _LISTED = 20
 
 
@@ -31,12 +31,12 @@ class Polarity(StrEnum):
 
 
 class ClaimError(ValueError):
-    """A claim that has not the form."""
+    """A malformed claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """That a scenario judges a requirement, by doing what it asks for or by breaking it."""
+    """States that a scenario judges a requirement, by doing what it asks or by breaking it."""
 
     requirement: str
     polarity: Polarity
@@ -46,7 +46,7 @@ class Claim:
 
     @classmethod
     def parse(cls, text: str) -> Claim:
-        """ "DATA-CTR-2" or "!DATA-CTR-2"."""
+        """Parses "DATA-CTR-2" or "!DATA-CTR-2"."""
         requirement = text.removeprefix(Polarity.NEGATIVE.value)
         if not requirement or requirement != requirement.strip() or requirement.startswith(Polarity.NEGATIVE.value):
             raise ClaimError(
@@ -56,36 +56,36 @@ class Claim:
 
 
 def requirement_ids(claims: Iterable[str]) -> tuple[str, ...]:
-    """The requirements that claims name, each once and in their order, whichever side they are of."""
+    """The requirements that the claims name, positive or negative, in order and without duplicates."""
     return tuple(dict.fromkeys(claim.removeprefix(Polarity.NEGATIVE.value) for claim in claims))
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What is claimed of the covered requirements. positive, negative: the scenarios of each."""
+    """The claims on the covered requirements. positive, negative: the scenarios with such a claim, by requirement."""
 
     positive: Mapping[str, tuple[str, ...]]
     negative: Mapping[str, tuple[str, ...]]
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Those that no scenario claims."""
+        """The requirements that no scenario claims."""
         return tuple(name for name in self.positive if not self.positive[name] and not self.negative[name])
 
     @property
     def one_sided(self) -> tuple[str, ...]:
-        """Those with claims of one side only."""
+        """The requirements with claims of one side only."""
         return tuple(name for name in self.positive if bool(self.positive[name]) != bool(self.negative[name]))
 
     @property
     def share(self) -> float:
-        """The share of the covered requirements that has claims of both sides."""
+        """The share of the covered requirements with claims of both sides."""
         both = sum(1 for name in self.positive if self.positive[name] and self.negative[name])
         return both / len(self.positive) if self.positive else 1.0
 
 
 def measure(table: Table, scenarios: Mapping[str, Collection[str]]) -> Coverage:
-    """The coverage of a table. Claims without the form, or of ids that are not covered, do not count."""
+    """The coverage of a table. Malformed claims, and claims on requirements that are not covered, do not count."""
     covered = [requirement.id for requirement in table.of_kind(RequirementClass.COVERED)]
     claimed: dict[Polarity, dict[str, list[str]]] = {polarity: {name: [] for name in covered} for polarity in Polarity}
     for scenario, texts in scenarios.items():
@@ -104,7 +104,7 @@ def measure(table: Table, scenarios: Mapping[str, Collection[str]]) -> Coverage:
 
 
 def check_coverage(table: Table, scenarios: Mapping[str, Collection[str]]) -> list[Problem]:
-    """What is wrong between the table and the scenarios (id of each with its claims)."""
+    """Mismatches between the table and the scenarios (scenario id -> claims)."""
     problems = list(_claims(table, scenarios))
     coverage = measure(table, scenarios)
     for name in coverage.missing:
@@ -124,7 +124,7 @@ def check_coverage(table: Table, scenarios: Mapping[str, Collection[str]]) -> li
 
 
 def _claims(table: Table, scenarios: Mapping[str, Collection[str]]) -> Iterator[Problem]:
-    """Every scenario claims something, and what it claims is there to be claimed."""
+    """Checks that every scenario claims something, and that what it claims exists and can be claimed."""
     for scenario, texts in scenarios.items():
         where = f"scenario {scenario}"
         if not texts:

@@ -1,4 +1,4 @@
-"""Whether the table is complete and agrees with itself, and whether the scenarios agree with it.
+"""Lints the table for completeness and consistency, and the scenarios against it.
 
 A rule is a function from the table to its problems; `RULES` lists them. The rules on scenarios are in `coverage`.
 """
@@ -27,7 +27,7 @@ Rule = Callable[[Table], Iterator[Problem]]
 
 
 def _ids(table: Table) -> Iterator[Problem]:
-    """Ids have their form."""
+    """Checks the form of the ids."""
     for requirement in table:
         if not REQUIREMENT_ID.fullmatch(requirement.id):
             yield Problem(f"requirement {requirement.id}", "the id has not the form", "Write AREA-TOPIC-N: DATA-CTR-2")
@@ -38,7 +38,7 @@ def _ids(table: Table) -> Iterator[Problem]:
 
 
 def _classes(table: Table) -> Iterator[Problem]:
-    """What is not covered has a reason, and only that."""
+    """A requirement that is not covered has a reason; a covered one has none."""
     for requirement in table:
         where = f"requirement {requirement.id}"
         if requirement.kind is RequirementClass.COVERED:
@@ -56,7 +56,7 @@ def _classes(table: Table) -> Iterator[Problem]:
 
 
 def _requirement_sections(table: Table) -> Iterator[Problem]:
-    """Requirements name sections that exist, in the texts that they are of."""
+    """Requirements name existing sections, in the texts they belong to."""
     names = {section.name: section for section in table.sections}
     for requirement in table:
         where = f"requirement {requirement.id}"
@@ -76,7 +76,7 @@ def _requirement_sections(table: Table) -> Iterator[Problem]:
 
 
 def _sections(table: Table) -> Iterator[Problem]:
-    """Every section of each text is classified: requirements that cover it, or a reason why there are none."""
+    """Every section of each text is classified: either requirements cover it, or a reason says why there are none."""
     for section in table.sections:
         where = f"section {section.name}"
         if not section.sentences:
@@ -100,7 +100,7 @@ def _sections(table: Table) -> Iterator[Problem]:
 
 
 def _texts(table: Table) -> Iterator[Problem]:
-    """There is one text of each version, known by its hash."""
+    """There is one text per version, identified by its hash."""
     versions = [text.version for text in table.texts]
     for version in VERSIONS:
         if versions.count(version) != 1:
@@ -115,7 +115,7 @@ def _texts(table: Table) -> Iterator[Problem]:
 
 
 def _readings(table: Table) -> Iterator[Problem]:
-    """A reading has options to choose from, and what it says of them names them."""
+    """A reading has options to choose from, and refers only to those."""
     for reading in table.readings.values():
         where = f"reading {reading.id}"
         if not reading.probe:
@@ -164,7 +164,7 @@ def _links(table: Table) -> Iterator[Problem]:
 
 
 def _restatements(table: Table) -> Iterator[Problem]:
-    """What a requirement restates is another one that exists and has a version in common with it."""
+    """A requirement restates another existing one that shares a version with it."""
     for requirement in table:
         where = f"requirement {requirement.id}"
         for name in requirement.restates:
@@ -184,15 +184,15 @@ RULES: tuple[Rule, ...] = (_ids, _classes, _requirement_sections, _sections, _te
 
 
 def check(table: Table) -> list[Problem]:
-    """What is wrong with a table as a whole."""
+    """The problems of a table as a whole."""
     return [problem for rule in RULES for problem in rule(table)]
 
 
 def lint(folder: Path = FOLDER, scenarios: Mapping[str, Collection[str]] | None = None) -> list[Problem]:
-    """Everything that is wrong: with the entries, with the table, and, if given, with what the scenarios claim.
+    """All problems: with the entries, with the table, and, if given, with the claims of the scenarios.
 
-    scenarios: the id of each scenario with its claims, as in `coverage.Claim`: "DATA-CTR-2" for a scenario in which the
-    requirement is met and found to be met, "!DATA-CTR-2" for one in which somebody breaks it.
+    scenarios: scenario id -> claims, as in `coverage.Claim`: "DATA-CTR-2" if the scenario shows the requirement being
+    met, "!DATA-CTR-2" if it breaks it.
     """
     table, problems = read(folder)
     problems += check(table)

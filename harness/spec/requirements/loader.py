@@ -1,7 +1,6 @@
-"""Reading the table from its TOML files into typed values, with every mistake located.
+"""Reads the table from its TOML files into typed values and locates every mistake.
 
-`read` returns the table together with the problems; `load` is for those who use the table, and refuses one with
-problems.
+`read` returns the table together with the problems; `load` is for users of the table and refuses one with problems.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from otterproof.harness.spec.requirements.table import (
     Text,
 )
 
-#: Where the table of the project is.
+#: Where the project's table is.
 FOLDER = Path(__file__).parent
 
-#: The kinds of entries, and the fields of each; True for the ones that must be there.
+#: The kinds of entries and their fields; True if required.
 FIELDS: Mapping[str, Fields] = {
     "requirement": {
         "id": True,
@@ -57,7 +56,7 @@ FIELDS: Mapping[str, Fields] = {
     "text": {"version": True, "title": True, "file": True, "sha256": True},
 }
 
-#: The field that names an entry.
+#: The field that holds the name of an entry.
 NAMES = {"requirement": "id", "reading": "id", "section": "name", "text": "title"}
 
 
@@ -116,7 +115,7 @@ def _text(entry: Entry) -> Text:
 
 
 def read(folder: Path = FOLDER) -> tuple[Table, list[Problem]]:
-    """The table in a folder, and what is wrong with its entries, each taken by itself."""
+    """The table in a folder, and the problems with single entries."""
     problems: list[Problem] = []
     found = entries(folder, FIELDS, NAMES, problems)
     table = Table(
@@ -130,7 +129,7 @@ def read(folder: Path = FOLDER) -> tuple[Table, list[Problem]]:
 
 @cache
 def load(folder: Path = FOLDER) -> Table:
-    """The table, read once; raises TableError when an entry can't be read."""
+    """The table, read once. TableError if an entry can't be read."""
     table, problems = read(folder)
     if problems:
         raise TableError(problems)

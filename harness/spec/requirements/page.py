@@ -1,6 +1,6 @@
-"""The published page of the table: docs/reference/requirements.md, made from the table and never edited by hand.
+"""The published page of the table: docs/reference/requirements.md, generated and never edited by hand.
 
-It has a table for each section of the texts, in their order, and then the register of readings.
+It has a table for each section of the texts, in order, followed by the register of readings.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ a target that follows another one deviates from the requirements named.
 
 
 def _cell(text: str) -> str:
-    """Text for a cell of a table, taken as it is."""
+    """Text for a table cell, taken literally."""
     for character in "\\|*_<>[]":
         text = text.replace(character, f"\\{character}")
     return text
@@ -53,7 +53,7 @@ def _anchor(reading: str) -> str:
 
 
 def _remarks(requirement: Requirement) -> Iterator[str]:
-    """What the last cell of a requirement's row says, sentence by sentence."""
+    """The sentences in the last cell of a requirement's row."""
     if requirement.kind is not RequirementClass.COVERED:
         yield f"*{requirement.kind}*: {_cell(requirement.reason)}"
     if requirement.implied:
@@ -118,7 +118,7 @@ def _reading(reading: Reading) -> Iterator[str]:
 
 
 def _summary(table: Table) -> Iterator[str]:
-    """How many requirements there are of each level and class, and which texts they were taken from."""
+    """The number of requirements of each level and class, and the texts they were taken from."""
     counts = Counter((requirement.level, requirement.kind) for requirement in table)
     yield _row(["Level", *(kind.value for kind in RequirementClass), "all"])
     yield _row(["---"] * (len(RequirementClass) + 2))

@@ -1,7 +1,7 @@
-"""What the table of requirements is made of, and how to look things up in it.
+"""The types of the table of requirements, and lookups in it.
 
-Everything here is a value that does not change. The files are read by `loader`; whether the parts of the table agree
-with each other is judged by `lint`. A lookup of an id that does not exist says which ids are near to it.
+All values are immutable. `loader` reads the files; `lint` judges whether the parts of the table agree with each other.
+Looking up an unknown id raises an error that names similar ids.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ VERSIONS = (2, 3)
 #: AREA-TOPIC-N, such as DATA-CTR-2.
 REQUIREMENT_ID = re.compile(r"([A-Z][A-Z0-9]*)-([A-Z][A-Z0-9]*)-([1-9][0-9]*)")
 
-#: Two or more words, such as AKE-FAIL-STATE; the last one is no number, so that it is never taken for a requirement's.
+#: Two or more words, such as AKE-FAIL-STATE. The last is not a number, so it can't be mistaken for a requirement.
 READING_ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z][A-Z0-9]*)+")
 
-#: One of the possible readings, such as `keep` in AKE-FAIL-STATE:keep.
+#: A possible reading, such as `keep` in AKE-FAIL-STATE:keep.
 OPTION = re.compile(r"[a-z][a-z0-9]*")
 
 
 class Level(StrEnum):
-    """How binding a requirement is. ADVICE is not in the texts but needed for their goals; it is judged, too."""
+    """How binding a requirement is. ADVICE is not in the texts, but their goals need it; it is judged, too."""
 
     MUST = "must"
     SHOULD = "should"
@@ -36,13 +36,13 @@ class Level(StrEnum):
     ADVICE = "advice"
 
     def at_least(self, other: Level) -> bool:
-        """Whether it is as binding as another level, or more."""
+        """Whether it is at least as binding as another level."""
         levels = list(Level)
         return levels.index(self) <= levels.index(other)
 
 
 class RequirementClass(StrEnum):
-    """What becomes of a requirement: scenarios judge it, nobody outside can, or it is not the project's business."""
+    """How a requirement is handled: scenarios judge it, nobody outside can judge it, or it is out of scope."""
 
     COVERED = "covered"
     UNTESTABLE = "untestable"
@@ -58,7 +58,7 @@ class UnknownId(OtterproofError, LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A protocol text that the table was taken from, known by its hash; the text itself is not in the project."""
+    """A protocol text that the table was taken from, identified by its hash; the text is not part of the project."""
 
     version: int
     title: str
@@ -68,10 +68,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section of the texts. sentences: by version, how many normative ones it has; no entry: no such section.
+    """A section of the texts. sentences: version -> number of normative sentences; no entry if the version lacks it.
 
-    name: unique in the table. heading: as it stands in the text; "{version}" is put in. reason: why no requirement
-    names the section.
+    name: unique in the table. heading: as in the text, with a "{version}" placeholder. reason: why no requirement names
+    the section.
     """
 
     name: str
@@ -87,10 +87,9 @@ class Section:
 class Requirement:
     """One demand of the texts, in our own words.
 
-    section: where it stands; also: further sections that say the same. restates: ids of requirements that
-    demand the same, or of which it is one case, so that a client can't break it without breaking them. reason: why it
-    is not covered. implied: why it follows from the text although no sentence says so. readings: questions on which it
-    depends how it is to be met.
+    section: where it stands; also: further sections that say the same. restates: ids of requirements that demand the
+    same or that include it as a special case, so that breaking it breaks them. reason: why it is not covered. implied:
+    why it follows from the text although no sentence states it. readings: the questions that decide how to meet it.
     """
 
     id: str
@@ -116,17 +115,17 @@ class Requirement:
 
     @property
     def stated(self) -> bool:
-        """Whether a sentence of the texts says it."""
+        """Whether a sentence of the texts states it."""
         return self.level is not Level.ADVICE and not self.implied
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A question that the texts leave open, or that implementations answer in different ways.
+    """A question that the texts leave open, or that implementations answer differently.
 
-    options: the possible readings by name, each with what it means. supported: those that the words of the text bear.
-    ours: that of the project's engines. known: what is known of other implementations. probe: what a harness that sees
-    only the wire and the events sends, and how it tells the readings apart.
+    options: the possible readings by name, each with its meaning. supported: the ones that the wording of the text
+    allows. ours: the one that the project's engines follow. known: what is known of other implementations. probe: what
+    a harness that sees only the wire and the events sends, and how it tells the readings apart.
     """
 
     id: str
@@ -142,13 +141,13 @@ class Reading:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The possible readings by their full ids, such as AKE-FAIL-STATE:keep."""
+        """The full ids of the possible readings, such as AKE-FAIL-STATE:keep."""
         return tuple(f"{self.id}:{option}" for option in self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The whole table. Requirements and readings are in the order of the files, sections in that of the texts."""
+    """The whole table. Requirements and readings are in file order, sections in the order of the texts."""
 
     texts: tuple[Text, ...]
     sections: tuple[Section, ...]
@@ -169,12 +168,12 @@ class Table:
             raise UnknownId("requirement", wanted, self.requirements) from None
 
     def restatements(self, wanted: str) -> frozenset[str]:
-        """The requirements that a requirement restates and those that restate it."""
+        """The requirements that this one restates, and those that restate it."""
         restated = self.requirement(wanted).restates
         return frozenset({*restated, *(one.id for one in self if wanted in one.restates)})
 
     def reading(self, wanted: str) -> Reading:
-        """By id, or by the full id of one of its options; raises UnknownId."""
+        """By id, or by the full id of an option; raises UnknownId."""
         reading, colon, option = wanted.partition(":")
         try:
             found = self.readings[reading]
@@ -192,7 +191,7 @@ class Table:
         raise UnknownId("section", wanted, [section.name for section in self.sections])
 
     def covering(self, section: str, version: int) -> tuple[Requirement, ...]:
-        """The requirements that cover a section of one text, those of other sections that say the same included."""
+        """The requirements that cover a section of one text, including those of other sections that say the same."""
         return tuple(
             requirement for requirement in self if section in requirement.sections and version in requirement.versions
         )

@@ -1,7 +1,7 @@
-"""Comparing the table with the protocol texts themselves, for those who have them.
+"""Compares the table with the protocol texts, for users who have them.
 
-The texts are not part of the project. Those who have them can check that the table was taken from these very files, and
-that no heading of theirs is missing from it.
+The texts are not part of the project. Anyone who has them can check that the table was taken from these very files and
+that it lists all of their headings.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Headings(HTMLParser):
 
 
 def headings(html: str) -> list[str]:
-    """The headings of a page, in order, blanks made single."""
+    """The headings of a page, in order, with whitespace collapsed."""
     parser = _Headings()
     parser.feed(html)
     parser.close()
@@ -45,7 +45,7 @@ def headings(html: str) -> list[str]:
 
 
 def check_texts(table: Table, folder: Path) -> list[Problem]:
-    """Whether the texts in a folder are those that the table was taken from, and have the sections that it lists."""
+    """Checks that the texts in a folder are the ones the table was taken from and have the sections it lists."""
     problems = []
     for text in table.texts:
         path = folder / text.file

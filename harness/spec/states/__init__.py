@@ -1,8 +1,7 @@
-"""The state tables as data: what each input does in each state, under each policy that matters for it.
+"""The state tables as data: what each input does in each state, under each relevant policy.
 
-`rows.py` has the table, read off the sections of "State transitions"; `table.py` its form, and the product of all
-cells; `page.py` makes docs/reference/states.md of it. The scenarios `conformance.cells` visit every cell that can
-exist.
+`rows.py` holds the table, taken from the sections of "State transitions"; `table.py` defines its form and the product
+of all cells; `page.py` renders docs/reference/states.md. The scenarios `conformance.cells` visit every possible cell.
 """
 
 from otterproof.harness.spec.states.rows import INPUTS, ROWS, filled, possible

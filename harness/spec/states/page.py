@@ -1,4 +1,4 @@
-"""The published page of the state tables: docs/reference/states.md, made from the rows and never edited by hand."""
+"""The published page of the state tables: docs/reference/states.md, generated from the rows never edited by hand."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _states(row: Row, versions: Sequence[int]) -> Iterator[str]:
-    """The message states and the authentication states of a row, as two cells."""
+    """The message states and authentication states of a row, as two cells."""
     for among, chosen in ((MessageState, row.messages), (AuthState, row.auths)):
         names = [state.name for state in among if state in chosen]
         yield "any" if len(names) == len(among) else ", ".join(names)
@@ -66,7 +66,7 @@ def _sends(row: Row) -> str:
 
 
 def _rows(one: Input, wanted: bool) -> Iterator[tuple[Row, Setting]]:
-    """The rows of an input by settings; those that can be, or those that can't."""
+    """The rows of an input with their settings: the possible ones, or the impossible ones."""
     for setting in one.settings:
         for row in ROWS:
             if one.name in row.inputs and setting in row.settings and bool(row.impossible) != wanted:

@@ -1,8 +1,8 @@
-"""The state tables: inputs, and the rows that say what each of them does. Every statement is one of the texts'.
+"""The state tables: the inputs, and the rows that say what each of them does. Every statement comes from the texts.
 
-Where the texts leave a choice the row names the reading and allows what its supported readings allow. The claims are
-the requirements that the row's cells judge, from the positive and, with "!", from the negative side. A
-fragment is no input of its own, but the message is that is put together.
+Where the texts leave a choice, the row names the reading and allows what its supported readings allow. The claims are
+the requirements that the row's cells judge, positively or, with "!", negatively. A fragment is not an input of its own;
+the reassembled message is.
 """
 
 from __future__ import annotations
@@ -392,10 +392,10 @@ ROWS = (
 
 @cache
 def filled() -> Mapping[Cell, Row]:
-    """Every cell with its row. LookupError when one has none, or several."""
+    """The row of every cell. LookupError if a cell has no row or several."""
     return {cell: find(ROWS, cell) for cell in product(INPUTS)}
 
 
 def possible() -> list[Cell]:
-    """All cells that can exist."""
+    """All cells that can occur."""
     return [cell for cell, row in filled().items() if not row.impossible]

@@ -1,8 +1,8 @@
-"""The form of the state tables: inputs, settings of the policy, rows, and the cells that they fill.
+"""The form of the state tables: inputs, settings of the policy, rows, and the cells that the rows fill.
 
-A cell is one version, message state, authentication state, input and setting. The cells of the table are all
-combinations; of the 64 policies only those count that the text makes matter for an input, which each input names. A
-row fills many cells: it says what goes out, what the user sees, and the states that follow, or why its cells can't be.
+A cell is one version, message state, authentication state, input and setting; the table has all combinations. Each
+input names the settings that matter for it according to the text, out of the 64 policies. A row fills many cells: it
+says what is sent, what the user sees and the next states, or why its cells can't occur.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from otterproof.implementations.contract import VERSIONS, AuthState, MessageStat
 
 
 class Setting(StrEnum):
-    """The policy under which an input comes. All but OFF allow one version alone, and set no other flag than named."""
+    """The policy under which an input arrives. All but OFF allow exactly one version, and only the flags they name."""
 
     USUAL = "usual"
     REQUIRE = "require"
@@ -27,7 +27,7 @@ class Setting(StrEnum):
     OFF = "off"
 
 
-#: What each setting is, for people.
+#: A description of each setting for readers.
 SETTINGS = {
     Setting.USUAL: "the version is allowed, no other flag is set",
     Setting.REQUIRE: "REQUIRE_ENCRYPTION",
@@ -40,7 +40,7 @@ SETTINGS = {
 
 
 class Sent(StrEnum):
-    """What goes out; the value is for people."""
+    """What is sent; the value is for readers."""
 
     QUERY = "query"
     TEXT = "the text as typed"
@@ -58,12 +58,12 @@ class Sent(StrEnum):
 
     @property
     def kind(self) -> str:
-        """The kind of the message, as the codec of the harness names it. [harness/wire/message.py]"""
+        """The kind of message, as the codec of the harness names it. [harness/wire/message.py]"""
         return _KINDS[self]
 
     @property
     def again(self) -> bool:
-        """Whether it is the message that went out before."""
+        """Whether it repeats the message that was sent before."""
         return self in (Sent.COMMIT_AGAIN, Sent.DH_KEY_AGAIN, Sent.REVEAL_AGAIN)
 
 
@@ -85,7 +85,7 @@ _KINDS = {
 
 
 class Shown(StrEnum):
-    """What the user is shown or told, as far as every driver tells it; the value is for people."""
+    """What the user is shown or told, as far as every driver reports it; the value is for readers."""
 
     NOTHING = ""
     ANY = "(left open)"
@@ -102,7 +102,7 @@ class Shown(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Something that happens to a client. section: of the texts, that says what follows."""
+    """Something that happens to a client. section: of the texts, where the consequences are defined."""
 
     name: str
     title: str
@@ -115,8 +115,8 @@ class Input:
 class Row:
     """What some inputs do in some states.
 
-    message, auth: the states that follow, None for the same as before. or_sends, or_auth: what the reading named allows
-    in their place. impossible: why there are no such cells, "" if there are; then nothing else is said.
+    message, auth: the next states; None if unchanged. or_sends, or_auth: the alternative that the named reading allows.
+    impossible: why such cells can't occur, or ""; if set, the row says nothing else.
     """
 
     inputs: tuple[str, ...]
@@ -135,7 +135,7 @@ class Row:
 
     @property
     def stays(self) -> bool:
-        """Whether nothing that matters for what may follow is changed, in no reading."""
+        """Whether nothing relevant to later behaviour changes, in any reading."""
         return (
             self.message is None and self.auth is None and self.or_auth is None and Sent.DH_KEY_AGAIN not in self.sends
         )
@@ -157,14 +157,14 @@ class Cell:
 
 
 def product(inputs: Sequence[Input]) -> Iterator[Cell]:
-    """All cells, those that can't be included."""
+    """All cells, including those that can't occur."""
     for one in inputs:
         for version, message, auth, setting in combinations(one.versions, MessageState, AuthState, one.settings):
             yield Cell(version, message, auth, one.name, setting)
 
 
 def find(rows: Sequence[Row], cell: Cell) -> Row:
-    """The row that fills a cell. LookupError unless there is exactly one."""
+    """The row of a cell. LookupError unless there is exactly one."""
     found = [
         row
         for row in rows

@@ -1,1 +1,1 @@
-"""Who answers the questions of the vectors: either engine, or the harness's own codec."""
+"""The adapters that answer the questions of the vectors: one for each engine, and one on the harness's own codec."""

@@ -1,7 +1,7 @@
 """What an implementation must be able to do to answer vectors that ask for a function, not for a whole client.
 
-Each engine has an adapter that reaches for the functions its own sessions use, and the harness has one on its own
-codec, so that three opinions meet in every case.
+Each engine has an adapter that calls the functions its own sessions use. The harness has another on its own codec, so
+every case gets three opinions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Exponents = Mapping[str, bytes]
 
 
 class Refusal(Exception):
-    """The input is not valid. what: what is left of it, for operations that keep something."""
+    """The input is invalid. what: the usable part, for operations that return one."""
 
     def __init__(self, reason: str, what: Any = None) -> None:
         super().__init__(reason)
@@ -41,7 +41,7 @@ class Tools(Protocol):
     name: str
 
     def read(self, kind: str, data: bytes) -> int | bytes:
-        """The value of a data type that fills `data`."""
+        """The value of a data type whose encoding is exactly `data`."""
         ...
 
     def write(self, kind: str, value: int | bytes) -> bytes: ...
@@ -77,7 +77,7 @@ class Tools(Protocol):
     def open_data(self, message: bytes, aes_key: bytes, mac_key: bytes) -> Mapping[str, Any]: ...
 
     def plaintext(self, plaintext: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
-        """Text and TLVs; a Refusal has in `what` those before the one that is cut short."""
+        """Text and TLVs; `what` of a Refusal holds the TLVs before the truncated one."""
         ...
 
     def smp_secret(self, initiator: bytes, responder: bytes, ssid: bytes, secret: bytes) -> int: ...

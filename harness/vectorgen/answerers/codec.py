@@ -1,4 +1,4 @@
-"""The third opinion: what the harness's own codec and arithmetic say, with neither engine's code."""
+"""The third opinion: the harness's own codec and arithmetic, without code of either engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PARTS = {
 
 
 def _whole(layer: layers.Layer) -> layers.Layer:
-    """The layer, if nothing is wrong with it."""
+    """The layer, if it has no problems."""
     if layer.problems:
         raise Refusal(layer.problems[0].code)
     return layer

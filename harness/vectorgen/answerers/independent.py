@@ -1,4 +1,4 @@
-"""The independent engine's functions, as vectors ask for them."""
+"""The independent engine's functions, in the form that the vectors ask for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _SIZES = {"BYTE": 1, "SHORT": 2, "INT": 4, "CTR": 8, "MAC": 20}
 
-#: The names of the numbers of each SMP message, since the engine has them in lists.
+#: The names of the numbers of each SMP message; the engine keeps the numbers in lists.
 _NAMES = (
     ("g2a", "c2", "D2", "g3a", "c3", "D3"),
     ("g2b", "c2", "D2", "g3b", "c3", "D3", "Pb", "Qb", "cP", "D5", "D6"),
@@ -48,7 +48,7 @@ def _in_range(theirs: int) -> None:
 
 
 def _whole(data: bytes, take: Callable[[Reader], T]) -> T:
-    """What is read from all of some bytes."""
+    """The value read from the given bytes, which must be used up."""
     reader = Reader(data)
     value = _refusing(lambda: take(reader))
     _refusing(reader.end)
@@ -215,5 +215,5 @@ def _draw(exponents: Exponents) -> smp.Draw:
 
 
 def _anything(label: str) -> int:
-    """For an answer that nobody looks at."""
+    """In place of randomness, for an answer that is discarded."""
     return 3

@@ -1,4 +1,4 @@
-"""The reference engine's functions, as vectors ask for them."""
+"""The reference engine's functions, in the form that the vectors ask for."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def _draw(exponents: Exponents) -> smp.Draw:
 
 
 def _anything(label: str) -> int:
-    """For an answer that nobody looks at."""
+    """In place of randomness, for an answer that is discarded."""
     return 3
 
 

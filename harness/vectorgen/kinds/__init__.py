@@ -1,4 +1,4 @@
-"""The authors of the vectors: a function for each kind that writes its cases."""
+"""The authors of the vectors: one function per kind, which writes its cases."""
 
 from __future__ import annotations
 

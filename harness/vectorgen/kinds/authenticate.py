@@ -24,7 +24,7 @@ from otterproof.implementations.contract import DsaPublicKey
 
 @dataclass(frozen=True, slots=True)
 class Lie:
-    """A block X that is wrong: how it is made, what it breaks, and readings in which it is another."""
+    """A wrong block X: how it is made, what it breaks, and the reading in which its result differs."""
 
     name: str
     comment: str
@@ -35,7 +35,7 @@ class Lie:
 
 
 def lies() -> Iterator[Lie]:
-    """Every way in which a signature block can be wrong under a right MAC. Requirements are for X in both messages."""
+    """Every way in which a signature block can be wrong under a correct MAC. Requirements fit X in both messages."""
     public = KEY.public
     q, p, top = public.q, public.p, (1 << 160) - 1
     yield Lie("keyid-0", "key id 0", SignatureOptions(keyid=0), "SIG-3", "KeyId")
@@ -130,7 +130,7 @@ def _signature(session: ClientSession) -> bytes:
 
 
 def reveal_signature(file: FileBuilder) -> None:
-    """Reveal Signatures for a client in AWAITING_REVEALSIG, and in the other states."""
+    """Reveal Signatures for a client in AWAITING_REVEALSIG and in the other states."""
     functions(
         file.group(
             "open", "Encrypted signatures of Reveal Signature Messages.", "open_signature", **Prover(40, False).group()
@@ -216,7 +216,7 @@ def _reveals(group: Plays, version: int) -> None:
 
 
 def _blocks(group: Plays, prefix: str, make: Callable[[ClientSession, SignatureOptions], bytes], answer: str) -> None:
-    """Signature blocks that are wrong, under right MACs."""
+    """Wrong signature blocks under correct MACs."""
     refused = "REVEAL-REJECT-1 REVEAL-IGNORED-1" if prefix == "REVEAL" else "SIG-REJECT-1"
     for lie in lies():
         others = {"ARMOUR-TRAILING:accept": valid(sends=(answer,) if answer else (), shows=())} if lie.reading else {}
@@ -257,7 +257,7 @@ def _flipped(data: bytes, at: int) -> bytes:
 
 
 def _some_reveal(session: ClientSession) -> bytes:
-    """A Reveal Signature that nobody waits for."""
+    """A Reveal Signature that the client is not waiting for."""
     key = session.insider.dh_key()
     return session.insider.reveal_signature(key)
 
@@ -269,7 +269,7 @@ def _some_signature(session: ClientSession) -> bytes:
 def _wrong_states(
     file: FileBuilder, version: int, words: str, prefix: str, make: Callable[[ClientSession], bytes]
 ) -> None:
-    """The message where it is not waited for, or not allowed."""
+    """The message in states that do not expect it, or when the policy forbids it."""
     own = "REVEAL" if prefix == "REVEAL" else "SIG"
     reaches: Mapping[str, tuple[str, str, Act]] = {
         "none": ("NONE", f"{own}-NONE-1", nothing),
@@ -301,7 +301,8 @@ def _wrong_states(
     )
     genuine = _reveal if prefix == "REVEAL" else _signature
     answer = ("signature",) if prefix == "REVEAL" else ()
-    # The version 2 flag decides in one reading; here it is the other way round, so that a version 3 message passes.
+    # In one reading the version 2 flag decides. Here the policy allows only the other version, so a version 3 message
+    # passes.
     reading = version == 3
     group.play(
         "good",
@@ -363,7 +364,7 @@ def _kept(file: FileBuilder) -> None:
 
 
 def signature(file: FileBuilder) -> None:
-    """Signature Messages for a client in AWAITING_SIG, and in the other states."""
+    """Signature Messages for a client in AWAITING_SIG and in the other states."""
     functions(
         file.group("open", "Encrypted signatures of Signature Messages.", "open_signature", **Prover(42, True).group()),
         Prover(42, True),
@@ -399,7 +400,7 @@ def signature(file: FileBuilder) -> None:
 
 
 def _replays(group: Plays) -> None:
-    """Proofs of other messages and other handshakes."""
+    """Proofs taken from other messages and other handshakes."""
 
     def of_another(session: ClientSession) -> None:
         session.insider.x = int.from_bytes(exponent(92))

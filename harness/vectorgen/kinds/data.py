@@ -1,4 +1,4 @@
-"""Data Messages received: texts, counters, key ids, flags, damage, and messages where no session is encrypted.
+"""Data Messages received: texts, counters, key ids, flags, damage, and messages outside an encrypted session.
 [Data Message, Key Management]
 """
 
@@ -21,7 +21,7 @@ from otterproof.harness.vectorgen.play_builder import Act, Plays, bound, gives, 
 
 
 def data_messages(file: FileBuilder) -> None:
-    """Messages as functions of their keys, and messages received and sent in each state."""
+    """Messages as functions of their keys; messages received and sent in each state."""
     for version in (2, 3):
         functions(file, version)
         _received(file, version)
@@ -30,7 +30,7 @@ def data_messages(file: FileBuilder) -> None:
         heartbeats(file, version)
 
 
-#: A message that can't be read, and one that is not to be complained about.
+#: A message that can't be read, and one that must not be complained about.
 _SILENT = "DATA-FLAGS-4"
 
 
@@ -168,7 +168,7 @@ def _keyids(group: Plays) -> None:
         )
 
     def other_pair(session: ClientSession) -> None:
-        """Ids of one live pair, keys of another."""
+        """Ids of one live pair of keys, encrypted with another."""
         ours, theirs = session.insider.our_keyid - 1, session.insider.their_keyid
         session.hear(b"hello", sender_keyid=ours, recipient_keyid=theirs - 1 if theirs > 1 else theirs + 1)
 
@@ -317,7 +317,7 @@ def _flags(group: Plays) -> None:
 
 
 def _ends_of_ids(file: FileBuilder, version: int) -> None:
-    """Key ids at the end of their range."""
+    """Key ids at the ends of their range."""
 
     group = file.plays(
         f"v{version}-last-keyid",
@@ -348,7 +348,7 @@ def _ends_of_ids(file: FileBuilder, version: int) -> None:
 
 
 def _elsewhere(file: FileBuilder, version: int) -> None:
-    """Data Messages where no session is encrypted."""
+    """Data Messages outside an encrypted session."""
 
     def left(session: ClientSession) -> None:
         session.begin()

@@ -33,7 +33,7 @@ TEXTS: Mapping[str, tuple[bytes, str]] = {
 
 
 def message(version: int, aes_key: bytes, mac_key: bytes, plaintext: bytes, **fields: int | bytes) -> bytes:
-    """A Data Message with right encryption and MAC; fields by name, in place of usual values."""
+    """A Data Message with correct encryption and MAC. fields: replace the usual values, by name."""
     usual: dict[str, int | bytes] = {
         "version": version,
         "type": 3,
@@ -232,12 +232,12 @@ def _bad_functions(group: GroupBuilder, version: int, aes_key: bytes, mac_key: b
 
 
 def _whole_keys(content: bytes) -> tuple[bytes, ...]:
-    """The MAC keys in a field with something left over."""
+    """The MAC keys in a field, without an incomplete one at the end."""
     return tuple(content[at : at + 20] for at in range(0, len(content) - 19, 20))
 
 
 def _opened() -> dict[str, object]:
-    """What a message of `message(..., b"hello")` holds."""
+    """The parsed content of `message(..., b"hello")`."""
     return {
         "flags": 0,
         "sender_keyid": 1,

@@ -1,4 +1,4 @@
-"""Data Messages sent: texts of a user, and heartbeats. [Data Message]"""
+"""Data Messages sent: user texts and heartbeats. [Data Message]"""
 
 from __future__ import annotations
 

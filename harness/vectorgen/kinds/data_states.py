@@ -1,4 +1,4 @@
-"""Encrypted sessions in which Data Messages are looked at."""
+"""Encrypted sessions for the cases on Data Messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def encrypted(session: ClientSession) -> None:
 
 
 def talked(session: ClientSession) -> None:
-    """ENCRYPTED, and each side has used a second key."""
+    """ENCRYPTED, after each side has used a second key."""
     session.begin()
     session.hear(b"one")
     session.say(b"two")

@@ -1,4 +1,4 @@
-"""Shared secrets and what is derived from them: the handshake's values, the keys for Data Messages, SMP's secrets.
+"""Shared secrets and the values derived from them: handshake values, keys for Data Messages, SMP secrets.
 [Computing AES keys, MAC keys, and the secure session id; SMP, secret information]
 """
 
@@ -12,18 +12,18 @@ from otterproof.harness.vectorgen.kinds.encodings import random
 from otterproof.harness.wire import DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import fingerprint, power
 
-#: Exponents `random("exponent N", 40)` whose shared secret with THEIRS begins with a zero byte (or two); and ones
+#: Exponents `random("exponent N", 40)` whose shared secret with THEIRS begins with one zero byte (or two), and some
 #: whose public key does. Found by trying all N from 0 on.
 SECRET_ZEROS = (255, 748, 1015)
 SECRET_ZEROS_2 = (166753,)
 PUBLIC_ZEROS = (210, 216, 266)
 PUBLIC_ZEROS_2 = (3201,)
 
-#: The exponent of the other side's key in most cases.
+#: The other side's exponent in most cases.
 THEIR_EXPONENT = int.from_bytes(random("their exponent", 40))
 THEIRS = power(2, THEIR_EXPONENT)
 
-#: Values that are no good group elements.
+#: Values that are not valid group elements.
 OUTSIDE: Mapping[str, int] = {
     "0": 0,
     "1": 1,
@@ -37,10 +37,10 @@ OUTSIDE: Mapping[str, int] = {
     "2-2048": 1 << 2048,
 }
 
-#: The least and the greatest that are good.
+#: The smallest and the largest valid element.
 LIMITS: Mapping[str, int] = {"2": 2, "p-less-2": DH_PRIME - 2}
 
-#: Others at which an implementation may stumble.
+#: Other values that an implementation may mishandle.
 _ELEMENTS: Mapping[str, int] = {
     **LIMITS,
     "3": 3,
@@ -216,7 +216,7 @@ def session_keys(file: FileBuilder) -> None:
         private=exponent(7),
         their_public=power(2, int.from_bytes(exponent(7))),
     )
-    # The top bit decides for a client that compares signed numbers.
+    # A client that compares signed numbers gets this wrong, because of the top bit.
     group.case(
         "top-bit",
         "their key has its highest bit set",
@@ -227,7 +227,7 @@ def session_keys(file: FileBuilder) -> None:
     )
 
 
-#: What users type: name -> (secret, comment).
+#: What the users type: name -> (secret, comment).
 _SECRETS: Mapping[str, tuple[bytes, str]] = {
     "word": (b"secret", "a word"),
     "empty": (b"", "nothing"),
@@ -249,7 +249,7 @@ _SECRETS: Mapping[str, tuple[bytes, str]] = {
 
 
 def smp_secrets(file: FileBuilder) -> None:
-    """The secret of each side, for several inputs, fingerprints and ssids."""
+    """Each side's secret, for several inputs, fingerprints and ssids."""
     shows = " ".join(f"SMP-SECRET-{number}" for number in range(1, 7)) + " KEYS-FPR-3"
     prints = {name: fingerprint(published_key(name).public) for name in NAMES}
     ssid = random("ssid", 8)

@@ -23,7 +23,7 @@ def _commit(session: ClientSession) -> bytes:
 
 
 def dh_commit(file: FileBuilder) -> None:
-    """Commitments as functions of their fields; commits in each state; what is not a commit."""
+    """Commitments as functions of their fields; commits in each state; messages that are not commits."""
     _open(file.group("open", "Commitments, opened with the revealed key.", "open_commitment"))
     for version in (2, 3):
         _commits(file, version)
@@ -176,7 +176,7 @@ def _open(group: GroupBuilder) -> None:
 
 
 def _commits(file: FileBuilder, version: int) -> None:
-    """Commits for a client in NONE; what is malformed is followed by a good one."""
+    """Commits for a client in NONE; each malformed one is followed by a good one."""
     form = "COMMIT-FORM-1" if version == 2 else "COMMIT-FORM-2 COMMIT-FORM-4 COMMIT-FORM-5"
     answer = (
         "DHKEY-FORM-1" if version == 2 else "DHKEY-FORM-2 DHKEY-FORM-4 DHKEY-FORM-5 INSTANCE-REPLY-1 INSTANCE-ZERO-2"
@@ -239,10 +239,10 @@ def _commits(file: FileBuilder, version: int) -> None:
 
 
 def _commit_states(file: FileBuilder, version: int) -> None:
-    """Commits where a handshake is under way, and in ENCRYPTED."""
+    """Commits during a handshake, and in ENCRYPTED."""
 
     def other(session: ClientSession) -> bytes:
-        """A commit to another value."""
+        """A commit to a different value."""
         session.insider.x, session.insider.r = int.from_bytes(exponent(90)), random("another r", 16)
         return session.insider.commit()
 
@@ -337,7 +337,7 @@ def _commit_states(file: FileBuilder, version: int) -> None:
 
 
 def _collisions(file: FileBuilder) -> None:
-    """Both commit at once."""
+    """Both sides commit at the same time."""
     for version in (2, 3):
         group = file.plays(
             f"v{version}-awaiting-dhkey",

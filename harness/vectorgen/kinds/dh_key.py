@@ -1,4 +1,4 @@
-"""D-H Key Messages that answer a commit, and all that do not. [D-H Key Message]"""
+"""D-H Key Messages that answer a commit, and those that do not. [D-H Key Message]"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _dh_key(session: ClientSession) -> bytes:
 
 
 def dh_key(file: FileBuilder) -> None:
-    """D-H Keys that answer a commit, and all that do not."""
+    """D-H Keys that answer a commit, and those that do not."""
     for version in (2, 3):
         _keys(file, version)
         _key_states(file, version)

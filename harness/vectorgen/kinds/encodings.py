@@ -1,4 +1,4 @@
-"""Data types, and the armour around binary messages. [Encoded messages]"""
+"""Data types, and the armour of binary messages. [Encoded messages]"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from otterproof.harness.vectorgen.builder import SEED, FileBuilder, GroupBuilder
 from otterproof.harness.wire import DH_PRIME, SMP_ORDER
 from otterproof.implementations.entropy import SeededEntropy
 
-#: Names and values of numbers that are worth writing as MPI.
+#: Names and values of numbers to write as MPI.
 _NUMBERS = {
     "zero": 0,
     "one": 1,
@@ -37,7 +37,7 @@ _NUMBERS = {
 
 _FIXED = {"BYTE": 1, "SHORT": 2, "INT": 4, "CTR": 8, "MAC": 20}
 
-#: What shows that a field of this type has its form.
+#: The requirement that a field of this type shows.
 _SHOWS = {
     "BYTE": "TYPES-BYTE-1",
     "SHORT": "TYPES-SHORT-1",
@@ -50,12 +50,12 @@ _SHOWS = {
 
 
 def random(name: str, size: int) -> bytes:
-    """Bytes of a name, the same in every run."""
+    """Bytes that depend only on the name and the size."""
     return SeededEntropy(SEED.encode()).child("bytes").draw(name, 0, size)
 
 
 def encodings(file: FileBuilder) -> None:
-    """All data types: values at the ends of their ranges, cut short, too long."""
+    """All data types: values at the ends of their ranges, truncated, too long."""
     for kind, size in _FIXED.items():
         _fixed(file.group(kind.lower(), f"The data type {kind}.", "value", type=kind), kind, size)
     _mpi(file.group("mpi", "The data type MPI.", "value", type="MPI"))
@@ -144,7 +144,7 @@ def _data(group: GroupBuilder) -> None:
 
 
 def _lengths(group: GroupBuilder, kind: str) -> None:
-    """Lengths that do not fit what is there, of MPI and DATA."""
+    """Lengths of MPI and DATA that do not match the content."""
     shows = _SHOWS[kind]
     for size in range(4):
         group.case(
@@ -209,7 +209,7 @@ def _lengths(group: GroupBuilder, kind: str) -> None:
 
 
 def armour(file: FileBuilder) -> None:
-    """Base64 of every length modulo 3, what surrounds it, and what it must not be."""
+    """Base64 of every length modulo 3, text around it, and invalid forms."""
     form = file.group("form", "Well formed messages, alone.", "armour")
     for size in (*range(13), 20, 31, 32, 33, 47, 48, 49, 57, 58, 76, 100, 255, 256):
         binary = random(f"armour {size}", size)

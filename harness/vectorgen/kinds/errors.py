@@ -1,4 +1,4 @@
-"""Error Messages in each message state, with and without the policy to answer. [OTR Error Messages]"""
+"""Error Messages in each message state, with and without the policy of answering them. [OTR Error Messages]"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NO_ERRORS: Mapping[str, bytes] = {
 
 
 def error_messages(file: FileBuilder) -> None:
-    """Error Messages in each message state, with and without the policy to answer."""
+    """Error Messages in each message state, with and without the policy of answering them."""
     reaches: Mapping[str, Act] = {"plaintext": nothing, "encrypted": lambda session: session.begin(), "finished": ended}
     for version in (2, 3):
         for state, reach in reaches.items():

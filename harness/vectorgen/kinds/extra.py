@@ -1,4 +1,4 @@
-"""The extra symmetric key: asked for and received, before and after changes of keys. [Extra symmetric key]"""
+"""The extra symmetric key: requested and received, before and after key rotations. [Extra symmetric key]"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otterproof.harness.wire.layers import tlv
 
 
 def extra_key(file: FileBuilder) -> None:
-    """The extra symmetric key, asked for and received, before and after changes of keys."""
+    """The extra symmetric key, requested and received, before and after key rotations."""
     for name, reach in {"encrypted": encrypted, "talked": talked}.items():
         group = file.plays(f"v3-{name}", "Version 3.", reach)
         sent = "EXTRA-KEY-1 EXTRA-KEY-2 TLV-EXTRA-1 TLV-EXTRA-2 TLV-EXTRA-3" + (
@@ -95,6 +95,6 @@ def extra_key(file: FileBuilder) -> None:
 
 
 def _late(session: ClientSession) -> None:
-    """The second message of a run comes under keys that the first has made the previous ones."""
+    """The second message of a run arrives under keys that the first has made the previous ones."""
     session.hear(b"now")
     session.hear(b"", tlvs=[tlv(8, b"\0\0\0\1late")])

@@ -1,8 +1,7 @@
-"""Fragments: assembly in every order, illegal ones, several streams at once, and fragments that are sent.
-[Fragmentation]
+"""Fragments: reassembly in every order, illegal fragments, several streams at once, and fragments sent. [Fragmentation]
 
-What is put together is an Error Message, since everybody can see its text. The results of the orders come from the
-rule in the protocol text, written once more here.
+The reassembled message is an Error Message, because its text is visible to everyone. The results of the orders come
+from the rule in the protocol text, reimplemented here.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS, fragment
 from otterproof.implementations.contract import Policy
 from otterproof.implementations.jsonform import policy_to_json
 
-#: The text that is put together, and the message that carries it.
+#: The text to reassemble, and the message that carries it.
 _TEXT = b" abcdefghijklmnopqrstuvwxyz"
 _MESSAGE = b"?OTR Error:" + _TEXT
 
-#: Another one, of another sender.
+#: The same from another sender.
 _OTHER_TEXT = b" 0123456789"
 _OTHER = b"?OTR Error:" + _OTHER_TEXT
 
@@ -30,7 +29,7 @@ _OTHER = b"?OTR Error:" + _OTHER_TEXT
 def piece(
     version: int, k: int | bytes, n: int | bytes, content: bytes, tags: tuple[int, int] = (PEER_TAG, TAG)
 ) -> bytes:
-    """A fragment; numbers that are given as bytes are put in as they are."""
+    """A fragment; numbers given as bytes are used literally."""
     front = b"?OTR|%08x|%08x" % tags if version == 3 else b"?OTR"
     first, last = (number if isinstance(number, bytes) else b"%05d" % number for number in (k, n))
     return b"%s,%s,%s,%s," % (front, first, last, content)
@@ -46,7 +45,7 @@ def pieces(version: int, n: int, message: bytes = _MESSAGE, tags: tuple[int, int
 
 
 def completes(order: Sequence[int], n: int) -> bool:
-    """Whether fragments k of n in this order make up a whole message at least once. [Receiving Fragments]"""
+    """Whether fragments k of n, in this order, complete a whole message at least once. [Receiving Fragments]"""
     stored, whole = 0, False
     for k in order:
         stored = k if k in (1, stored + 1) else 0
@@ -140,7 +139,7 @@ def _whole(group: GroupBuilder, version: int, more: str = "") -> None:
         group.case(f"around-{name}", "something stands around each fragment", "FRAGMENT-RECV-3", messages=messages)
 
 
-#: Illegal fragments: name -> (k, n, content, comment, requirements, readings in which it is another)
+#: Illegal fragments: name -> (k, n, content, comment, requirements)
 _ILLEGAL: Mapping[str, tuple[bytes, bytes, bytes, str, str]] = {
     "k-0": (b"0", b"1", _MESSAGE, "k is 0", "FRAGMENT-RECV-7"),
     "k-00000": (b"00000", b"00001", _MESSAGE, "k is 0, in five digits", "FRAGMENT-RECV-7"),
@@ -170,7 +169,7 @@ _ILLEGAL: Mapping[str, tuple[bytes, bytes, bytes, str, str]] = {
     "piece-empty": (b"1", b"1", b"", "an empty piece", "FRAGMENT-SEND-7"),
 }
 
-#: What scanf makes of some of them: the reading in which they are legal.
+#: The ones that scanf would parse: in that reading they are legal.
 _SCANF = {"k-65537", "n-65537", "k-plus", "n-plus", "k-blank", "n-blank"}
 
 
@@ -213,7 +212,7 @@ def _illegal(group: GroupBuilder, version: int) -> None:
     }
     for name, message in broken_forms.items():
         is_text = name == "blank-in-mark"
-        # Without its mark the fragment is whatever its content is.
+        # Without its mark, the fragment is treated as its content.
         if is_text:
             continue
         group.case(
@@ -359,7 +358,7 @@ def _tags(group: GroupBuilder) -> None:
 
 
 def _streams(group: GroupBuilder) -> None:
-    """Two senders at once; the last piece of each decides."""
+    """Two senders at once; each message is completed by its sender's last piece."""
     mine, other = pieces(3, 2), pieces(3, 2, _OTHER, (0x3C3C, TAG))
     shows = "FRAGMENT-RECV-21 INSTANCE-MULTI-1"
     orders = {
@@ -412,7 +411,7 @@ def _streams(group: GroupBuilder) -> None:
 
 
 def _sent(file: FileBuilder, version: int) -> None:
-    """Handshake and data messages that are sent in fragments."""
+    """Handshake and data messages sent in fragments."""
     shows = "FRAGMENT-SEND-1 FRAGMENT-SEND-4 FRAGMENT-SEND-5 FRAGMENT-SEND-6 FRAGMENT-SEND-7 FRAGMENT-SEND-8 "
     shows += "FRAGMENT-SEND-9 "
     shows += (

@@ -37,7 +37,7 @@ def _encoded(key: DsaPublicKey, kind: int = 0, zeros: Mapping[str, int] | None =
 
 
 def public_keys(file: FileBuilder) -> None:
-    """Keys of each size, and what is no key."""
+    """Keys of each size, and invalid keys."""
     good = file.group("good", "Keys that are to be accepted.", "public_key")
     form = "KEYS-PUBKEY-2 KEYS-PUBKEY-3 KEYS-FPR-1 KEYS-FPR-2"
     for name in NAMES:
@@ -111,7 +111,7 @@ def _bad(group: GroupBuilder, key: DsaPublicKey) -> None:
         "all-0": DsaPublicKey(0, 0, 0, 0),
     }
     for name, changed in ranges.items():
-        # q alone is looked at in one reading: then what is wrong elsewhere passes.
+        # In one reading only q is checked, so errors elsewhere pass.
         readings = ["KEYS-DSA-CHECK:none"] + (["KEYS-DSA-CHECK:size"] if changed.q.bit_length() == 160 else [])
         shows = "KEYS-PARAMS-1" + (" KEYS-SIG-2" if name.startswith("q-") else "")
         expect = {**_fields(changed), "fingerprint": _fingerprint(changed)}
@@ -195,7 +195,7 @@ def _fingerprint(key: DsaPublicKey) -> bytes:
 
 
 def _macs(key: DsaPublicKey) -> dict[str, tuple[int, str]]:
-    """MAC values, as numbers, that a mistake in reducing them shows with."""
+    """MAC values, as numbers, that reveal a mistake in reducing them modulo q."""
     q = key.q
     top = (1 << 256) - 1
     return {
@@ -216,7 +216,7 @@ def _macs(key: DsaPublicKey) -> dict[str, tuple[int, str]]:
 
 
 def signatures(file: FileBuilder) -> None:
-    """Signatures made with given nonces, and verified; all ways in which r, s and the value can be wrong."""
+    """Signatures made with given nonces, and verified; every way in which r, s and the value can be wrong."""
     for name in ("alice", "bob"):
         _sign(file, name)
         _verify(file, name)
@@ -255,7 +255,7 @@ def _sign(file: FileBuilder, name: str) -> None:
 
 
 def _nonces(key: DsaPrivateKey) -> list[tuple[str, bytes, str]]:
-    """Nonces at the ends of their range, and ones for which r or s begins with zero bytes."""
+    """Nonces at the ends of their range, and nonces for which r or s begins with zero bytes."""
     q = key.public.q
     found = [
         ("1", bytes(28), "the smallest nonce, 1"),
@@ -334,7 +334,7 @@ def _verify(file: FileBuilder, name: str) -> None:
 
 
 def _wrong(group: GroupBuilder, mac: bytes, good: bytes, r: int, s: int, q: int) -> None:
-    """Wrong pairs for one value."""
+    """Wrong pairs (r, s) for one value."""
     top = (1 << 160) - 1
     pairs = {
         "both-0": (0, 0),
@@ -409,7 +409,7 @@ def _wrong(group: GroupBuilder, mac: bytes, good: bytes, r: int, s: int, q: int)
 
 
 def _other_values(group: GroupBuilder, key: DsaPrivateKey, value: int, good: bytes) -> None:
-    """Signatures that are right for what a mistaken client would sign."""
+    """Signatures that are correct for what a mistaken client would sign."""
     mac = value.to_bytes(32)
     mistaken = {
         "leftmost-160": (value >> 96, "the leftmost 160 bits of the value, as DSA in most libraries has it"),

@@ -1,4 +1,4 @@
-"""Instance tags: which messages are for us, and sessions with several clients of one correspondent. [Instance Tags]"""
+"""Instance tags: which messages are for us, and sessions with several clients of one peer. [Instance Tags]"""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from otterproof.harness.vectorgen.kinds.mutations import changed
 from otterproof.harness.vectorgen.play_builder import Act, Plays, bound, does, gives, hears, nothing
 from otterproof.implementations.contract import MAX_INSTANCES
 
-#: Tags that no client can have as its own, and 0 where it is not allowed.
+#: Tags that no client may own, and 0 where it is not allowed.
 _SMALL = (1, 0x7F, 0xFF)
 
-#: Tags of other clients than ours.
+#: Tags of clients other than ours.
 _FOREIGN = (0x100, TAG - 1, TAG + 1, TAG << 8, TAG | 0x80000000, 0xFFFFFFFF)
 
-#: Message -> how the state is reached in which it is waited for, how it is made, what it sends, what it shows.
+#: Message -> how to reach the state that expects it, how it is made, what it sends, what it shows.
 _MESSAGES: Mapping[str, tuple[Act, Callable[[ClientSession], bytes], tuple[str, ...], tuple[bytes, ...]]] = {
     "dh-commit": (nothing, lambda session: session.insider.commit(), ("dh_key",), ()),
     "dh-key": (ClientSession.query, lambda session: session.insider.dh_key(), ("reveal_signature",), ()),
@@ -35,7 +35,7 @@ _MESSAGES: Mapping[str, tuple[Act, Callable[[ClientSession], bytes], tuple[str, 
 
 
 def instance_tags(file: FileBuilder) -> None:
-    """Every kind of message with every kind of tags; several sessions at once."""
+    """Every kind of message with every kind of tag; several sessions at once."""
     for name, (reach, make, sends, shows) in _MESSAGES.items():
         group = file.plays(
             f"v3-{name}",
@@ -153,7 +153,7 @@ def _tags(
 
 
 def _authenticated(session: ClientSession, receiver: int) -> bytes:
-    """A data message with another receiver tag and a right MAC."""
+    """A data message with a different receiver tag and a correct MAC."""
     genuine = session.insider.target_tag
     session.insider.target_tag = receiver
     made = session.insider.data(b"hello")
@@ -162,18 +162,18 @@ def _authenticated(session: ClientSession, receiver: int) -> bytes:
 
 
 def _drawn(file: FileBuilder) -> None:
-    """Our own tag is drawn, and drawn again while it is too small."""
+    """Our own tag is drawn, and redrawn while it is too small."""
     group = file.plays("v3-drawn", "Our own tag is drawn.", instance_tag=None)
     group.play("commit", "it is at least 0x100", "INSTANCE-OWN-2 INSTANCE-OWN-4", gives(b"?OTRv3?"), flags="Tags")
 
 
 def _client(session: ClientSession, tag: int, seed: bytes) -> Insider:
-    """Another client of the correspondent, with the same key."""
+    """Another client of the peer, with the same key."""
     return Insider(published_key("mallory"), session.insider.target_tag, version=3, tag=tag, seed=seed)
 
 
 def _several(file: FileBuilder) -> None:
-    """Several clients of one correspondent."""
+    """Several clients of one peer."""
 
     def two(session: ClientSession) -> None:
         """Sessions with two clients."""
@@ -207,7 +207,7 @@ def _several(file: FileBuilder) -> None:
     )
 
     def mixed(session: ClientSession) -> None:
-        """The first client's message with the second one's tag."""
+        """The first client's message with the second client's tag."""
         session.give(changed(session.insider.data(b"hello"), lambda one: one.with_value("sender_tag", 0x3C3C)))
 
     group.play(
@@ -274,7 +274,7 @@ def _several(file: FileBuilder) -> None:
 
 
 def _version_1(file: FileBuilder) -> None:
-    """Messages of version 1, which nobody speaks any more."""
+    """Messages of version 1, which is obsolete."""
     group = file.plays("v1", "Messages of version 1.", policy=BOTH)
     for kind, words in ((0x0A, "Key Exchange"), (0x03, "Data")):
         body = (1).to_bytes(2) + bytes([kind]) + bytes(60)

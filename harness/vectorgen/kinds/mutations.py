@@ -1,4 +1,4 @@
-"""Ways in which any encoded message can be made wrong: cut short, made longer, under another version or type."""
+"""Ways to make any encoded message wrong: truncated, extended, or under another version or type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.play_builder import Plays, bound
 from otterproof.harness.wire import Message
 
-#: Makes another message of one.
+#: Makes one message from another.
 Change = Callable[[Message], Message]
 
 
@@ -19,12 +19,12 @@ def changed(message: bytes, change: Change) -> bytes:
 
 
 def cut(message: bytes, size: int) -> bytes:
-    """The binary message cut short to some bytes."""
+    """The binary message, truncated to some bytes."""
     return wire.armour(wire.parse(message).body[:size])
 
 
 def ends(message: bytes, at_end: int) -> list[int]:
-    """Lengths at which a message is cut: in its header, at each field's beginning, inside and before its last byte."""
+    """Lengths at which to cut a message: in its header, at the start of each field, inside and before its last byte."""
     parsed = wire.parse(message)
     found = {0, 1, 2, 3, len(parsed.body) - 1, len(parsed.body) - at_end}
     for field in parsed.fields:
@@ -35,7 +35,7 @@ def ends(message: bytes, at_end: int) -> list[int]:
 def cuts(
     group: Plays, make: Callable[[ClientSession], bytes], sizes: list[int], shows: str, reaction: str = "ignored"
 ) -> None:
-    """A message cut short at several places."""
+    """A message truncated at several places."""
     for size in sizes:
         group.play(
             f"cut-{size}",
@@ -48,7 +48,7 @@ def cuts(
 
 
 def longer(group: Plays, make: Callable[[ClientSession], bytes], shows: str, sends: tuple[str, ...]) -> None:
-    """A message with bytes after its last field. sends: what goes out where it is accepted all the same."""
+    """A message with bytes after its last field. sends: what the client sends if it accepts the message."""
     for more in (1, 4, 20):
         group.play(
             f"more-{more}",

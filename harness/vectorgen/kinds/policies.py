@@ -1,4 +1,4 @@
-"""Policies, message states, and what a user does. [Policies, The protocol state machine]"""
+"""Policies, message states, and user actions. [Policies, The protocol state machine]"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otterproof.implementations.contract import RECENT, Policy
 
 
 def policies(file: FileBuilder) -> None:
-    """Each flag in each message state, texts that wait, ends."""
+    """Each flag in each message state, stored texts, session ends."""
     for version in (2, 3):
         _states(file, version)
         _stored(file, version)
@@ -21,7 +21,7 @@ def policies(file: FileBuilder) -> None:
 
 
 def _states(file: FileBuilder, version: int) -> None:
-    """What a user does, and what comes in the clear, in each message state."""
+    """User actions and unencrypted messages in each message state."""
     group = file.plays(f"v{version}-plaintext", "PLAINTEXT.", version=version)
     group.play(
         "send",
@@ -101,7 +101,7 @@ def _states(file: FileBuilder, version: int) -> None:
 
 
 def _stored(file: FileBuilder, version: int) -> None:
-    """Texts that wait for a handshake."""
+    """Texts stored until a handshake completes."""
     policy = ALLOW[version] | Policy.REQUIRE_ENCRYPTION
 
     def typed(*texts: bytes) -> Act:
@@ -278,7 +278,7 @@ def _off(file: FileBuilder) -> None:
 
 
 def _combinations(file: FileBuilder) -> None:
-    """Every combination of the versions that are allowed, and of the three flags that start something."""
+    """Every combination of the allowed versions and of the three flags that start something."""
     for versions in ((2,), (3,), (2, 3)):
         for number in range(8):
             flags = [Policy.WHITESPACE_START_AKE, Policy.ERROR_START_AKE, Policy.SEND_WHITESPACE_TAG]

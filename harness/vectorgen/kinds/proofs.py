@@ -21,7 +21,7 @@ KEY = published_key("mallory")
 
 
 def named(shows: str, prefix: str) -> str:
-    """Requirements of X in full: SIG-n and MAC-n are those of the message itself."""
+    """The full ids of requirements on X: SIG-n and MAC-n are those of the message itself."""
     return " ".join(f"{prefix}-{one}" if one.startswith(("SIG-", "MAC-")) else one for one in shows.split())
 
 
@@ -37,7 +37,7 @@ class Proof:
 
 
 class Prover:
-    """Makes proofs of one side of a handshake. primed: for a Signature Message."""
+    """Makes proofs for one side of a handshake. primed: for a Signature Message."""
 
     def __init__(self, number: int, primed: bool) -> None:
         ours, theirs = int.from_bytes(exponent(number)), int.from_bytes(exponent(number + 1))
@@ -73,7 +73,7 @@ class Prover:
 
 
 def functions(group: GroupBuilder, prover: Prover, prefix: str) -> None:
-    """Proofs under given keys, right and wrong."""
+    """Proofs under given keys, correct and wrong."""
     verified = "AKE-VERIFY-2 AKE-VERIFY-3" if prefix == "REVEAL" else "AKE-VERIFY-4 AKE-VERIFY-5"
     shows = f"{named('SIG-2 SIG-5 SIG-6 SIG-7 SIG-8 MAC-1 MAC-2', prefix)} {verified} DERIVE-AKE-8"
 

@@ -1,5 +1,5 @@
-"""Query messages: every form, for each set of versions that a policy allows; queries in each state; queries sent.
-[OTR Query Messages]
+"""Query messages: every form, for each set of versions that a policy allows; queries received in each state; queries
+sent. [OTR Query Messages]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otterproof.vectors import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A text, what it offers (None: it is no query, and shown), what it shows, and in which readings it differs."""
+    """A text, what it offers (None: not a query, so it is shown), what it shows, and the reading that decides it."""
 
     text: bytes
     offers: tuple[int, ...] | None
@@ -80,7 +80,7 @@ _QUERIES: Mapping[str, Query] = {
 
 
 def _other_readings(query: Query, version: int | None, versions: tuple[int, ...]) -> tuple[str, dict[str, Outcome]]:
-    """Our reading, and what is right in the others."""
+    """Our reading, and the right result in the other ones."""
     if query.reading == "QUERY-CLOSING":
         digits = {number for number in versions if b"%d" % number in query.text.partition(b"v")[2]}
         if not digits:
@@ -152,7 +152,7 @@ def _offer(group: GroupBuilder, case: str, query: Query, version: int | None, ve
 
 
 def _states(file: FileBuilder, version: int) -> None:
-    """A query in each message and authentication state."""
+    """A query in each message state and authentication state."""
     asked = b"?OTRv%d?" % version
     reaches: Mapping[str, tuple[str, Act]] = {
         "awaiting-dhkey": ("AWAITING_DHKEY", lambda session: session.query()),

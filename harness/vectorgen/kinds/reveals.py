@@ -1,4 +1,4 @@
-"""Revealed MAC keys over rotations of keys, and what anybody can forge with them afterwards. [Revealing MAC keys]"""
+"""Revealed MAC keys over key rotations, and what anybody can forge with them afterwards. [Revealing MAC keys]"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHEN = "MACREVEAL-WHEN-1 MACREVEAL-WHEN-2 MACREVEAL-WHEN-3 MACREVEAL-WHEN-5 MAC
 
 
 def mac_keys(file: FileBuilder) -> None:
-    """What is collected and when it is revealed, in single steps and over whole conversations."""
+    """Which keys are collected and when they are revealed, step by step and over whole conversations."""
     for version in (2, 3):
         _steps(file, version)
         _ends(file, version)
@@ -192,7 +192,7 @@ def _conversations(file: FileBuilder, version: int) -> None:
 
 
 def forgeries(file: FileBuilder) -> None:
-    """With a revealed key anybody can make a message that verifies, and no client accepts one."""
+    """With a revealed key anybody can forge a message that verifies, but no client accepts one."""
     for version in (2, 3):
         _transcripts(file, version)
         _rejected(file, version)
@@ -210,7 +210,7 @@ def _revealed(session: ClientSession) -> None:
 
 
 def forge(original: bytes, was: bytes, text: bytes, key: bytes) -> bytes:
-    """Somebody else's message with another text of the same length, by who knows the old text and the MAC key."""
+    """An intercepted message with another text of the same length, made with the old text and the MAC key."""
     message = wire.parse(original)
     mask = bytes(a ^ b for a, b in zip(was, text, strict=True))
     encrypted = message.data("encrypted_message")
@@ -222,7 +222,7 @@ _TEXT = b"meet me at noon"
 
 
 def _transcripts(file: FileBuilder, version: int) -> None:
-    """The MAC of a forgery is right under the revealed key: that is what it is revealed for."""
+    """A forgery has the right MAC under the revealed key, which is the purpose of revealing it."""
     session = file.scratch(f"v{version}-transcript", _revealed, version=version)
     insider = session.insider
     original = wire.parse(session.memory["original"])
@@ -265,7 +265,7 @@ _CHANGES: dict[str, Callable[[wire.Message], wire.Message]] = {
 
 
 def _not_forged(group: GroupBuilder, session: ClientSession, keys: crypto.SessionKeys) -> None:
-    """What does not verify under the revealed key."""
+    """Messages that do not verify under the revealed key."""
     original = session.memory["original"]
     for name, key in {"sending": keys.receiving_mac, "zeros": bytes(20), "aes": keys.sending_aes}.items():
         group.case(
@@ -294,7 +294,7 @@ def _flipped(message: wire.Message, name: str) -> wire.Message:
 
 
 def _rejected(file: FileBuilder, version: int) -> None:
-    """A client whose keys have moved on accepts none of it."""
+    """A client whose keys have rotated accepts no forgery."""
     group = file.plays(
         f"v{version}-received",
         "Forged messages received by the client that revealed the key.",
@@ -306,7 +306,7 @@ def _rejected(file: FileBuilder, version: int) -> None:
     _forged_texts(group, shows)
 
     def relabelled(session: ClientSession, ids: tuple[int, int]) -> None:
-        """The forged message under ids of live keys: the MAC fits none of them."""
+        """The forged message under the ids of live keys: the MAC is wrong for all of them."""
         message = wire.parse(forge(session.memory["original"], _TEXT, b"meet me at nine", session.memory["keys"][:20]))
         sender, recipient = session.insider.our_keyid - 1 + ids[0], session.insider.their_keyid + ids[1]
         message = message.with_value("sender_keyid", sender).with_value("recipient_keyid", recipient)

@@ -1,6 +1,6 @@
 """The worked example of the version 3 text: a Data Message and its three fragments. [Fragmentation]
 
-Copied from the text, and so the one input that no program of this project has made.
+It is copied from the text, so it is the only input not produced by a program of this project.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ V3_FRAGMENTS = [
     (b"?OTR|5a73a599|27e31597,00003,00003,pkTtquknfx6HodLvk3RAAAAAA==.,"),
 ]
 
-#: The receiver's tag in it.
+#: The receiver's instance tag in the example.
 RECEIVER = 0x27E31597
 
 
 def worked_example(file: FileBuilder) -> None:
-    """Its fragments, received by the client that they are for, which has no such session."""
+    """Its fragments, received by the client they are addressed to, which has no such session."""
     group = file.plays("v3-sample", "The worked example of the version 3 text.", instance_tag=RECEIVER)
     shows = "FRAGMENT-SAMPLE-1 DATA-RECV-9 FRAGMENT-RECV-13"
     others = {"DATA-UNREADABLE-REPLY:notice": invalid("reported", sends=(), shows=())}

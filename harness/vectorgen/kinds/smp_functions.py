@@ -1,4 +1,4 @@
-"""SMP's numbers and proofs: whole runs from their exponents, and every message right, and wrong in each of its numbers.
+"""SMP's numbers and proofs: whole runs from their exponents; every message correct, and with each number wrong.
 [Socialist Millionaires' Protocol]
 """
 
@@ -18,7 +18,7 @@ from otterproof.vectors import Outcome
 
 Numbers = Mapping[str, int]
 
-#: Requirements of each message: its order, its making and its checks.
+#: Requirements of each message: its order, its construction and its checks.
 MADE = {
     1: "SMPMATH-ORDER-1 SMPMATH-MAKE-14 SMPMATH-MAKE-15 SMPMATH-MAKE-16 SMPMATH-STORE-3",
     2: "SMPMATH-ORDER-2 SMPMATH-EXP-1 SMPMATH-STORE-1 " + " ".join(f"SMPMATH-MAKE-{number}" for number in range(1, 7)),
@@ -31,7 +31,7 @@ CHECK = {
     3: {"cP": "SMPMATH-CHECK-6", "cR": "SMPMATH-CHECK-7"},
     4: {"cR": "SMPMATH-CHECK-8"},
 }
-#: Group element -> the requirement of its range in version 3, and in version 2.
+#: Group element -> the requirement on its range in version 3, and in version 2.
 RANGE = {
     "g2a": ("SMPMATH-RANGE-1", "SMPMATH-RANGE-11"),
     "g3a": ("SMPMATH-RANGE-2", "SMPMATH-RANGE-11"),
@@ -66,7 +66,7 @@ def _responder(name: str, size: int = 192) -> dict[str, bytes]:
 
 
 def smp_proofs(file: FileBuilder) -> None:
-    """Runs with equal and other secrets; every message right, and wrong in each of its numbers."""
+    """Runs with equal and different secrets; every message correct, and with each number wrong."""
     runs = file.group("runs", "Whole runs.", "smp_run")
     shows = f"{' '.join(MADE.values())} {_HASHES} SMP-RESULT-1 SMPMATH-MODQ-1 SMPMATH-MODQ-2"
     x = int.from_bytes(random("smp x", 32))
@@ -110,7 +110,7 @@ def smp_proofs(file: FileBuilder) -> None:
 
 
 def _known(message: int, x: int, messages: tuple[Numbers, ...]) -> dict[str, int]:
-    """What the receiver of a message has kept."""
+    """What the receiver of a message has stored."""
     a = {name: int.from_bytes(value) for name, value in _initiator("checked", 40).items()}
     b = {name: int.from_bytes(value) for name, value in _responder("checked", 40).items()}
     first, second, third, _ = messages
@@ -176,7 +176,7 @@ def _checks(
 
 
 def _wrong(message: int, right: Numbers) -> Iterator[tuple[str, str, bytes, str, str]]:
-    """(name, comment, value, requirements, reading) of every way in which a message can be wrong."""
+    """(name, comment, value, requirements, reading) for every way in which a message can be wrong."""
     kind = SMP_TLV[message]
     names = SMP_NUMBERS[kind]
     for name in names:
@@ -248,7 +248,7 @@ def _wrong(message: int, right: Numbers) -> Iterator[tuple[str, str, bytes, str,
 
 
 def _degenerate(kind: int, right: Numbers, name: str, value_name: str) -> tuple[str, str, bytes, str, str]:
-    """A half of g2 or g3 that has no order to speak of, with a proof that verifies."""
+    """A half of g2 or g3 with a very small order, and a proof that verifies."""
     prefix = {"g2a": 1, "g3a": 2, "g2b": 3, "g3b": 4}[name]
     number = OUTSIDE[value_name]
     c, d = prove_degenerate(prefix, number)

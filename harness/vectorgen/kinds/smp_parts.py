@@ -1,4 +1,4 @@
-"""How each state of SMP is reached with an insider on the other side."""
+"""Reaches each state of SMP, with an insider on the other side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECRET = b"secret"
 
 
 def liar_of(session: ClientSession, initiator: bool, secret: bytes = SECRET) -> SmpPeer:
-    """The insider's part of a run; initiator: whether the insider began it."""
+    """The insider's part of a run. initiator: whether the insider started it."""
     mine = fingerprint(session.insider.key.public)
     theirs = fingerprint(published_key("alice").public)
     first, second = (mine, theirs) if initiator else (theirs, mine)
@@ -27,7 +27,7 @@ def value_of(kind: int, numbers: Numbers, **more: Any) -> bytes:
 
 
 def asked(session: ClientSession) -> None:
-    """The insider has sent message 1; the client's user is being asked."""
+    """The insider has sent message 1; the client's user is asked."""
     session.begin()
     session.memory["liar"] = liar_of(session, True)
     session.memory["first"] = session.memory["liar"].message_1()
@@ -43,7 +43,7 @@ def answered(session: ClientSession) -> None:
 
 
 def begun(session: ClientSession) -> None:
-    """The client's user has begun: EXPECT2; the numbers of message 2 are ready."""
+    """The client's user has started SMP: EXPECT2; the numbers of message 2 are ready."""
     session.begin()
     session.do("smp_start", secret=SECRET)
     session.memory["liar"] = liar_of(session, False)

@@ -15,7 +15,7 @@ from otterproof.harness.vectorgen.play_builder import Act, Plays, does, hears
 from otterproof.harness.wire import SMP_NUMBERS
 from otterproof.harness.wire.layers import tlv
 
-#: Message -> the state in which it is expected, how that is reached, what the right message shows, what it sends.
+#: Message -> the state that expects it, how to reach that state, what the correct message shows, and what it sends.
 _STATES: Mapping[int, tuple[str, Act, str, tuple[str, ...]]] = {
     1: ("EXPECT1", ready, "SMP-EXPECT-4 SMP-ACTION-1", ()),
     2: ("EXPECT2", begun, "SMP-MSG2-2 SMP-MSG2-3 SMP-EXPECT-6 SMP-BEGIN-2", ("data",)),
@@ -130,7 +130,7 @@ def _counted(kind: int, count: int) -> Callable[[Numbers], bytes]:
 
 
 def _others(group: Plays, expected: int) -> None:
-    """The messages that are not expected, and what is no SMP message, in a state."""
+    """Unexpected messages, and values that are not SMP messages, in a state."""
     by_application = {"SMP-UNEXPECTED:application": invalid("reported", sends=(), shows=())}
     for message, kind in SMP_TLV.items():
         if message == expected:

@@ -1,4 +1,4 @@
-"""What users do in SMP: answers, whole runs, questions, restarts; and SMP where no session is encrypted.
+"""User actions in SMP: answers, whole runs, questions, restarts; and SMP outside an encrypted session.
 [The SMP state machine]
 """
 
@@ -13,7 +13,7 @@ from otterproof.harness.wire.layers import tlv
 
 
 def waiting(file: FileBuilder, version: int) -> None:
-    """A question waits for the user."""
+    """The user has a question to answer."""
     group = file.plays(f"v{version}-asked", "The user is being asked for the secret.", asked, version=version)
     group.play("answer", "message 2 goes out", f"SMP-MSG1-2 SMP-MSG1-3 {MADE[2]}", does("smp_answer", secret=SECRET))
     group.play("answer-empty", "an empty secret", "SMP-SECRET-8 SMP-MSG1-2", does("smp_answer", secret=b""))
@@ -46,7 +46,7 @@ def waiting(file: FileBuilder, version: int) -> None:
 
 
 def _finishes(file: FileBuilder, version: int) -> None:
-    """Whole runs with an insider, by what the two typed."""
+    """Whole runs with an insider, for different typed secrets."""
     secrets = {"equal": b"secret", "unequal": b"Secret", "empty": b"", "longer": b"secret "}
     responder = file.plays(f"v{version}-responder", "The client is the responder of a run.", asked, version=version)
     shows = "SMP-RESULT-1 SMP-SECRET-7 SMP-SECRET-8 SMP-MSG3-2 SMP-MSG3-3 SMPMATH-TEST-1 SMP-EXPECT-9"
@@ -147,7 +147,7 @@ def _questions(file: FileBuilder, version: int) -> None:
 
 
 def elsewhere(file: FileBuilder, version: int) -> None:
-    """SMP where no session is encrypted."""
+    """SMP outside an encrypted session."""
     group = file.plays(f"v{version}-plaintext", "SMP in PLAINTEXT.", version=version)
     for name, act in {
         "start": does("smp_start", secret=SECRET),
@@ -157,7 +157,7 @@ def elsewhere(file: FileBuilder, version: int) -> None:
         group.play(name, "there is no session", "SMP-STATE-1", act, reaction="refused", flags="State")
 
     def again(session: ClientSession) -> None:
-        """A new handshake in the midst of a run, and then the message that was expected."""
+        """A new handshake in the middle of a run, followed by the message that was expected."""
         session.commit()
         session.give(session.handshake.reveal_signature())
         session.hear(b"", tlvs=[tlv(3, value_of(3, session.memory["next"]))])
@@ -178,7 +178,7 @@ def elsewhere(file: FileBuilder, version: int) -> None:
 
 
 def users(file: FileBuilder, version: int) -> None:
-    """What a user begins."""
+    """Runs that the user starts."""
     group = file.plays(f"v{version}-begin", "The user begins.", lambda session: session.begin(), version=version)
     for name, secret in {
         "word": b"secret",

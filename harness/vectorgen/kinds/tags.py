@@ -1,4 +1,4 @@
-"""Whitespace tags at every place, for each set of allowed versions, with and without the policy to answer; tags sent.
+"""Whitespace tags: every position, each set of allowed versions, with and without the policy of answering; tags sent.
 [Tagged plaintext messages]
 """
 
@@ -59,7 +59,7 @@ _NO_TAGS: Mapping[str, tuple[bytes, str]] = {
 
 
 def whitespace_tags(file: FileBuilder) -> None:
-    """Tags at every place, for each set of allowed versions, with and without the policy to answer; tags sent."""
+    """Tags at every position, for each set of allowed versions, with and without the policy of answering; tags sent."""
     for name, versions in POLICIES.items():
         for starts in (True, False):
             policy = policy_of(versions, Policy.WHITESPACE_START_AKE if starts else Policy.NONE)
@@ -135,7 +135,7 @@ def _outcome(version: int | None, shown: bytes) -> Outcome:
 
 
 def _tag_states(file: FileBuilder, version: int) -> None:
-    """A tag where the session is not in PLAINTEXT, and under REQUIRE_ENCRYPTION."""
+    """A tag outside PLAINTEXT, and under REQUIRE_ENCRYPTION."""
     text = b"hello" + TAG_BASE + TAG_VERSIONS[version]
     policy = ALLOW[version] | Policy.WHITESPACE_START_AKE
     ignores = {"TAG-ENCRYPTED:ignore": valid(sends=(), shows=(b"hello",))}
@@ -176,7 +176,7 @@ def _tag_states(file: FileBuilder, version: int) -> None:
 
 
 def _sent_tags(file: FileBuilder) -> None:
-    """Tags that are sent."""
+    """Tags sent by the client."""
     for name, versions in POLICIES.items():
         policy = policy_of(versions, Policy.SEND_WHITESPACE_TAG)
         group = file.plays(

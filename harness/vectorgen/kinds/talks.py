@@ -130,7 +130,7 @@ def _others(file: FileBuilder) -> None:
 
 
 def ratchet(file: FileBuilder) -> None:
-    """Two clients on a bad network, and one client that faces an insider who uses any keys."""
+    """Two clients on a bad network, and one client facing an insider who uses arbitrary keys."""
     for version in (2, 3):
         for name, pattern in _PATTERNS.items():
             _bad_network(file, version, name, pattern)
@@ -139,7 +139,7 @@ def ratchet(file: FileBuilder) -> None:
         _insider(file, version)
 
 
-#: What becomes of the texts: name -> for each text, who says it and whether it is lost, repeated, or held back.
+#: The fate of the texts: name -> for each text, who sends it and whether it is lost, repeated, or held back.
 _PATTERNS = {
     "first-lost": "a- a b a",
     "all-of-one-lost": "a b- b- b- a b a b",
@@ -155,8 +155,8 @@ _PATTERNS = {
 
 
 def _bad_network(file: FileBuilder, version: int, name: str, pattern: str) -> None:
-    """`a`: alice says something; `-`: it is lost; `+`: it arrives twice; `>`: it is held back; `<`: the oldest of
-    those arrives.
+    """Pattern: `a`: alice sends a text; `-`: it is lost; `+`: it arrives twice; `>`: it is held back; `<`: the oldest
+    text held back arrives.
     """
     talk = Talk(file, f"v{version}-{name}", version)
     talk.start()
@@ -186,7 +186,7 @@ def _bad_network(file: FileBuilder, version: int, name: str, pattern: str) -> No
 
 
 def _random_network(file: FileBuilder, version: int, seed: int) -> None:
-    """Forty moves drawn at random: texts, arrivals, losses."""
+    """Forty random moves: texts, arrivals, losses."""
     talk = Talk(file, f"v{version}-random-{seed}", version)
     talk.start()
     drawn = SeededEntropy(b"network %d" % seed).draw("moves", version, 40)
@@ -210,7 +210,7 @@ def _random_network(file: FileBuilder, version: int, seed: int) -> None:
 
 
 def _grown(session: ClientSession) -> None:
-    """Both sides have used three keys."""
+    """Each side has used three keys."""
     session.begin()
     for number in range(3):
         session.hear(b"hear %d" % number)
@@ -252,7 +252,7 @@ def _pairs(group: Plays, fresh: bool) -> None:
     gone = "KEYMGMT-ROTATE-7 KEYMGMT-RECV-2 KEYMGMT-RECV-3 KEYMGMT-ROTATE-2 DATA-RECV-10"
     for sender in (-2, -1, 0):
         for recipient in (-2, -1, 0):
-            # Ids, in the insider's eyes: its newest key in use and the newest of the client's that it knows are 0.
+            # Ids as the insider counts: 0 is its newest key in use, and the newest client key it knows.
             alive = _alive(fresh, sender, recipient)
             if alive is None:
                 continue
@@ -264,7 +264,7 @@ def _pairs(group: Plays, fresh: bool) -> None:
                 reaction="" if alive else "error_message",
                 flags="Ratchet",
             )
-    # The insider's next key, which it has announced but the client has not used: the newest that the client knows.
+    # The insider's next key, announced but not yet used by the client, with the newest client key it knows.
     group.play(
         "ahead",
         "a key that was announced in a message that was lost",
@@ -292,7 +292,7 @@ def _pairs(group: Plays, fresh: bool) -> None:
 
 
 def _alive(fresh: bool, sender: int, recipient: int) -> bool | None:
-    """Whether the client can read a message under such a pair of keys; None where there is no such key at all."""
+    """Whether the client can read a message under this pair of keys; None if no such key exists."""
     if fresh:
         if sender < 0 or recipient < 0:
             return None

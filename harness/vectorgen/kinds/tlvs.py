@@ -1,4 +1,4 @@
-"""The plaintext of Data Messages: where the text ends, TLVs, and what each of them sets off. [Data Message, TLVs]"""
+"""The plaintext of Data Messages: where the text ends, TLVs, and the effect of each TLV. [Data Message, TLVs]"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otterproof.harness.wire.layers import Tlv, build_plaintext, parse_plaintext
 
 
 def _raw(*records: tuple[int, int, bytes]) -> bytes:
-    """TLVs whose length fields say anything."""
+    """TLVs with arbitrary length fields."""
     return b"".join(kind.to_bytes(2) + length.to_bytes(2) + value for kind, length, value in records)
 
 
@@ -89,7 +89,7 @@ def _split(group: GroupBuilder) -> None:
 
 
 def _broken() -> Iterator[tuple[str, bytes, int]]:
-    """(name, TLVs the last of which is cut short, how many whole ones precede it)"""
+    """(name, TLVs ending in a truncated one, number of whole TLVs before it)"""
     for size in (1, 2, 3):
         yield f"header-{size}", bytes(size), 0
         yield (
