@@ -238,7 +238,7 @@ def test_the_record_is_plain() -> None:
 # ---- findings of earlier runs
 
 
-def _mended(workshop: Workshop, keep: Callable[[Failure], bool]) -> None:
+def _fixed(workshop: Workshop, keep: Callable[[Failure], bool]) -> None:
     """From now on only some failures occur."""
     genuine = workshop.attempt
 
@@ -258,7 +258,7 @@ def test_a_mended_target_turns_green(workshop: Workshop, tmp_path: Path, capsys:
     found = workshop.run(tmp_path, 4)
     confirmed = {one.name for one in found.findings if one.stage is FindingStage.CONFIRMED}
     assert confirmed
-    _mended(workshop, lambda _: False)
+    _fixed(workshop, lambda _: False)
     command = ["fuzz", TARGET, "--seed", SEED, "--jobs", "1", "--examples", "1", "--out", str(tmp_path), "--resume"]
     assert cli.main(command) == (1 if len(found.findings) > len(confirmed) else 0), "what came once is still told"
     state = read_state(tmp_path, TARGET, SEED)
@@ -269,7 +269,7 @@ def test_a_mended_target_turns_green(workshop: Workshop, tmp_path: Path, capsys:
 def test_what_was_fixed_and_fails_again_is_a_finding_again(workshop: Workshop, tmp_path: Path) -> None:
     before = workshop.run(tmp_path, 4)
     genuine = workshop.attempt
-    _mended(workshop, lambda _: False)
+    _fixed(workshop, lambda _: False)
     workshop.run(tmp_path, 5)
     workshop.attempt = genuine
     with opened(TARGET, SEED, tmp_path) as campaign:

@@ -36,7 +36,7 @@ def test_a_fault_is_a_target_that_fails() -> None:
         ("exec:python3 'driver.py", "mind the quotes"),
     ],
 )
-def test_names_that_are_none(name: str, says: str) -> None:
+def test_wrong_names(name: str, says: str) -> None:
     with pytest.raises(UnknownTarget, match=says):
         open_target(name)
 

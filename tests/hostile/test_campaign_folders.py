@@ -155,7 +155,7 @@ def test_a_database_that_is_a_link_is_refused(folder: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["leaks-wrong-tag", "crash-receive-sigsegv"])
-def test_files_of_nobody_knows_whom_are_not_replaced(name: str, tmp_path: Path) -> None:
+def test_files_of_other_programs_are_not_replaced(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("precious")
     assert _fuzz(tmp_path) == 2
     assert content(tmp_path) == {name: b"precious"}

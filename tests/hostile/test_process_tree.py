@@ -128,7 +128,7 @@ def test_nothing_survives_a_driver_that_dies(saboteur: Make, tmp_path: Path) -> 
     assert not any(map(runs, pids(tmp_path / "pids")))
 
 
-def test_who_forks_all_the_time_is_caught(saboteur: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_keeps_forking_is_caught(saboteur: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain of processes, each of which exits once it has a child: none of them lives long."""
     monkeypatch.setattr("otterproof.harness.targets.driver.target._GRACE", 0.0)
     hop = "import os\nif os.fork() == 0:\n    while True:\n        if os.fork():\n            os._exit(0)\ngood()"
