@@ -15,7 +15,7 @@ from otterproof.harness.targets.party import state_of
 from otterproof.harness.vectorgen.answers import private_key
 from otterproof.harness.vectorgen.client_session import reaction, seen, state
 from otterproof.harness.vectorgen.wrong import Wrong
-from otterproof.harness.wire import ENCODED, Kind, crypto
+from otterproof.harness.wire import Kind, crypto
 from otterproof.implementations.actions import args_from_json, perform
 from otterproof.implementations.contract import Event, PartyConfig
 from otterproof.implementations.entropy import Tape, TapeEntropy
