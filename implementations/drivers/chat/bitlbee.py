@@ -200,7 +200,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
             if plain.startswith(("master context", "instance ")):
                 taken, identity = "(target)" in plain, None
             elif plain.endswith(":"):
-                active = plain == "active fingerprint:"  # in version 2 it is the bold one of all
+                active = plain == "active fingerprint:"  # in version 2 it is the one in bold
             elif (active or "\x02" in line) and (one := _FINGERPRINT.match(plain)):
                 identity = one[1].replace(" ", "").lower()
             elif one := _STATE.match(plain):
