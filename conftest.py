@@ -1,11 +1,12 @@
-"""Settings that every test of the project shares: how much Hypothesis tries, and whether it tries the same each time.
-Sybil makes tests of the blocks of code in README.md and docs/ [tests/snippets.py].
+"""Settings shared by all tests: how many examples Hypothesis tries, and whether they are the same in each run.
 
-`ci` is the default: the same bounded set of examples on every run and every machine, so that a red run is about the
-change at hand and not about luck. `nightly` looks for new failures: other examples each time, many more of them, and
-failing ones are kept in .hypothesis for the next run. Choose with HYPOTHESIS_PROFILE=nightly in the environment or
-`pytest --hypothesis-profile nightly`, which wins. A test that needs other numbers of examples multiplies
-`settings().max_examples`, so that the profiles keep their meaning.
+Sybil turns the code blocks in README.md and docs/ into tests [tests/snippets.py].
+
+The default profile `ci` tries the same bounded set of examples in every run on every machine, so that a failure is due
+to the change at hand and not to luck. `nightly` looks for new failures: many more examples, different each time, with
+failing ones kept in .hypothesis for the next run. Choose with HYPOTHESIS_PROFILE=nightly in the environment or with
+`pytest --hypothesis-profile nightly`, which takes precedence. A test that needs a different number of examples
+multiplies `settings().max_examples`, so that the profiles keep their meaning.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from tests import snippets
 
 _ROOT = Path(__file__).parent
 
-# A source distribution has the project's folders in the package alone; the tests look for them at the root.
+# A source distribution has the project's folders only in the package; the tests look for them at the root.
 for _folder in ("harness", "implementations", "scenarios", "vectors"):
     if not (_ROOT / _folder).exists():
         (_ROOT / _folder).symlink_to(Path("otterproof") / _folder)
 
-# No deadline in either: a modular exponentiation on a busy machine says nothing about the code.
-# too_slow: generating keys and handshakes is slow by nature.
+# No deadlines: how long a modular exponentiation takes on a busy machine says nothing about the code.
+# too_slow: generating keys and handshakes is inherently slow.
 _COMMON = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 
 settings.register_profile("ci", parent=_COMMON, derandomize=True, database=None, max_examples=50)
@@ -46,7 +47,7 @@ pytest_collect_file = Sybil(parsers=[snippets.parse], patterns=snippets.PATTERNS
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Blocks that start a process are slow."""
+    """Mark code blocks that start a process as slow."""
     for item in items:
         if isinstance(item, SybilItem) and item.example.parsed.language in ("console", "python"):
             item.add_marker(pytest.mark.slow)

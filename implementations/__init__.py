@@ -1,1 +1,1 @@
-"""Implementations of OTR: the contract they speak, two engines, and drivers for those of others."""
+"""OTR implementations: the contract that they share, two engines, and drivers for third-party implementations."""

@@ -1,8 +1,8 @@
-"""What can be asked of a party, as plain JSON values: the methods of `contract.Engine` by name, with their arguments.
+"""The actions of a party as plain JSON values: the methods of `contract.Engine`, by name, with their arguments.
 
-Drivers' commands and the steps of a transcript are both an action's name and an object of arguments. Names and types
-come from the contract's own method signatures; arguments with a default may be left out. Time is not an action here:
-every step of a transcript and every driver's command has its own way of carrying it.
+A driver command and a transcript step each consist of an action's name and an object of arguments. Names and types
+come from the method signatures in the contract; arguments with a default may be left out. Time is not an action:
+transcript steps and driver commands carry it separately.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from otterproof.implementations.jsonform import Codec, JsonFormError, codec_of
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One method: its arguments with their JSON forms, and those among them that have no default."""
+    """One method: its arguments with their JSON forms, and which of them have no default."""
 
     name: str
     arguments: Mapping[str, Codec]
@@ -37,7 +37,7 @@ def _action(name: str) -> Action:
     )
 
 
-#: Every method that changes a party, but for set_time, snapshot and restore.
+#: Every method that changes a party, except set_time, snapshot and restore.
 ACTIONS: Mapping[str, Action] = {
     name: _action(name)
     for name in (
@@ -55,7 +55,7 @@ ACTIONS: Mapping[str, Action] = {
 
 
 class Receiver(Protocol):
-    """What `perform` needs of a party: the methods in ACTIONS that are asked of it, by name. Engines have them all."""
+    """What `perform` needs: a party with the methods in ACTIONS that it is asked to run. Engines have all of them."""
 
     def receive(self, message: bytes) -> Sequence[Event]: ...
 
@@ -73,13 +73,13 @@ def _checked(action: str, names: Sequence[str], where: str) -> Action:
 
 
 def args_to_json(action: str, args: Mapping[str, object]) -> dict[str, Any]:
-    """The arguments that are given; those left out stay out. JsonFormError for unknown ones."""
+    """The given arguments in JSON form; those left out stay out. JsonFormError for an unknown or missing one."""
     found = _checked(action, list(args), f"arguments of {action!a:.40}")
     return {name: found.arguments[name].encode(value) for name, value in args.items()}
 
 
 def args_from_json(action: str, obj: object, where: str = "args") -> dict[str, Any]:
-    """Arguments for `perform`. JsonFormError for an unknown action or argument, a missing one, or a wrong type."""
+    """Arguments for `perform`. JsonFormError: unknown action or argument, missing argument, or wrong type."""
     if not isinstance(obj, Mapping):
         raise JsonFormError(where, f"expected an object, got {type(obj).__name__}")
     found = _checked(action, list(obj), where)
@@ -87,6 +87,6 @@ def args_from_json(action: str, obj: object, where: str = "args") -> dict[str, A
 
 
 def perform(party: Receiver, action: str, args: Mapping[str, Any]) -> tuple[Event, ...]:
-    """Ask it of a party; its events (none for set_policy). Whatever the party raises is left alone."""
+    """Run an action and return its events (none for set_policy). Exceptions of the party pass through."""
     _checked(action, list(args), "perform")
     return tuple(getattr(party, action)(**args) or ())

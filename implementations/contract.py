@@ -1,11 +1,15 @@
 """The types that both engines and the harness share; no logic.
 
-An engine speaks OTR 2 and 3 for one local client (one account at one location) with one correspondent. It is sans-I/O:
+An engine speaks OTR 2 and 3 for one local client (one account at one location) with one correspondent. It does no I/O:
 bytes, user actions and the time go in, and a list of events comes out. An outgoing message is an event like any other,
-so the order of events is part of the result. The protocol texts decide what an engine does. Where they leave a choice,
-both engines make the same one, so that they give the same bytes under one seed. These choices are data, in
-`implementations/choices/`, and are listed in docs/reference/choices.md. [Brackets] name a section of the texts, or a
-choice.
+so the order of events is part of the result.
+
+The protocol texts decide what an engine does. Where they leave a choice open, both engines make the same one, so that
+the same seed gives the same bytes. The choices are data, in `implementations/choices/`; docs/reference/choices.md lists
+them. [Brackets] name a section of the texts, or a choice.
+
+In an event, None means that the implementation does not tell the value; the engines tell all of them. The exception is
+`SmpRequested.question`, where None means that there is no question.
 """
 
 from __future__ import annotations
@@ -19,28 +23,28 @@ from otterproof.implementations.reasons import RefuseReason as RefuseReason
 from otterproof.implementations.reasons import RejectReason as RejectReason
 from otterproof.implementations.reasons import SmpAbortReason as SmpAbortReason
 
-#: The protocol versions an engine speaks. Version 1 is never offered and never answered.
+#: The protocol versions that an engine speaks. It never offers version 1 and never answers it.
 VERSIONS = (2, 3)
 
 #: The smallest instance tag that a client may have. [Instance Tags]
 MIN_INSTANCE_TAG = 0x100
 
-#: The Error Message that answers a data message that could not be read. [choice text.error-sent]
+#: The Error Message sent in reply to an unreadable data message. [choice text.error-sent]
 UNREADABLE_ERROR = b"?OTR Error: An encrypted message could not be read."
 
-#: A stored text is recent for this many seconds. [choice stored.recent]
+#: In seconds: how long a stored text counts as recent. [choice stored.recent]
 RECENT = 60
 
-#: Most version 3 sessions, and most senders of fragments. [choice sessions.limit, choice fragments.limit]
+#: The most version 3 sessions, and the most senders of fragments. [choice sessions.limit, choice fragments.limit]
 MAX_INSTANCES = 16
 
-#: Most bytes stored of one message that arrives in fragments. [choice fragments.out-of-order]
+#: In bytes: the most that is stored of one fragmented message. [choice fragments.out-of-order]
 MAX_REASSEMBLY = 2 << 20
 
-#: Smallest `max_message_size`: room for the longest fragment header, and for MAX_TEXT in 65535 pieces.
+#: In bytes: the smallest `max_message_size`. It fits the longest fragment header, and MAX_TEXT in 65535 pieces.
 MIN_MESSAGE_SIZE = 64
 
-#: In bytes: the longest text for `send`, the longest SMP question, the longest data for `extra_key`, the most padding.
+#: In bytes: the longest text and the most padding for `send`, the longest SMP question, the longest `extra_key` data.
 MAX_TEXT = 1 << 20
 MAX_QUESTION = 60_000
 MAX_EXTRA_KEY_DATA = 65_531
@@ -48,7 +52,7 @@ MAX_PADDING = 65_535
 
 
 class Policy(Flag):
-    """What a client may and will do with a correspondent. [Policies; choice handshake.policy-flag]"""
+    """What a client allows, requires and does by itself. [Policies; choice handshake.policy-flag]"""
 
     NONE = 0
     ALLOW_V2 = auto()
@@ -59,12 +63,12 @@ class Policy(Flag):
     ERROR_START_AKE = auto()
 
     def __repr__(self) -> str:
-        """As Python source, because runs are printed as programs."""
+        """Python source, because runs are printed as programs."""
         return " | ".join(f"Policy.{flag.name}" for flag in self) or "Policy.NONE"
 
 
 class MessageState(Enum):
-    """msgstate. [Message state]"""
+    """The message state, msgstate in the texts. [Message state]"""
 
     PLAINTEXT = "plaintext"
     ENCRYPTED = "encrypted"
@@ -72,7 +76,7 @@ class MessageState(Enum):
 
 
 class AuthState(Enum):
-    """authstate. [Authentication state]"""
+    """The authentication state, authstate in the texts. [Authentication state]"""
 
     NONE = "none"
     AWAITING_DHKEY = "awaiting_dhkey"
@@ -81,7 +85,10 @@ class AuthState(Enum):
 
 
 class SmpState(Enum):
-    """smpstate; EXPECT1 while the user is asked for the secret. [Expected Message; choice smp.waiting-question]"""
+    """The SMP state, smpstate in the texts. [Expected Message; choice smp.waiting-question]
+
+    It stays EXPECT1 while the user is asked for the secret.
+    """
 
     EXPECT1 = "expect1"
     EXPECT2 = "expect2"
@@ -91,7 +98,7 @@ class SmpState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DsaPublicKey:
-    """The public half of a long-term key, as four integers. [choice keys.dsa-ranges, choice keys.dsa-signature]"""
+    """The public half of a long-term DSA key. [choice keys.dsa-ranges, choice keys.dsa-signature]"""
 
     p: int
     q: int
@@ -101,32 +108,32 @@ class DsaPublicKey:
 
 @dataclass(frozen=True, slots=True)
 class DsaPrivateKey:
-    """A long-term key: the public half and the exponent x."""
+    """A long-term DSA key: the public half and the private exponent x."""
 
     public: DsaPublicKey
     x: int = field(repr=False)
 
 
 class Entropy(Protocol):
-    """Where an engine gets its randomness. The choices entropy.* list the labels. [choice entropy.draws]"""
+    """An engine's source of randomness. The choices entropy.* list the labels. [choice entropy.draws]"""
 
     def draw(self, label: str, index: int, size: int) -> bytes:
-        """`size` bytes, always the same ones for the same label and index."""
+        """Return `size` bytes. The same label, index and size always give the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message to transmit, as the network sees it; one event for each fragment. [choice fragments.sent]"""
+    """A message to transmit, exactly as it goes onto the network; one event per fragment. [choice fragments.sent]"""
 
     message: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class TextReceived:
-    """Text to show to the user.
+    """A text to show to the user. [choice text.warning, choice text.shown-first]
 
-    secure: it came in a verified data message of session `instance`. Otherwise instance is 0, and `warn` tells whether
-    the user is to be warned that it came in the clear. [choice text.warning, choice text.shown-first]
+    secure: it came in a verified data message. warn: the user must be warned that it came in the clear; False if
+    secure. instance: the session that it came in; 0 if it came in the clear.
     """
 
     text: bytes
@@ -137,10 +144,11 @@ class TextReceived:
 
 @dataclass(frozen=True, slots=True)
 class SessionEstablished:
-    """A handshake has completed: the session is ENCRYPTED. [choice completion.order]
+    """A handshake has completed, and the session is ENCRYPTED. [choice completion.order]
 
-    sent_reveal_signature: whether the first half of the ssid is shown bold, instead of the second. refreshed: the
-    session was ENCRYPTED already. same_key: it was refreshed, and its fingerprint was the same.
+    ssid: 8 bytes. fingerprint: the correspondent's, 20 bytes. sent_reveal_signature: we sent the Reveal Signature
+    Message, so the first half of the ssid is shown in bold; otherwise the second half is. refreshed: the session was
+    already ENCRYPTED. same_key: it was, and with the same fingerprint.
     """
 
     instance: int | None
@@ -154,30 +162,30 @@ class SessionEstablished:
 
 @dataclass(frozen=True, slots=True)
 class PeerEndedSession:
-    """The correspondent has ended the session, which is FINISHED now; the user should end it too."""
+    """The correspondent has ended the session, which is now FINISHED. The user should end it too."""
 
     instance: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class UserEndedSession:
-    """The user has ended an ENCRYPTED or FINISHED session, which is in PLAINTEXT now. [choice actions.end-smp]"""
+    """The user has ended an ENCRYPTED or FINISHED session, which is now in PLAINTEXT. [choice actions.end-smp]"""
 
     instance: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessageReceived:
-    """An Error Message came, with this text. [choice text.error]"""
+    """An Error Message arrived. text: everything after "?OTR Error:". [choice text.error]"""
 
     text: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class MessageUnreadable:
-    """A data message could not be read, and the user must be told. Fields as in MessageRejected.
+    """A data message could not be read, and the user must be told. [choice data.unreadable]
 
-    [choice data.unreadable]
+    reason, field, offset: as in MessageRejected.
     """
 
     instance: int | None
@@ -188,10 +196,10 @@ class MessageUnreadable:
 
 @dataclass(frozen=True, slots=True)
 class MessageRejected:
-    """Something received was ignored; for the log, not for the user.
+    """A received message was ignored: news for the log, not for the user.
 
-    field, offset: the first field that does not fit and where it starts, for MALFORMED and NON_MINIMAL_MPI; otherwise
-    "" and 0. [choice encoding.mistake-field, choice encoding.mistake-offset]
+    field, offset: for MALFORMED and NON_MINIMAL_MPI, the first wrong field and the byte where it starts; otherwise ""
+    and 0. [choice encoding.mistake-field, choice encoding.mistake-offset]
     """
 
     reason: RejectReason | None
@@ -201,7 +209,7 @@ class MessageRejected:
 
 @dataclass(frozen=True, slots=True)
 class ActionRefused:
-    """A user action, named as the method of Engine, could not be carried out. [choice actions.refused]"""
+    """A user action could not be carried out. action: the name of the Engine method. [choice actions.refused]"""
 
     action: str
     reason: RefuseReason | None
@@ -209,14 +217,14 @@ class ActionRefused:
 
 @dataclass(frozen=True, slots=True)
 class StoredTextDropped:
-    """A stored text was not sent after a handshake: it was too old, or meant for another key. [choice stored.sent]"""
+    """A stored text was not sent after a handshake: it is too old, or meant for another key. [choice stored.sent]"""
 
     text: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class SmpRequested:
-    """The correspondent's SMP message 1 passed its checks; the user is to give the secret (`smp_answer`)."""
+    """The correspondent's SMP message 1 passed its checks. The user answers with `smp_answer`."""
 
     instance: int | None
     question: bytes | None
@@ -224,7 +232,7 @@ class SmpRequested:
 
 @dataclass(frozen=True, slots=True)
 class SmpFinished:
-    """An SMP run has completed; equal: whether the secrets are. [choice smp.responder-result]"""
+    """An SMP run has completed. equal: the two secrets are equal. [choice smp.responder-result]"""
 
     instance: int | None
     equal: bool
@@ -232,7 +240,7 @@ class SmpFinished:
 
 @dataclass(frozen=True, slots=True)
 class SmpAborted:
-    """A run or a waiting question was given up, or an SMP message failed a check. [choice smp.aborted-event]"""
+    """An SMP run or a waiting question was dropped, or an SMP message failed a check. [choice smp.aborted-event]"""
 
     instance: int | None
     reason: SmpAbortReason | None
@@ -240,7 +248,10 @@ class SmpAborted:
 
 @dataclass(frozen=True, slots=True)
 class ExtraKeyDerived:
-    """The extra symmetric key, 32 bytes; received: the peer asked, not our user. [choice actions.extra-key-event]"""
+    """The extra symmetric key was derived. [Extra symmetric key; choice actions.extra-key-event]
+
+    received: the correspondent asked for it, not our user. use: a 32-bit number. key: 32 bytes.
+    """
 
     instance: int | None
     received: bool
@@ -269,11 +280,11 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class RatchetSnapshot:
-    """The key management of one ENCRYPTED session, public values and counters. [Key Management]
+    """The public D-H values and the counters of one ENCRYPTED session. [Key Management]
 
-    our_keys: key id -> public value, the two live ones. their_keys: key id -> public value, one or two.
-    sent: (our key id, their key id) -> last counter sent, for pairs that sent something. received: the same for the
-    last counter accepted. verified: the live pairs whose receiving MAC key has verified something.
+    our_keys: key id -> public value, for our two live keys. their_keys: the same for theirs, one or two.
+    sent: (our key id, their key id) -> the last counter sent, for pairs that were used to send. received: the same for
+    the last counter accepted. verified: the live pairs whose receiving MAC key has verified a message.
     """
 
     our_keyid: int
@@ -287,10 +298,10 @@ class RatchetSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class SessionSnapshot:
-    """One session as seen from outside. [choice forgetting.session]
+    """The observable state of one session. [choice forgetting.session]
 
     version: 0 until a handshake has completed. ssid, fingerprint: not empty in ENCRYPTED. ratchet: None unless
-    ENCRYPTED. pending_mac_keys: to be revealed in the next data message.
+    ENCRYPTED. pending_mac_keys: the MAC keys that the next data message reveals.
     """
 
     instance: int
@@ -307,11 +318,12 @@ class SessionSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PartySnapshot:
-    """A whole engine as seen from outside.
+    """The observable state of a whole engine.
 
-    focus: see [choice sessions.focus]. announced: a commit of ours is announced [choice handshake.announcement].
-    heard_plaintext: no tags are sent [choice text.stops-tags]. sessions: by rising instance tag, session 0 always among
-    them. stored: the texts stored for sending. fragments: sender tag (0 for version 2) -> (k, n) of what is stored.
+    focus: the session in focus, by its instance tag [choice sessions.focus]. announced: a commit of ours is announced
+    [choice handshake.announcement]. heard_plaintext: plaintext has arrived, so no tags are sent [choice
+    text.stops-tags]. sessions: in order of instance tag, always including session 0. stored: the texts to send after a
+    handshake. fragments: sender tag (0 for version 2) -> (k, n): pieces 1 to k of n are stored.
     """
 
     instance_tag: int
@@ -324,16 +336,16 @@ class PartySnapshot:
 
 
 class OtrError(ValueError):
-    """The caller gave a value out of range. Never raised for anything that was received."""
+    """The caller gave a value out of range. Never raised because of a received message."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartyConfig:
-    """What an engine is made from.
+    """The configuration of an engine. The engine raises OtrError for a value out of range.
 
-    key: in the ranges of [choice keys.dsa-ranges], with 0 < x < q. instance_tag: None draws one. max_message_size:
-    None never fragments, otherwise at least MIN_MESSAGE_SIZE. heartbeat_interval: whole seconds; None sends none.
-    Values out of range make the engine raise OtrError.
+    key: in the ranges of [choice keys.dsa-ranges], with 0 < x < q. instance_tag: MIN_INSTANCE_TAG to 0xffffffff, or
+    None to draw one. max_message_size: in bytes, at least MIN_MESSAGE_SIZE, or None not to fragment.
+    heartbeat_interval: in whole seconds, or None for no heartbeats.
     """
 
     key: DsaPrivateKey
@@ -344,10 +356,10 @@ class PartyConfig:
 
 
 class Engine(Protocol):
-    """One party of a conversation. Construct with (config: PartyConfig, entropy: Entropy | None = None).
+    """One party of a conversation. Construct it with (config: PartyConfig, entropy: Entropy | None = None).
 
-    Methods return events in the order in which they happened. `instance` in a user action names a session, None the
-    focus. [choice actions.instance]
+    Methods return the events in the order in which they happened. The `instance` of a user action is the instance tag
+    of a session; None means the session in focus. [choice actions.instance]
     """
 
     @property
@@ -355,13 +367,13 @@ class Engine(Protocol):
 
     @property
     def fingerprint(self) -> bytes:
-        """Of our own key, 20 bytes."""
+        """The fingerprint of our own key, 20 bytes."""
 
     def receive(self, message: bytes) -> Sequence[Event]:
-        """Take a message from the network. Never raises, whatever the bytes. [choice text.kind-order]"""
+        """Process a message from the network. Never raises, whatever the bytes. [choice text.kind-order]"""
 
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> Sequence[Event]:
-        """The user typed a text. padding: in bytes. [choice actions.send-checks, choice actions.send-padding]"""
+        """The user sends a text. padding: in bytes. [choice actions.send-checks, choice actions.send-padding]"""
 
     def start(self) -> Sequence[Event]:
         """The user asks for a private conversation. [choice actions.start]"""
@@ -375,19 +387,19 @@ class Engine(Protocol):
     def smp_start(
         self, secret: bytes, *, question: bytes | None = None, instance: int | None = None
     ) -> Sequence[Event]:
-        """The user begins SMP. [choice smp.start-type, choice smp.restart, choice actions.smp-start-checks]"""
+        """The user starts SMP. [choice smp.start-type, choice smp.restart, choice actions.smp-start-checks]"""
 
     def smp_answer(self, secret: bytes, *, instance: int | None = None) -> Sequence[Event]:
         """The user answers SmpRequested. [choice actions.smp-answer]"""
 
     def smp_abort(self, *, instance: int | None = None) -> Sequence[Event]:
-        """The user gives up SMP. [choice smp.user-abort]"""
+        """The user aborts SMP. [choice smp.user-abort]"""
 
     def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
-        """The user wants the extra symmetric key; `use` is a 32-bit number. [choice actions.extra-key-checks]"""
+        """The user asks for the extra symmetric key. use: a 32-bit number. [choice actions.extra-key-checks]"""
 
     def set_time(self, now: int) -> None:
-        """The time in whole seconds; 0 at first. Raises OtrError when it goes backwards."""
+        """Set the time, in whole seconds; it starts at 0. Raises OtrError if time goes backwards."""
 
     def set_policy(self, policy: Policy) -> None:
         """Change the policy. [choice actions.set-policy]"""
@@ -395,13 +407,17 @@ class Engine(Protocol):
     def inspect(self) -> PartySnapshot: ...
 
     def secrets(self) -> Mapping[str, bytes]:
-        """Every secret in memory but the long-term key: exponents, session keys, SMP values, stored texts.
+        """Every secret in memory except the long-term key: exponents, session keys, SMP values, stored texts.
 
-        Big-endian, by names of the engine's own that say where. It is searched to prove that old keys are forgotten.
+        Numbers are big-endian. The engine chooses the names, which say where a secret is kept. The harness searches the
+        values to prove that old keys have been forgotten.
         """
 
     def snapshot(self) -> object:
-        """The whole state, for `restore`; costs well under a millisecond and does not change with the engine."""
+        """The whole state, for `restore`. It takes well under a millisecond, and later calls do not change it."""
 
     def restore(self, state: object) -> None:
-        """Go back to a `snapshot` of this or another engine of the same class with the same config and entropy."""
+        """Go back to a `snapshot` of this engine, or of one of the same class with the same config and entropy.
+
+        Raises OtrError if `state` is not a snapshot of this class.
+        """

@@ -1,9 +1,9 @@
-"""Sources of randomness for engines, by label and index, as the contract's `Entropy` asks.
+"""Sources of randomness for engines, addressed by label and index. [contract.Entropy]
 
-An engine without a source uses the operating system's. The ones here make a conversation repeatable: from a seed
-(scenarios, fuzzing), from a tape of given values (vectors, replay, values chosen by a test), and by writing down what
-was drawn from another source (the making of vectors). None of them counts or remembers an order: a draw depends on its
-label, index and size alone, so that two engines which draw in different orders still get the same values.
+An engine without a source uses the operating system's. The sources here make a conversation repeatable: `SeededEntropy`
+derives values from a seed (scenarios, fuzzing), `TapeEntropy` gives prescribed values (vectors, replay, tests), and
+`RecordingEntropy` records what another source gives (generating vectors). A draw depends only on its label, index and
+size, not on the order of draws, so two engines that draw in different orders still get the same values.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from types import MappingProxyType
 
 from otterproof.implementations.contract import Entropy
 
-#: What a tape is made of: (label, index) -> the value.
+#: The entries of a tape: (label, index) -> value.
 Tape = Mapping[tuple[str, int], bytes]
 
 
 class EntropyError(LookupError):
-    """A value was drawn that the source can't give. Says which label, index and size."""
+    """The source can't give the value that was drawn. The message names the label, index and size."""
 
 
 def _check(label: str, index: int, size: int) -> None:
@@ -32,14 +32,14 @@ def _with_length(part: bytes) -> bytes:
 
 
 class SeededEntropy:
-    """Values derived from a seed: SHAKE-256 over seed, label and index, as long as asked for.
+    """Values derived from a seed: SHAKE-256 over seed, label and index, of the requested size.
 
-    Every part is preceded by its length, so that no two draws hash the same bytes. The size is not hashed: a shorter
-    draw is the beginning of a longer one, as with a stream. Not secret randomness: with the seed, all of it is known.
+    Every part is preceded by its length, so that no two draws hash the same bytes. The size is not hashed, so a shorter
+    draw is a prefix of a longer one. Not for secrets: the seed determines every value.
     """
 
     def __init__(self, seed: bytes) -> None:
-        # The part that all draws share is hashed once.
+        # Hash once what all draws share.
         self._base = hashlib.shake_256(_with_length(b"otterproof entropy 1") + _with_length(seed))
         self._seed = seed
 
@@ -50,11 +50,11 @@ class SeededEntropy:
         return state.digest(size)
 
     def child(self, name: str) -> SeededEntropy:
-        """A source of its own for a party or a purpose: SeededEntropy(b"7").child("alice")."""
+        """An independent source for a party or a purpose: SeededEntropy(b"7").child("alice")."""
         return SeededEntropy(_with_length(self._seed) + _with_length(name.encode()))
 
     def __deepcopy__(self, memo: object) -> SeededEntropy:
-        # A draw changes nothing, and hash objects can't be deep-copied: engines that are may share their source.
+        # Hash objects can't be deep-copied, and a draw changes nothing, so copies of an engine can share their source.
         return self
 
     def __repr__(self) -> str:
@@ -62,10 +62,10 @@ class SeededEntropy:
 
 
 class TapeEntropy:
-    """Given values, by label and index. What is not on the tape comes from `fallback`; without one, EntropyError.
+    """Prescribed values, by label and index. Others come from `fallback`; without one, EntropyError.
 
-    A value on the tape with another size than the one drawn is an EntropyError, with or without a fallback: it was put
-    there for this draw, so something has been mistaken.
+    A value on the tape whose size differs from the size drawn is an EntropyError even with a fallback: it was meant for
+    this draw, so the tape is wrong.
     """
 
     def __init__(self, entries: Tape, fallback: Entropy | None = None) -> None:
@@ -87,16 +87,16 @@ class TapeEntropy:
 
 
 def entropy_of(party: str, seed: bytes, tape: Tape | None = None) -> Entropy:
-    """What a party draws from, if its randomness can be given: the rule that every run and replay follows."""
+    """The source of a party whose randomness can be controlled. Every run and replay follows this rule."""
     seeded = SeededEntropy(seed).child(party)
     return TapeEntropy(tape, seeded) if tape else seeded
 
 
 class RecordingEntropy:
-    """Hands on what `inner` gives and writes it down, for a vector or a tape.
+    """Passes on what `inner` gives and records it, for a vector or a tape.
 
-    The same label and index drawn again must give the same bytes (an engine that was restored draws again); if the
-    inner source gives others, EntropyError.
+    Drawing the same label and index again must give the same bytes (a restored engine draws again). If the inner source
+    gives other bytes, EntropyError.
     """
 
     def __init__(self, inner: Entropy) -> None:
@@ -112,7 +112,7 @@ class RecordingEntropy:
 
     @property
     def drawn(self) -> Tape:
-        """A view of all draws so far, in the order in which they were first made."""
+        """A view of all draws so far, in the order of their first occurrence."""
         return MappingProxyType(self._drawn)
 
     def snapshot(self) -> Tape:
@@ -120,15 +120,15 @@ class RecordingEntropy:
         return dict(self._drawn)
 
     def restore(self, drawn: Tape) -> None:
-        """Take back every draw that was made after a snapshot, and any other source since."""
+        """Undo every draw since a snapshot, and return to the original source."""
         self._inner = self._first
         self._drawn.clear()
         self._drawn.update(drawn)
 
     def go_on(self, inner: Entropy) -> None:
-        """From now on, what has not been drawn yet comes from another source."""
+        """Take values that have not been drawn yet from another source from now on."""
         self._inner = TapeEntropy(self._drawn, inner)
 
     def tape(self) -> TapeEntropy:
-        """The draws so far as a source that gives them again."""
+        """A source that replays the draws so far."""
         return TapeEntropy(self._drawn)

@@ -1,8 +1,8 @@
-"""Reading a whole file that somebody else may have made: a regular file, of bounded size, or a clear error.
+"""Reading a whole untrusted file: a regular file of bounded size, or a clear error.
 
-A name on the command line can be that of a pipe that nobody writes to, a device without end, or a file of many
-gigabytes; and a file can grow while it is read. `read_input` never waits for any of them and never holds more bytes
-than the limit. Symbolic links to regular files are followed. What is in a file is for its parser to judge.
+A name on the command line may be a pipe that nobody writes to, an endless device, or a file of many gigabytes, and a
+file can grow while it is read. `read_input` never blocks on any of them and never holds more bytes than the limit. It
+follows symbolic links to regular files. It does not look at the contents; the file's parser does.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-#: Reads at most so many bytes: none at the end, None when there are none yet.
+#: Reads at most the given number of bytes: none at the end of the file, None when there are none yet.
 _Read: TypeAlias = Callable[[int], bytes | None]
 
-#: What a name can stand for that is not a file with contents.
+#: The kinds of file system entries that are not regular files.
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a named pipe",
@@ -27,20 +27,20 @@ _KINDS = {
 
 
 class InputError(Exception):
-    """A file can't be read. The message names the file, the reason, and what to do."""
+    """A file can't be read. The message gives the file, the reason, and what to do."""
 
 
 def read_input(path: Path, *, limit: int, what: str) -> bytes:
     """The bytes of a regular file, at most `limit` of them.
 
-    what: what the file should be, for the message, with an article: "a transcript". InputError for everything that is
-    not a regular file, for a larger file, and for whatever the operating system refuses.
+    what: what the file should be, for error messages, with an article: "a transcript". InputError: not a regular file,
+    larger than the limit, or refused by the operating system.
     """
     try:
-        _check(os.stat(path), path, limit, what)  # first, because to open a device can already do something
+        _check(os.stat(path), path, limit, what)  # before opening, since opening a device can have effects
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with os.fdopen(handle, "rb", buffering=0) as file:
-            _check(os.fstat(handle), path, limit, what)  # again: the name may stand for another file by now
+            _check(os.fstat(handle), path, limit, what)  # again: the name may point to another file by now
             return _bounded(file.read, path, limit, what)
     except OSError as error:
         raise InputError(f"{path} can't be read as {what}: {error.strerror}; check the name and permissions") from error
@@ -57,7 +57,7 @@ def _check(found: os.stat_result, path: Path, limit: int, what: str) -> None:
 
 
 def _bounded(read: _Read, path: Path, limit: int, what: str) -> bytes:
-    """All that is left in a file, which can be longer than it said."""
+    """The rest of a file, which can be longer than its reported size."""
     parts: list[bytes] = []
     left = limit + 1
     while left > 0:

@@ -1,25 +1,24 @@
 """The contract's types as plain JSON values, and back, without loss.
 
-Drivers in other languages, transcripts and vectors all write events, snapshots, policies and keys in this one form.
-The translation is driven by the types of the dataclass fields in `contract.py`: a new event or field there needs no
-change here, unless it brings in a new type.
+Drivers, transcripts and vectors all write events, snapshots, policies and keys in this form. The conversion follows the
+types of the dataclass fields in `contract.py`: a new event or field there needs a change here only if its type is new.
 
 The form
     An event is an object with its name in snake case under "event", and every field of its class:
     {"event": "text_received", "text": "hi", "secure": true, "warn": false, "instance": 256}.
-    A snapshot is an object with every field of its class; nested snapshots are objects in turn.
+    A snapshot is an object with every field of its class; nested snapshots are nested objects.
 
     bytes        a string in which each character U+0000 to U+00FF is one byte (Latin-1), so that texts and messages
-                 can be read by eye; but lower-case hexadecimal, two digits a byte, in the fields in HEX_FIELDS
-    int          a number; but a string of lower-case hexadecimal digits for the big values in HEX_INT_FIELDS
+                 are readable; in the fields in HEX_FIELDS, lower-case hexadecimal, two digits a byte
+    int          a number; in the fields in HEX_INT_FIELDS, a string of lower-case hexadecimal digits
     bool, str    as they are; an Enum by its value; a Flag (Policy) as a list of its members' names in lower case
-    (a, b)       two numbers are the string "a,b" in decimal, wherever they stand: key, set member or value
-    mapping      an object whose keys are decimal numbers or pairs, rising; a set is a list without duplicates, rising
+    (a, b)       a pair of numbers is the string "a,b" in decimal, as a key, set member or value
+    mapping      an object with decimal numbers or pairs as keys, ascending; a set is a list, ascending, no duplicates
     X | None     X or null
 
 Null in events
-    A third-party implementation may be unable to know a field that the contract asks for. Its driver then writes null,
-    and the field is None: not told. `unknown_fields` lists such fields. Only in `question` None is a value of its own.
+    A third-party implementation may not know a field that the contract requires. Its driver then writes null, and the
+    field is None: not told. `unknown_fields` lists such fields. Only in `question` is None a value of its own.
 """
 
 from __future__ import annotations
@@ -42,29 +41,29 @@ from otterproof.implementations.contract import (
     Policy,
 )
 
-#: Fields whose bytes are digests and keys, not something to read: hexadecimal.
+#: Fields whose bytes are digests or keys, not readable text: hexadecimal.
 HEX_FIELDS = frozenset({"ssid", "fingerprint", "key", "pending_mac_keys"})
 
-#: Fields whose integers have hundreds of digits: hexadecimal. (Inside a mapping: its values, not its keys.)
+#: Fields whose integers have hundreds of digits: hexadecimal. (In a mapping, its values, not its keys.)
 HEX_INT_FIELDS = frozenset({"our_keys", "their_keys", "p", "q", "g", "y", "x"})
 
-#: Fields of events in which null says something.
+#: Event fields in which null is a value, not an unknown.
 NULL_IS_A_VALUE = frozenset({"question"})
 
 _HEX_BYTES = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _HEX_INT = re.compile(r"[0-9a-f]+", re.ASCII)
-# 19 digits hold any 63-bit number; the bound keeps int() from refusing huge strings with an error of its own.
+# 19 digits hold any 63-bit number. Without the bound, int() would raise its own error for huge strings.
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
-#: The most digits of a big number, twice as many as the largest that OTR has. Longer ones cost time in arithmetic, and
-#: from 4300 decimal digits on Python refuses to print them.
+#: The most digits of a big number: twice as many as OTR's largest has. Longer numbers make arithmetic slow, and Python
+#: refuses to print one of more than 4300 decimal digits.
 _MAX_HEX = 2048
 
 _T = TypeVar("_T")
 
 
 class JsonFormError(ValueError):
-    """A JSON value that is not of the form described above. `where` is the path to it, such as "event.text"."""
+    """A JSON value does not have the form described above. `where` is the path to it, such as "event.text"."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")
@@ -79,8 +78,9 @@ class JsonFormError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How values of one type are written and read. decode takes the JSON value and the path to it, for the error
-    message.
+    """Writes and reads the values of one type.
+
+    decode takes the JSON value and the path to it, which error messages name.
     """
 
     encode: Callable[[Any], Any]
@@ -243,7 +243,7 @@ def _optional_codec(inner: Codec) -> Codec:
 
 
 def codec_of(hint: Any, name: str) -> Codec:
-    """The codec of a field called `name` with the type `hint`. TypeError: the contract has a type unknown here."""
+    """The codec of a field called `name` with the type `hint`. TypeError for a type that has no JSON form."""
     simple = {
         int: _BIG if name in HEX_INT_FIELDS else _INT,
         bytes: _HEX if name in HEX_FIELDS else _TEXT,
@@ -343,7 +343,7 @@ def _event_class(given: dict[str, Any], where: str) -> type:
 
 
 def event_from_json(obj: object, where: str = "event") -> Event:
-    """The event in a JSON value. `where` names the value in JsonFormError."""
+    """Read an event. `where` names the value in a JsonFormError."""
     given = _object(obj, where)
     cls = _event_class(given, where)
     del given["event"]
@@ -351,9 +351,9 @@ def event_from_json(obj: object, where: str = "event") -> Event:
 
 
 def unknown_fields(obj: object, where: str = "event") -> frozenset[str]:
-    """The fields of an event in JSON that are null because the implementation does not tell them.
+    """The fields of a JSON event that are null because the implementation does not tell them.
 
-    JsonFormError as in event_from_json, but only what is needed to find the fields is looked at.
+    JsonFormError if it is not an object or not a known event; the values of the fields are not checked.
     """
     given = _object(obj, where)
     table = _table(_event_class(given, where))
@@ -362,7 +362,7 @@ def unknown_fields(obj: object, where: str = "event") -> frozenset[str]:
 
 @cache
 def may_be_untold(event: str) -> frozenset[str]:
-    """The fields of an event, by its name in JSON, that an implementation need not tell."""
+    """The fields that an implementation need not tell of the event with this JSON name."""
     hints = typing.get_type_hints(EVENTS[event])
     optional = {name for name, hint in hints.items() if NoneType in typing.get_args(hint)}
     return frozenset(optional - NULL_IS_A_VALUE)
@@ -394,7 +394,7 @@ def dsa_key_from_json(obj: object, where: str = "key") -> DsaPrivateKey:
 
 
 def config_to_json(config: PartyConfig) -> dict[str, Any]:
-    """With the private key, for a configuration without it could not be replayed."""
+    """Includes the private key: without it, the configuration could not be replayed."""
     return _encode(PartyConfig, config)
 
 

@@ -1,14 +1,14 @@
-"""Long-term DSA keys in libotr's private key file format, so that keys can be exchanged with existing clients.
+"""Long-term DSA keys in libotr's private key file format, for exchanging keys with existing clients.
 
-The file is one S-expression, as libgcrypt reads and prints them:
+The file is one S-expression in the syntax of libgcrypt:
 
     (privkeys (account (name "alice@example.org") (protocol prpl-jabber)
                (private-key (dsa (p #00AB..#) (q #..#) (g #..#) (y #..#) (x #..#)))) ...)
 
-The reader takes every way of writing an atom that libgcrypt knows (token, "quoted", #hexadecimal#, |base64|, and
-length:verbatim), elements in any order, and any white space; what it can't take it names by line and column. It checks
-that a key is one (y = g^x mod p), because a file with a slip in it would otherwise show up much later, as a signature
-that nobody accepts. The engines don't use this module; they are given keys.
+The reader accepts every notation that libgcrypt has for an atom (token, "quoted", #hexadecimal#, |base64|, and
+length:verbatim), elements in any order, and any white space. Errors give the line and column. It checks that a key is
+consistent (y = g^x mod p), because a typo in the file would otherwise show up much later, as a signature that nobody
+accepts. The engines don't use this module; they are given keys.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.asymmetric import dsa
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 from otterproof.implementations.inputs import read_input
 
-#: Lists within lists that the reader follows; the format needs five.
+#: The deepest nesting of lists that the reader accepts; the format needs five.
 MAX_DEPTH = 16
 
-#: The most bytes that a key file can have, enough for a thousand keys.
+#: In bytes: the largest key file accepted, enough for a thousand keys.
 MAX_BYTES = 4 << 20
 
 _P_BITS = (1024, 2048, 3072)
@@ -42,7 +42,7 @@ _BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 class KeyFileError(ValueError):
     """A key file that can't be read, or keys that can't be written to one.
 
-    line and column count from 1, the column in bytes; both are 0 when no place in a file is meant.
+    line and column count from 1, the column in bytes; both are 0 when the error has no place in a file.
     """
 
     def __init__(self, problem: str, source: str = "", line: int = 0, column: int = 0) -> None:
@@ -54,7 +54,7 @@ class KeyFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One entry of a key file. name and protocol: bytes that are not UTF-8 are kept as lone surrogates."""
+    """One entry of a key file. In name and protocol, bytes that are not UTF-8 are kept as lone surrogates."""
 
     name: str
     protocol: str
@@ -128,7 +128,7 @@ class _Reader:
             else:
                 atom, at = self._atom(at)
                 open_lists[-1].items.append(atom)
-        # A text editor's or libgcrypt's closing NUL is no reason to complain.
+        # Accept a trailing line end of a text editor, and the trailing NUL of libgcrypt.
         rest = at + len(self._data[at:]) - len(self._data[at:].lstrip(b" \t\r\n\v\f\0"))
         if rest < len(self._data):
             raise self.error(rest, "something follows the end of the key list")
@@ -193,7 +193,7 @@ class _Interpreter:
         return node.items[1:]
 
     def _parts(self, nodes: list[_Node], names: Sequence[str], parent: _Node) -> dict[str, _List]:
-        """The lists in `nodes` by their names: each of `names` once, in any order, and nothing else."""
+        """The lists in `nodes` by name: exactly one for each of `names`, in any order."""
         found: dict[str, _List] = {}
         for node in nodes:
             head = node.items[0] if isinstance(node, _List) and node.items else None
@@ -240,10 +240,10 @@ class _Interpreter:
 
 
 def check_key(key: DsaPrivateKey) -> None:
-    """KeyFileError unless the sizes are those that OTR knows, q is prime, g has order q, and y = g^x mod p.
+    """KeyFileError unless the sizes are those that OTR allows, q is prime, g has order q, and y = g^x mod p.
 
-    With other numbers a signature may be impossible, and trying until one succeeds never ends: where g and p
-    share the factor q, for example, every r is 0.
+    With other numbers a signature may be impossible, and retrying until one succeeds would never end. If g and p share
+    the factor q, for example, every r is 0.
     """
     p, q, g, y = key.public.p, key.public.q, key.public.g, key.public.y
     if p.bit_length() not in _P_BITS or q.bit_length() != _Q_BITS:
@@ -258,10 +258,10 @@ def check_key(key: DsaPrivateKey) -> None:
 
 
 def _is_prime(number: int) -> bool:
-    """The test of Miller and Rabin, for numbers of a DSA key.
+    """The Miller-Rabin test with fixed bases, for the numbers of a DSA key.
 
-    Composite numbers can be constructed that pass with known bases; but their factors are so large that no engine
-    meets them by chance, which is what matters here.
+    Composite numbers that pass with known bases can be constructed. But their factors are so large that no engine meets
+    them by chance, which is what matters here.
     """
     if any(number % base == 0 for base in _BASES):
         return False
@@ -278,7 +278,7 @@ def _is_prime(number: int) -> bool:
 
 
 def parse_keys(data: bytes, source: str = "key file") -> tuple[Account, ...]:
-    """The accounts of a key file, in its order. KeyFileError with line and column; `source` names it there."""
+    """The accounts of a key file, in file order. KeyFileError has line and column, and calls the file `source`."""
     reader = _Reader(data, source)
     return _Interpreter(reader).accounts(reader.tree())
 
@@ -306,12 +306,12 @@ def _format_string(text: str, what: str) -> str:
 
 
 def _format_number(letter: str, value: int) -> str:
-    # libgcrypt prints numbers as signed: a set top bit gets a zero byte in front.
+    # libgcrypt prints numbers as signed: if the top bit is set, a zero byte goes in front.
     return f"({letter} #{value.to_bytes(value.bit_length() // 8 + 1, 'big').hex().upper()}#)"
 
 
 def format_keys(accounts: Iterable[Account]) -> bytes:
-    """A key file with these accounts. KeyFileError for keys and names that can't be in one, or named twice."""
+    """A key file with these accounts. KeyFileError for a key or name that can't be written, or a duplicate account."""
     lines, seen = ["(privkeys"], set()
     for account in accounts:
         if (account.name, account.protocol) in seen:
@@ -326,7 +326,7 @@ def format_keys(accounts: Iterable[Account]) -> bytes:
 
 
 def save_keys(path: Path, accounts: Iterable[Account]) -> None:
-    """Write a key file that only its owner can read; an existing one is replaced as a whole or not at all. OSError."""
+    """Write a key file that only its owner can read, replacing an existing one atomically. OSError, KeyFileError."""
     data = format_keys(accounts)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -338,7 +338,7 @@ def save_keys(path: Path, accounts: Iterable[Account]) -> None:
 
 
 def generate_key() -> DsaPrivateKey:
-    """A new key with p of 1024 and q of 160 bits, as OTR clients use; from the operating system's randomness."""
+    """A new key with p of 1024 and q of 160 bits, as OTR clients use, from the operating system's randomness."""
     numbers = dsa.generate_private_key(key_size=1024).private_numbers()
     parameters = numbers.public_numbers.parameter_numbers
     key = DsaPrivateKey(DsaPublicKey(parameters.p, parameters.q, parameters.g, numbers.public_numbers.y), numbers.x)

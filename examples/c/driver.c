@@ -1,5 +1,5 @@
-/* The driver of Parley for Otterproof: what Otterproof asks for is done by a Parley, and what happens is told. protocol.h
- * and json.h come with Otterproof; what each method and event means is in its docs/reference/driver-protocol.md. */
+/* The driver of Parley for Otterproof: it passes each request to a Parley and reports what happens. protocol.h and json.h
+ * come with Otterproof, whose docs/reference/driver-protocol.md explains each method and event. */
 
 #include "protocol.h"
 

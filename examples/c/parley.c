@@ -17,7 +17,7 @@ struct Parley {
     char *me, *friend;
     const ParleyListener *listener;
     void *user;
-    int decrypted; /* the message being received was one that could be decrypted */
+    int decrypted; /* the message being received has been decrypted */
 };
 
 /* ---- what libotr calls ------------------------------------------------------------------------------------------- */
@@ -102,7 +102,7 @@ static void on_event(void *data, OtrlMessageEvent event, ConnContext *context, c
 
 static void on_create_tag(void *data, const char *account, const char *protocol)
 {
-    FILE *file = tmpfile(); /* libotr insists on writing it down */
+    FILE *file = tmpfile(); /* libotr insists on writing the tag to a file */
     if (!file) return;
     otrl_instag_generate_FILEp(((Parley *)data)->state, file, account, protocol);
     fclose(file);
@@ -177,7 +177,7 @@ void parley_start(Parley *parley)
     free(query);
 }
 
-/* The session that libotr takes for the best one; NULL before there is one. */
+/* The session that libotr considers best; NULL if there is none. */
 static ConnContext *session(Parley *parley)
 {
     return otrl_context_find(parley->state, parley->friend, parley->me, PROTOCOL, OTRL_INSTAG_BEST, 0, NULL, NULL, NULL);

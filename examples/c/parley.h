@@ -9,12 +9,12 @@ typedef struct Parley Parley;
 
 /* What Parley tells the program that uses it. */
 typedef struct {
-    void (*transmit)(void *user, const char *message);          /* to be sent to the friend */
+    void (*transmit)(void *user, const char *message);          /* send it to the friend */
     void (*show)(void *user, const char *text, int encrypted);  /* a text from the friend */
     void (*encrypted)(void *user, int version, unsigned tag, const unsigned char ssid[8], const unsigned char theirs[20]);
     void (*ended)(void *user, unsigned tag, int by_friend);
     void (*unreadable)(void *user, unsigned tag);               /* an encrypted message can't be read */
-    void (*refused)(void *user);                                /* a text is not sent: the friend has ended the session */
+    void (*refused)(void *user);                                /* a text was not sent: the friend has ended the session */
 } ParleyListener;
 
 /* key: p, q, g, y and x of a DSA key, in hexadecimal. version: 2 or 3. NULL if the key is not valid. */

@@ -1,11 +1,11 @@
-"""What Parley promises beyond the protocol texts, as scenarios: they run with those of Otterproof."""
+"""What Parley promises beyond the protocol texts, as scenarios that run along with Otterproof's own."""
 
 from otterproof import Context, scenario
 
 
 @scenario()
 def a_second_session_begins_at_once(context: Context) -> None:
-    """When the friend has ended a session, the next one needs nothing but a query."""
+    """After the friend has ended a session, a query is all it takes to start the next one."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)
     target.establish(insider)

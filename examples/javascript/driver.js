@@ -1,13 +1,13 @@
-// The driver of Natter for Otterproof: what Otterproof asks for is done by a Natter, and what happens is told. What each
-// method and event means is in Otterproof's docs/reference/driver-protocol.md. Strings there have one character for each byte.
+// The driver of Natter for Otterproof: it passes each request to a Natter and reports what happens. Otterproof's
+// docs/reference/driver-protocol.md explains each method and event. In its strings, each character is one byte.
 'use strict'
 
 const crypto = require('crypto')
 const readline = require('readline')
 
-console.log = console.error // standard output is the protocol's alone
+console.log = console.error // only the protocol may use standard output
 
-// Random bytes come from the seed of the party that acts, so that every run draws the same. Set up before otr is loaded.
+// Random bytes come from the seed of the acting party, so that runs are repeatable. This must be set up before otr loads.
 let acting = null
 const systemBytes = crypto.randomBytes
 crypto.randomBytes = (size) => {

@@ -1,8 +1,8 @@
 // Natter: Off-the-Record conversations for a web chat, on top of the npm package otr.
 'use strict'
 
-// otr sends through setTimeout. A message of Natter is on its way when the call returns, so the functions run at once, one
-// after the other.
+// otr sends through setTimeout. Natter promises that a message is on its way when the call returns, so this replacement runs
+// the functions immediately, one after the other.
 const waiting = []
 let running = false
 function atOnce (todo) {
@@ -20,7 +20,7 @@ global.setTimeout = atOnce
 const { DSA, OTR } = require('otr')
 const helpers = require('otr/lib/helpers.js')
 
-// A DSA key in otr's form: a type of two bytes, then p, q, g, y and x, each with its length before it.
+// A DSA key in otr's format: a type of two bytes, then p, q, g, y and x, each preceded by its length.
 function importKey (numbers) {
   const fields = numbers.map((digits) => {
     const number = Buffer.from(digits.length % 2 ? '0' + digits : digits, 'hex')

@@ -1,7 +1,7 @@
 """Courier: Off-the-Record conversations for a chat bot, on top of python-potr.
 
-python-potr was written for PyCrypto, whose successor PyCryptodome has another interface in two places: the counter of
-AES in CTR mode, and DSA signatures of a number. Both are adapted here. Courier speaks version 2 of the protocol.
+python-potr was written for PyCrypto. Its successor PyCryptodome differs in two places: the counter of AES in CTR mode,
+and DSA signatures of a number. Both are adapted here. Courier speaks version 2 of the protocol.
 """
 
 import random
@@ -26,7 +26,7 @@ __version__ = "0.3"
 #: What an encrypted message of version 2 begins with.
 ENCRYPTED = b"?OTR:AAID"
 
-#: Where random numbers come from. Tests put another generator here.
+#: The source of random numbers. Tests replace it.
 numbers: Callable[[], random.Random] = random.SystemRandom
 
 
@@ -35,11 +35,11 @@ class Refused(Exception):
 
 
 class Unreadable(Exception):
-    """An encrypted message can't be read. The user is told of it."""
+    """An encrypted message can't be read. The user is told."""
 
 
 class Chat(Context):
-    """A conversation. transmit: called with what goes out. changed: called with the state that the chat is in now."""
+    """A conversation. transmit: called with each outgoing message. changed: called with each new state."""
 
     def __init__(self, me: str, friend: str, key: tuple[int, ...], transmit: Callable, changed: Callable) -> None:
         account = _Account(me, "courier", 0, backend.DSAKey(key, private=True))
@@ -55,7 +55,7 @@ class Chat(Context):
         self.changed(state)
 
     def hear(self, message: bytes) -> tuple[bytes | None, bool]:
-        """A message has come: the text to show, None if there is none, and whether it came encrypted. Unreadable."""
+        """Receive a message. Returns the text to show, or None, and whether it was encrypted. Raises Unreadable."""
         try:
             return self.receiveMessage(message)[0], True
         except (NotOTRMessage, UnencryptedMessage) as error:
@@ -65,10 +65,10 @@ class Chat(Context):
         except (NotEncryptedError, InvalidParameterError) as error:
             if message.startswith(ENCRYPTED):
                 raise Unreadable(str(error)) from error
-            return None, False  # a message of a handshake, which does not concern the user
+            return None, False  # a handshake message: not the user's concern
 
     def say(self, text: bytes) -> None:
-        """Send a text; "?OTRv2?" asks for an encrypted conversation. Refused if the friend has ended the last one."""
+        """Send a text; "?OTRv2?" requests encryption. Raises Refused if the friend has ended the last conversation."""
         try:
             left = self.sendMessage(FRAGMENT_SEND_ALL, text)
         except NotEncryptedError as error:
@@ -78,7 +78,7 @@ class Chat(Context):
 
 
 class _Account(Account):
-    """The account as potr has it. It keeps nothing on disk."""
+    """potr's account, without its files on disk."""
 
     def saveTrusts(self) -> None:
         pass

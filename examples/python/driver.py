@@ -1,6 +1,6 @@
-"""The driver of Courier for Otterproof: what Otterproof asks for is done by a `courier.Chat`, and what happens is told.
+"""The driver of Courier for Otterproof: it passes each request to a `courier.Chat` and reports what happens.
 
-What an event means, and what each method is to do, is in Otterproof's docs/reference/driver-protocol.md.
+Otterproof's docs/reference/driver-protocol.md explains each method and event.
 """
 
 import courier
@@ -10,7 +10,7 @@ from otterproof import Driver, DriverInfo, DriverParty, serve
 
 
 class Party(DriverParty):
-    """An account with one correspondent. An action that has no method here is answered with "unsupported"."""
+    """An account with one correspondent. Actions without a method here are answered with "unsupported"."""
 
     def __init__(self, settings):
         super().__init__(settings)
@@ -24,7 +24,7 @@ class Party(DriverParty):
         self.emit("outgoing_message", message=message)
 
     def changed(self, state):
-        """The conversation has become encrypted, or ended. What Courier does not tell is None."""
+        """The conversation is now encrypted, or has ended. A field that Courier does not tell is None."""
         before, self.before = self.before, state
         if state == STATE_ENCRYPTED:
             crypto = self.chat.crypto
@@ -58,5 +58,5 @@ class Party(DriverParty):
         self.chat.disconnect()
 
 
-courier.numbers = lambda: DriverParty.current.settings.random  # every run draws the same numbers
+courier.numbers = lambda: DriverParty.current.settings.random  # makes runs repeatable
 serve(Driver(DriverInfo("courier", courier.__version__, (2,), ("v2",), "seed"), Party).methods())

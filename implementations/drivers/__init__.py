@@ -1,1 +1,1 @@
-"""Drivers: third-party implementations behind the driver protocol, each in its own language."""
+"""Drivers: third-party implementations behind the driver protocol, each in the language of the implementation."""

@@ -1,8 +1,8 @@
-"""What drivers written in Python share besides the line loop: parties by name, and randomness from a seed.
+"""What Python drivers share besides the line loop: parties by name, and randomness from a seed.
 
-A driver derives a class from `Adapted` for its library's parties and hands it to `Adapter`. Actions arrive at it as
-methods with the names and arguments of contract.Engine; what it has to tell it tells with `emit`, in the order in which
-the library tells it.
+A driver subclasses `Adapted` for the parties of its library and passes the class to `Adapter`. Actions are methods with
+the names and arguments of contract.Engine. They report events with `emit`, in the order in which the library reports
+them.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ P = TypeVar("P")
 
 
 class Parties(Generic[P]):
-    """The parties of a driver by the names that the harness gave them; what each driver does with them is its own."""
+    """The parties of a driver, by the names that the harness gave them."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, P] = {}
 
     def find(self, params: dict[str, Any]) -> P:
-        """The party that a request is about. InvalidParams."""
+        """The party that a request names. InvalidParams if there is none."""
         try:
             return self.by_name[params["party"]]
         except (KeyError, TypeError):
             raise InvalidParams(f"no party {params.get('party')!r}; create it first") from None
 
     def close(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The method of that name."""
+        """The protocol method `close`."""
         self.find(params)
         del self.by_name[params["party"]]
         return {}
 
     def reset(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The method of that name."""
+        """The protocol method `reset`."""
         self.by_name.clear()
         return {}
 
 
 def arguments(action: str, params: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of an action, read. InvalidParams."""
+    """The decoded arguments of an action. InvalidParams if they are not valid."""
     given = {name: value for name, value in params.items() if name != "party"}
     try:
         return args_from_json(action, given, action)
@@ -60,7 +60,7 @@ def arguments(action: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 class SeededRandom:
-    """A stream of random numbers: SHA-256 of the seed and a counter, or the operating system's without a seed."""
+    """A stream of random numbers: SHA-256 of a counter and the seed; without a seed, the operating system's."""
 
     def __init__(self, seed: bytes | None) -> None:
         self._seed = seed
@@ -77,18 +77,18 @@ class SeededRandom:
         return drawn
 
     def getrandbits(self, bits: int) -> int:
-        """As random.getrandbits."""
+        """Like random.getrandbits."""
         size = (bits + 7) // 8
         return int.from_bytes(self.bytes(size)) >> (8 * size - bits)
 
     def randrange(self, start: int, stop: int) -> int:
-        """As random.randrange with two arguments; 64 bits more than needed make the bias too small to matter."""
+        """Like random.randrange with two arguments; 64 extra bits make the bias negligible."""
         return start + self.getrandbits((stop - start).bit_length() + 64) % (stop - start)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `create` asks for, read."""
+    """The decoded parameters of `create`."""
 
     account: str
     peer: str
@@ -100,55 +100,57 @@ class Settings:
 
 
 class Adapted:
-    """A party of the library. Actions that a driver does not define are answered as unsupported, and so are arguments
-    that the method of an action does not take.
+    """A party of the library: the base class for a driver's own.
+
+    An action without a method, and an argument that the method does not take, are answered as unsupported.
     """
 
-    #: The party's instance tag; None if the library has none, or makes it up later.
+    #: Our own instance tag; None if the library has none, or draws it later.
     instance_tag: int | None = None
 
-    #: Whose randomness and time the library draws on: those of the party that is at work.
+    #: The party that is acting: the library uses its randomness and its time.
     current: Adapted
 
+    #: Of our own key, 20 bytes.
     fingerprint: bytes
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.now = 0
         self.events: list[dict[str, Any]] = []
-        #: The lines that the program has put on its user's screen, where it has one.
+        #: For a program with a screen: the lines that it has shown its user.
         self.shown: list[str] = []
 
     def emit(self, event: str, **fields: object) -> None:
-        """Report an event. bytes are given as they are, those of hexadecimal fields as hexadecimal digits."""
+        """Report an event. Give bytes as they are, but hexadecimal fields (ssid, fingerprint, key) as digits."""
         told = {name: value.decode("latin-1") if isinstance(value, bytes) else value for name, value in fields.items()}
         self.events.append({"event": event, **told})
 
     def forget(self) -> None:
-        """The party is closed. For drivers that keep something for it outside."""
+        """Called when the party is closed, for drivers that keep data about it elsewhere."""
 
     def restart(self) -> None:
-        """The user ends the program and starts it again, for a driver that claims `restart`."""
+        """The user ends the program and starts it again. For drivers that claim `restart`."""
         raise Unsupported("a library is not started")
 
     def logs(self) -> Mapping[str, bytes]:
-        """What the program has written into logs, for a driver that claims `logs`."""
+        """The contents of the program's logs, by name. For drivers that claim `logs`."""
         raise Unsupported("a library has no logs")
 
     def set_time(self, now: int) -> None:
-        """The library's clock; without one it stays unread."""
+        """Set the time, in seconds, for a library that reads a clock."""
         self.now = now
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The answer to `hello`, but for what is the same for all. randomness: "seed" if the library draws from the party's
-    `settings.random` and nothing else.
+    """What a driver answers to `hello`. [docs/reference/driver-protocol.md]
 
-    fixed_policy: the flags of the only policy that it can have. longest_text: the most bytes of a text that its user
-    can send. silent_refresh: its user may be told nothing of a handshake that renews a session. pictures: the class of
-    its parties has a method `picture`, which gives what the user sees as a PNG file. code: the folder of the library;
-    what is reached of it is told, where that can be counted. [edges.py]
+    randomness: "seed" if the library draws only from the party's `settings.random`. fixed_policy: the flags of the only
+    policy that it can have. longest_text: in bytes, the longest text that its user can send. silent_refresh: a
+    handshake that refreshes a session may go unreported. pictures: the party class has a method `picture`, which
+    returns what the user sees as a PNG file. code: the library's folder, whose code coverage is reported if the package
+    `coverage` is installed. [edges.py]
     """
 
     name: str
@@ -164,7 +166,7 @@ class About:
 
 
 class Adapter:
-    """The methods of the protocol over parties of one class."""
+    """The methods of the driver protocol, carried out by parties of one class."""
 
     def __init__(self, about: About, party: type[Adapted]) -> None:
         self._about = about
@@ -173,7 +175,7 @@ class Adapter:
         self._edges = Edges(about.code) if about.code is not None and countable() else None
 
     def methods(self) -> Mapping[str, Method]:
-        """For linejson.serve."""
+        """The table of methods for linejson.serve."""
         own: dict[str, Method] = {
             "hello": self.hello,
             "create": self.create,
@@ -243,7 +245,7 @@ class Adapter:
         return self._parties.reset(params)
 
     def picture(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The method of that name, for a class of parties that has it."""
+        """The protocol method `picture`, for a party class that has it."""
         png: bytes = getattr(self._parties.find(params), "picture")()  # noqa: B009 (few classes have it)
         return {"png": b64encode(png).decode()}
 
@@ -259,7 +261,7 @@ class Adapter:
             carry_out = getattr(party, action)
             for name in args.keys() - signature(carry_out).parameters.keys():
                 raise Unsupported(f"{action} takes no {name}")
-            # What an exception of the library leaves behind belongs to no later answer.
+            # Discard what a failed earlier action has left behind.
             party.events, party.shown = [], []
             Adapted.current = party
             carry_out(**args)
@@ -270,5 +272,5 @@ class Adapter:
 
 
 def _identity(party: Adapted) -> dict[str, Any]:
-    """The answer to `create` and `restart`."""
+    """What `create` and `restart` answer."""
     return {"instance_tag": party.instance_tag, "fingerprint": party.fingerprint.hex()}

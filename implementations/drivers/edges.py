@@ -1,7 +1,7 @@
-"""What was reached of a library's code in Python, for the method `coverage` of its driver.
+"""Code coverage of a Python library, for the method `coverage` of its driver.
 
-The package `coverage` does the counting, an extra: `otterproof[coverage]`. An edge is one of its arcs: a line of a file
-and the line that came next. Nothing is counted, and nothing is slower, before it is asked for.
+The package `coverage` records it (the extra `otterproof[coverage]`). An edge is one of its arcs: a line of a file and
+the line executed after it. Nothing is recorded, and nothing runs slower, until the harness asks for coverage.
 [docs/reference/driver-protocol.md, Coverage]
 """
 
@@ -15,17 +15,17 @@ from zlib import crc32
 if TYPE_CHECKING:
     from coverage import Coverage
 
-#: How often it is asked until what was counted before is forgotten; `coverage` itself would keep all of it.
+#: After this many requests recording starts over, because `coverage` keeps everything that it has recorded.
 _KEPT = 100
 
 
 def countable() -> bool:
-    """Whether edges can be counted here."""
+    """Whether the package `coverage` is installed."""
     return find_spec("coverage") is not None
 
 
 class Edges:
-    """The edges of the code below a folder."""
+    """Records the edges reached in the code below a folder."""
 
     def __init__(self, code: Path) -> None:
         self._code = code
@@ -35,21 +35,21 @@ class Edges:
         self._numbers: dict[tuple[str, tuple[int, int]], int] = {}
 
     def answer(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The method `coverage`."""
+        """The protocol method `coverage`."""
         if params.get("begin"):
             self.begin()
             return {"edges": []}
         return {"edges": self.reached()}
 
     def begin(self) -> None:
-        """Nothing counts as reached, and nothing as told."""
+        """Start over: no edge counts as reached or reported."""
         if self._counting is None:
             self._start()
         self.reached()
         self._told.clear()
 
     def reached(self) -> list[int]:
-        """The edges that were reached since `begin` and not told yet."""
+        """The edges reached since `begin` and not reported yet."""
         if self._counting is None:
             return []
         data = self._counting.get_data()
@@ -67,23 +67,23 @@ class Edges:
 
     @property
     def _context(self) -> str:
-        """By this name `coverage` keeps what is reached until it is asked the next time."""
+        """The name under which `coverage` stores what is reached until the next request."""
         return str(self._asked)
 
     def _start(self) -> None:
         from coverage import Coverage
 
-        # Settings of the user's own program in the folder where the driver is started are not for this.
+        # Ignore coverage settings of the user's project in the folder where the driver starts.
         self._counting = Coverage(
             data_file=None, branch=True, include=[f"{self._code}/*"], config_file=False, messages=False
         )
-        # Its other ways to count tell each arc once, and not again after it was asked.
+        # The other cores report each arc only once, and not again after a request.
         self._counting.set_option("run:core", "ctrace")
         self._counting.start()
         self._counting.switch_context(self._context)
 
     def _number(self, file: str, arc: tuple[int, int]) -> int:
-        """The number of an arc, the same wherever the library is installed."""
+        """The number of an arc, which does not depend on where the library is installed."""
         key = (file, arc)
         if key not in self._numbers:
             name = Path(file).relative_to(self._code).as_posix()

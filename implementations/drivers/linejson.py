@@ -1,7 +1,7 @@
 """The line loop of a driver written in Python: JSON-RPC 2.0 requests on standard input, answers on standard output.
 
-A driver gives a table of methods to `serve`; everything about lines, ids and errors is here. Standard output belongs to
-the protocol alone, so whatever else prints is sent to standard error. [docs/reference/driver-protocol.md]
+A driver passes a table of methods to `serve`, which handles lines, ids and errors. Only the protocol may use standard
+output, so everything else that prints goes to standard error. [docs/reference/driver-protocol.md]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 PROTOCOL = 2
 
-#: What a driver can say that its target can do. [docs/reference/driver-protocol.md, Capabilities]
+#: The capabilities that a driver can claim for its target. [docs/reference/driver-protocol.md, Capabilities]
 CAPABILITIES = (
     "v2",
     "v3",
@@ -38,28 +38,28 @@ CAPABILITIES = (
 UNSUPPORTED, LIBRARY_FAILED, STRANDED = -32001, -32002, -32003
 METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602
 
-#: Takes the request's params; gives the answer's result.
+#: Takes the params of a request and returns the result of the answer.
 Method = Callable[[dict[str, Any]], Any]
 
 
 class Unsupported(Exception):
-    """The implementation can't do what is asked."""
+    """The implementation can't do what was asked."""
 
 
 class Stranded(Exception):
-    """Something that the driver needs besides the implementation has ended, or can't be started; the text says what."""
+    """A helper that the driver needs besides the implementation has ended or can't start; the text says which."""
 
 
 class InvalidParams(Exception):
-    """The request is not valid: a mistake of the side that asks."""
+    """The request is not valid: a mistake of the harness."""
 
 
 def serve(methods: Mapping[str, Method], wait: Callable[[int], object] = lambda fd: None) -> None:
-    """Answer requests until `shutdown` or the end of input. wait: is called with the descriptor of the requests before
-    each, and returns when there is something to read.
+    """Answer requests until `shutdown` or the end of input.
 
-    A method that raises Unsupported, Stranded or InvalidParams answers with that error. Any other exception is taken
-    for one of the implementation's and reported with its text; the driver lives on.
+    wait: called before each request with the descriptor of the input; returns when there is something to read. A method
+    that raises Unsupported, Stranded or InvalidParams answers with that error. Any other exception counts as one of the
+    implementation's and is reported with its text; the driver goes on.
     """
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
@@ -91,10 +91,10 @@ def _answer(method: Method, params: dict[str, Any]) -> dict[str, Any]:
         return _error(STRANDED, str(error))
     except InvalidParams as error:
         return _error(INVALID_PARAMS, str(error))
-    except Exception as error:  # noqa: BLE001 (what the implementation raises is its answer)
+    except Exception as error:  # noqa: BLE001 (report what the implementation raises)
         return _error(LIBRARY_FAILED, f"{type(error).__name__}: {error}")
 
 
 def _error(code: int, message: str) -> dict[str, Any]:
-    """An error. Messages of Python's own may have lone surrogates, which the protocol refuses."""
+    """An error answer. Python's own messages may contain lone surrogates, which the protocol refuses."""
     return {"error": {"code": code, "message": message.encode(errors="backslashreplace").decode()}}

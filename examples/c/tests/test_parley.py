@@ -1,4 +1,4 @@
-"""Tests of Parley that need a correspondent: Otterproof plays it, and talks to Parley through the driver."""
+"""Parley's own tests that need a correspondent. Otterproof plays it, and talks to Parley through the driver."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from otterproof import contract
 
 @pytest.fixture(params=[2, 3])
 def otr_version(request):
-    """Each test runs in both versions of the protocol."""
+    """Runs each test in both versions of the protocol."""
     return request.param
 
 

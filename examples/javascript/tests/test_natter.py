@@ -1,4 +1,4 @@
-"""Tests of Natter that need a correspondent: Otterproof plays it, and talks to Natter through driver.js."""
+"""Natter's own tests that need a correspondent. Otterproof plays it, and talks to Natter through driver.js."""
 
 from otterproof import contract
 

@@ -1,4 +1,4 @@
-"""Tests of Courier's own that need a correspondent: Otterproof plays it, and talks to Courier through driver.py."""
+"""Courier's own tests that need a correspondent. Otterproof plays it, and talks to Courier through driver.py."""
 
 from otterproof import contract
 

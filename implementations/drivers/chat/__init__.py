@@ -1,5 +1,5 @@
-"""Drivers of chat programs: the driver is the server that the program connects to, and its user.
+"""Drivers of chat programs: the driver acts as the server that the program connects to, and as its user.
 
-irc.py is the server, terminal.py runs the program on a terminal, home.py gives it a folder of its own, and party.py has
-what all programs share. A module for each program knows its configuration, its commands and its words.
+irc.py and xmpp.py are the servers, terminal.py runs the program on a terminal, home.py gives it its own folder, and
+party.py has what all programs share. Each program has modules for its configuration, its commands and its texts.
 """

@@ -1,8 +1,8 @@
-"""bitlbee and its OTR plugin: an IRC server to its user and an XMPP client to the world; the driver is both ends.
+"""bitlbee and its OTR plugin: an IRC server for its user and an XMPP client to the outside. The driver is both ends.
 
-It needs no terminal: the user's IRC client is a pair of sockets. A session's state is asked for after every step with
-`otr info`, because bitlbee does not tell its user when the correspondent has ended one. README.md has which line
-becomes which event.
+It needs no terminal: the user's IRC client is a socket pair. After every step the driver asks for the state of the
+session with `otr info`, because bitlbee does not tell its user that the correspondent has ended it. README.md lists
+which line becomes which event.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from otterproof.implementations.drivers.chat.xmpp import OWN, XmppServer
 from otterproof.implementations.drivers.linejson import Unsupported
 from otterproof.implementations.keyfile import Account, format_keys
 
-#: The user's nick and password with bitlbee, and the channel where bitlbee takes commands.
+#: The user's nick and password in bitlbee, and the channel for commands to bitlbee.
 NICK, PASSWORD, CHANNEL = "ui", "password", "&bitlbee"
 
-#: The most bytes of a text on a line of IRC, whatever the nick, and of a line.
+#: In bytes: the longest text that fits on an IRC line with any nick, and the longest line.
 LONGEST_TEXT, _LINE = 450, 510
 
 _CONFIG = "[settings]\nRunMode = Inetd\nAuthMode = Open\nConfigDir = {home}\nUser = {user}\n"
@@ -52,7 +52,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         self._home = Home("bitlbee")
         home = str(self._home.path)
         self._home.file("bitlbee.conf", _CONFIG.format(home=home, user=os.environ.get("USER", "root")))
-        #: Answers to pings, pings, and other lines on the user's side.
+        #: The numbers of answers to pings, of pings, and of other lines on the user's side.
         self._pongs = self._pings = self._lines = 0
         self._process, self._user = self._start()
         self._set_up()
@@ -64,7 +64,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         self._log_in()
 
     def _log_in(self) -> None:
-        """The user tells bitlbee who it is, and has it connect."""
+        """The user logs in to bitlbee and makes it connect."""
         self.command(b"identify " + PASSWORD.encode())
         self.command(b"account jabber on")
         self._loop.until(lambda: self._server.connected)
@@ -84,7 +84,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         return process, user
 
     def _set_up(self) -> None:
-        """Make an account with bitlbee, and in it one with the server; bitlbee reads keys only when it starts again."""
+        """Register with bitlbee, and add an account on the server. bitlbee reads keys only when it starts."""
         server = self._server
         for command in (
             f"register {PASSWORD}",
@@ -105,14 +105,14 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         self._process.close()
 
     def join(self, party: BitlbeeParty) -> str:
-        """A new correspondent: the nick."""
+        """Add a correspondent and return the nick."""
         nick = self._nick_for(party)
         self._server.introduce(nick)
         self._settle()
         return nick
 
     def leave(self, nick: str) -> None:
-        """A correspondent is not needed any more."""
+        """Remove a correspondent."""
         self.parties.pop(nick, None)
 
     def restart(self) -> None:
@@ -132,7 +132,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         return self._home.logs("*.otr_*") | {"standard error": self._process.said}
 
     def deliver(self, nick: str, message: bytes) -> None:
-        """A correspondent's message arrives."""
+        """Deliver a correspondent's message."""
         self._current = self.parties[nick]
         self._server.say(nick, message)
         self._settle()
@@ -151,16 +151,16 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         self._settle()
 
     def _write(self, line: bytes) -> None:
-        """Unsupported for a line that IRC can't have, over which bitlbee would close the connection."""
+        """Unsupported for a line too long for IRC, on which bitlbee would close the connection."""
         if len(line) > _LINE:
             raise Unsupported(f"a line of IRC has at most {_LINE} bytes")
         self._user.write(line)
 
     def _settle(self) -> None:
-        """Wait until bitlbee has done all that follows from what it got on either side, and take it."""
+        """Wait until bitlbee has handled all its input on both sides, and read its output."""
         try:
-            # What comes in on one side goes out on the other, and bitlbee keeps lines for its user back until it has
-            # time to write. So the user's side is asked last, until nothing new came while both were asked.
+            # Input on one side causes output on the other, and bitlbee delays lines to its user until it is idle. So
+            # ping both sides, the user's last, until nothing new arrives.
             while True:
                 before = self._server.stanzas, self._lines
                 self._ping_user()
@@ -179,7 +179,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         self._loop.until(lambda: self._pongs >= self._pings)
 
     def _ask(self, command: bytes) -> list[str]:
-        """The answer to a command that is the driver's question, not the user's."""
+        """The answer to a command of the driver's own, not the user's."""
         self._answers, self._listening = [], True
         self.command(command)
         self._listening = False
@@ -192,7 +192,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         raise ValueError("bitlbee has not loaded its OTR plugin, or not the key")
 
     def sessions(self, nick: str) -> list[Session]:
-        """What bitlbee says of the sessions with a correspondent; last the one that it would send in."""
+        """The sessions with a correspondent, as bitlbee lists them. The last one is the one that it sends in."""
         found: list[Session] = []
         active, taken, identity = False, False, None
         for line in self._ask(b"otr info " + nick.encode()):
@@ -200,7 +200,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
             if plain.startswith(("master context", "instance ")):
                 taken, identity = "(target)" in plain, None
             elif plain.endswith(":"):
-                active = plain == "active fingerprint:"  # version 2 has it in bold among the others
+                active = plain == "active fingerprint:"  # in version 2 it is the one in bold
             elif (active or "\x02" in line) and (one := _FINGERPRINT.match(plain)):
                 identity = one[1].replace(" ", "").lower()
             elif one := _STATE.match(plain):
@@ -209,7 +209,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
         return sorted((one for one in found if one.state != PLAINTEXT), key=lambda one: one.target)
 
     def _line(self, line: bytes) -> None:
-        """A line to the user's IRC client."""
+        """Handle a line to the user's IRC client."""
         head, _, text = line.partition(b" :")
         source, _, rest = head.removeprefix(b":").partition(b" ")
         words = rest.split()
@@ -231,7 +231,7 @@ class Bitlbee(Correspondents[BitlbeeParty]):
                 self._current.on_control(text)
 
     def close(self) -> None:
-        """End bitlbee, and leave nothing behind."""
+        """End bitlbee and clean up."""
         self._user.close()
         self._server.close()
         self._process.close()

@@ -1,4 +1,4 @@
-"""A conversation in bitlbee: what its user does, and which line that is shown becomes which event."""
+"""A conversation in bitlbee: the user's actions, and which line becomes which event."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from otterproof.implementations.drivers.linejson import Unsupported
 if TYPE_CHECKING:
     from otterproof.implementations.drivers.chat.bitlbee import Bitlbee
 
-#: Where bitlbee breaks lines.
+#: In bytes: where bitlbee wraps lines.
 _WRAP = 425
 
-#: What comes before the words of the plugin in the conversation. XMPP can't carry U+0002, so no correspondent can
-#: write this in the clear.
+#: The prefix of the plugin's lines in the conversation. XMPP can't carry U+0002, so no correspondent can write this in
+#: the clear.
 _NOTICE = "<<\x02OTR\x02>> "
 
-#: Words of the plugin -> the event, and what is told with it.
+#: A line of the plugin -> the event, and its reason.
 _WORDS: Mapping[str, tuple[str, Any]] = {
     "unreadable encrypted message received": ("unreadable", None),
     "malformed OTR message received": ("unreadable", None),
@@ -49,7 +49,7 @@ _PEER_ABORTED = re.compile(r"smp: received abort from (\S+)$")
 
 
 class Session(NamedTuple):
-    """What `otr info` says of a session. target: whether texts go there."""
+    """What `otr info` says about a session. target: whether texts are sent in it."""
 
     target: bool
     state: str
@@ -64,17 +64,17 @@ class BitlbeeParty(ChatParty):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        # Without a tag it is another client of the account, and not another conversation of this one.
+        # A party without a tag is another client of the account, so it needs its own program.
         self._program = self.programs.take(settings.key, settings.instance_tag, alone=settings.instance_tag is None)
         self.fingerprint = self._program.fingerprint
         self.instance_tag = settings.instance_tag
-        #: The lines of the text that is being shown; one message may have several.
+        #: The lines of the text being shown; a message may have several.
         self._text: list[bytes] = []
         self._clear: list[bytes] = []
         self._error: list[bytes] = []
-        #: The lines of a question that is being shown.
+        #: The lines of the question being shown.
         self._question: list[bytes] = []
-        #: How many sessions the correspondent has ended and the user has not.
+        #: The number of sessions that the correspondent has ended and the user has not.
         self._finished = 0
         self._nick = self._program.join(self)
 
@@ -90,7 +90,7 @@ class BitlbeeParty(ChatParty):
         self._program.leave(self._nick)
         self.programs.leave(self._program)
 
-    # What the user does.
+    # Actions of the user.
 
     def receive(self, message: bytes) -> None:
         if not message:
@@ -114,7 +114,7 @@ class BitlbeeParty(ChatParty):
         self._ask_state()
 
     def _choose(self, instance: int | None) -> None:
-        """Unsupported if an action is for another session than the only one."""
+        """Raise Unsupported if an action names any session but the only one."""
         if instance is not None and self.sessions != {instance}:
             raise Unsupported("the user of bitlbee can't choose an instance")
 
@@ -150,14 +150,14 @@ class BitlbeeParty(ChatParty):
         super().begin(message, action)
         self._text, self._clear, self._error = [], [], []
 
-    # What the user is shown.
+    # What the user is shown becomes events.
 
     def on_line(self, line: bytes) -> None:
-        """A line in the window of the correspondent: a text, or words of the plugin about a message."""
+        """A line in the correspondent's window: a text, or the plugin's comment on a message."""
         words = line.decode(errors="replace")
         self.show(f"<{self._nick}> {words}")
         if not words.startswith(_NOTICE):
-            (self._error or self._clear or self._text).append(line)  # a long notice has several lines
+            (self._error or self._clear or self._text).append(line)  # a long comment has several lines
             return
         words = words.removeprefix(_NOTICE)
         if words.startswith(_CLEAR):
@@ -168,7 +168,7 @@ class BitlbeeParty(ChatParty):
             self.told(*_WORDS[words], refused="send")
 
     def on_notice(self, line: bytes) -> None:
-        """A notice in the window of the correspondent: the plugin tells of the session."""
+        """A notice in the correspondent's window, by which the plugin reports on the session."""
         words = line.decode(errors="replace")
         self.show(f"-{self._nick}- {words}")
         if words.startswith("conversation is now off the record"):
@@ -182,7 +182,7 @@ class BitlbeeParty(ChatParty):
             self.ended_by_user()
 
     def on_control(self, line: bytes) -> None:
-        """A line in the channel where bitlbee answers commands, while this party is at work."""
+        """A line in the channel for commands while this party is acting."""
         words = line.decode(errors="replace")
         self.show(f"<root> {words}")
         if self._question or words.startswith(f"smp: initiated by {self._nick} with question: "):
@@ -203,7 +203,7 @@ class BitlbeeParty(ChatParty):
             self.emit("action_refused", action=self.action, reason="wrong_state")
 
     def _show_text(self) -> None:
-        """Tell the text that the last message had, if it had one."""
+        """Report the text of the last message, if it had one."""
         if self._text:
             text = unwrapped(self._text)
             secure = self.is_secure(text)
@@ -216,9 +216,9 @@ class BitlbeeParty(ChatParty):
             self.emit("error_message_received", text=unwrapped(self._error)[len(_NOTICE + _ERROR) :])
 
     def _ask_state(self) -> None:
-        """Ask for the state of the session, and tell what has changed."""
+        """Ask for the state of the sessions, and report what has changed."""
         sessions = self._program.sessions(self._nick)
-        # There may be one of each version; that which was established is of the last handshake's.
+        # There may be one in each version; the one just established has the version of the last handshake.
         of_version = [one for one in sessions if one.version == self.version] or sessions
         session = of_version[-1] if of_version else None
         for event in self.events:
@@ -227,17 +227,17 @@ class BitlbeeParty(ChatParty):
                 event["version"] = session.version
                 event["instance"] = 0 if session.version == 2 else None
         finished = sum(one.state == FINISHED for one in sessions)
-        # libotr's context of a session that is over may be copied for a new instance, by a message of the handshake.
+        # On a handshake message, libotr may copy the context of an ended session for a new instance.
         if finished > self._finished and kind_and_version(self.message)[0] in (DATA, 0):
             self.ended_by_peer()
         self._finished = finished
 
 
 def unwrapped(lines: list[bytes]) -> bytes:
-    """A text of which bitlbee has made several lines: at its own line ends, and where a line would be too long."""
+    """Join the lines of a text that bitlbee has split at its line ends and where a line would be too long."""
     text, last = lines[0], lines[0]
     for line in lines[1:]:
-        blank_first = b" " in last or b"-" in last  # else a long word was cut, more likely than one that just fits
+        blank_first = b" " in last or b"-" in last  # else a long word was probably cut
         likely = (b" ", b"") if blank_first else (b"", b" ")
         fits = (between for between in likely if _broken_after(last + between + line) == len(last))
         text, last = text + next(fits, b"\n") + line, line
@@ -245,7 +245,7 @@ def unwrapped(lines: list[bytes]) -> bytes:
 
 
 def _broken_after(text: bytes) -> int:
-    """How many bytes of a text without line ends bitlbee puts on a line; 0 if it needs not break it."""
+    """How many bytes of a text without line ends bitlbee puts on one line; 0 if all of it fits."""
     if len(text) <= _WRAP:
         return 0
     for place in range(_WRAP, 0, -1):
@@ -255,7 +255,7 @@ def _broken_after(text: bytes) -> int:
 
 
 def _utf8(text: bytes) -> bytes:
-    """A text that can be typed: Unsupported if it is not UTF-8."""
+    """Return the text if it can be typed. Unsupported if it is not UTF-8."""
     try:
         text.decode()
     except UnicodeDecodeError:

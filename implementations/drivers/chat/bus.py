@@ -1,4 +1,4 @@
-"""A client of a D-Bus message bus, in the loop of the driver: a call waits for its answer, and all else goes on."""
+"""A D-Bus client in the driver's loop: while a call waits for its answer, everything else goes on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from jeepney.low_level import HeaderFields, Parser
 
 from otterproof.implementations.drivers.chat.loop import Loop, Stream
 
-#: A bus whose socket is a file, as in the answers of dbus-daemon.
+#: The address of a bus with a socket in the file system, as dbus-daemon writes it.
 _ADDRESS = re.compile(r"unix:path=([^,;]+)")
 
 _CHUNK = 4096
 
 
 class BusError(Exception):
-    """A call was answered with an error."""
+    """The answer to a call is an error."""
 
 
 class Bus:
-    """A connection to a bus. address: as dbus-daemon tells it."""
+    """A connection to a bus. address: as dbus-daemon writes it."""
 
     def __init__(self, loop: Loop, address: str) -> None:
         found = _ADDRESS.match(address)
@@ -41,11 +41,11 @@ class Bus:
         self.call(DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus"), "Hello")
 
     def call(self, where: DBusAddress, method: str, signature: str = "", *arguments: object) -> tuple[Any, ...]:
-        """Call a method, and wait for what it gives. BusError."""
+        """Call a method and wait for its results. BusError if the answer is an error."""
         return self._ask(new_method_call(where, method, signature or None, arguments))
 
     def read(self, where: DBusAddress, name: str) -> object:
-        """A property. BusError."""
+        """The value of a property. BusError if the answer is an error."""
         return self._ask(Properties(where).get(name))[0][1]
 
     def _ask(self, message: Message) -> tuple[Any, ...]:
@@ -67,7 +67,7 @@ class Bus:
 
     @property
     def ended(self) -> bool:
-        """Whether the bus is gone."""
+        """Whether the bus has ended."""
         return self._stream.ended
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class Bus:
 
 
 def _log_in(connection: socket.socket) -> None:
-    """Say who this is, which the bus sees by itself."""
+    """Authenticate as the user of this process, which the bus checks itself."""
     steps = Authenticator()
     for words in steps:
         connection.sendall(words)

@@ -1,9 +1,9 @@
-"""A desk for a program with windows: a virtual screen and a message bus of its own.
+"""A desk for a program with windows: its own virtual screen and message bus.
 
-A process of its own stands between the driver and these three. It adopts what they start, and ends all of them as soon
-as one ends, or the driver: the driver holds the other end of its standard input, which closes whatever ends the driver.
-The process then ends as the program did. Nothing else ends it. If it was the screen or the bus that ended, it says so
-before, since that need not be the program's fault.
+A separate process is the parent of the program, the screen and the bus. It adopts the processes that they start, and
+ends all of them as soon as one of the three or the driver ends. The driver holds the other end of its standard input,
+which closes however the driver ends. The process then exits the way the program did. If the screen or the bus ended
+first, it says so before, since that need not be the program's fault.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from otterproof.implementations.drivers.linejson import Stranded
 #: Width and height of the screen.
 SIZE = (960, 480)
 
-#: Where Xvfb keeps what is on the screen, in the folder of the home that it is given.
+#: The file in the program's folder in which Xvfb keeps the contents of the screen.
 SCREEN_FILE = "Xvfb_screen0"
 
-#: Where the service of the accessibility bus is described. No other service may be started by the bus.
+#: The service file of the accessibility bus, the only service that the bus may start.
 _ACCESSIBILITY = Path("/usr/share/dbus-1/services/org.a11y.Bus.service")
 
 _BUS = """\
@@ -52,18 +52,18 @@ _BUS = """\
 </busconfig>
 """
 
-#: What the process of the desk says on its standard input: where the bus is, and what has ended or did not start.
+#: What the desk process writes to its standard input: the address of the bus, or what has ended or did not start.
 _AT, _LOST = "at", "lost"
 
-#: The option of prctl by which orphans are adopted.
+#: The option of prctl that makes a process adopt orphans.
 _ADOPT = 36
 
 
 class Desk(Process):
-    """The running process, as the driver sees it."""
+    """The desk process, as the driver sees it."""
 
     def __init__(self, loop: Loop, home: Home, program: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a program on a desk in a home, and wait until it runs. Stranded."""
+        """Start a program on a desk in a home, and wait until it runs. Stranded if the screen or bus ends."""
         cookie = secrets.token_bytes(16)
         # A line of an Xauthority file: any host, any display, the kind of the cookie, the cookie.
         kind = b"MIT-MAGIC-COOKIE-1"
@@ -86,7 +86,7 @@ class Desk(Process):
             theirs.close()
             os.close(writes)
         super().__init__(loop, process, reads)
-        #: Where the bus is; "" until everything runs.
+        #: The address of the bus; "" until everything runs.
         self.address = ""
         self._lost = ""
         self._life = Lines(loop, ours.detach(), self._told)
@@ -103,14 +103,14 @@ class Desk(Process):
             self._lost = rest
 
     def die_alike(self) -> NoReturn:
-        """See `Process`. Stranded if it was not the program that ended first."""
+        """See `Process`. Stranded if the screen or the bus ended first."""
         self._life.take_rest()
         if self._lost:
             raise Stranded(f"{self._lost} has ended")
         super().die_alike()
 
     def wait(self) -> None:
-        """Wait for the end of the program, which it has been asked for, and so of everything on the desk."""
+        """Wait until the program, which has been asked to quit, and everything on the desk have ended."""
         super().wait()
         self._life.close()
 
@@ -122,11 +122,11 @@ class Desk(Process):
 
 
 def _inherited() -> dict[str, str]:
-    """What the process of the desk needs of the driver's environment."""
+    """The variables of the driver's environment that the desk process needs."""
     return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 
 
-# What follows runs in the process of the desk.
+# The following functions run in the desk process.
 
 
 def _start(command: Sequence[str], *, passed: Sequence[int] = ()) -> subprocess.Popen[bytes]:
@@ -134,7 +134,7 @@ def _start(command: Sequence[str], *, passed: Sequence[int] = ()) -> subprocess.
 
 
 def _with_answer(command: Sequence[str], option: str) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a server that writes a line to a descriptor when it is ready; "" if it ends before."""
+    """Start a server that writes a line to a descriptor when it is ready. Returns the line; "" if it ends first."""
     reads, writes = os.pipe()
     process = _start([*command, option, f"{writes}"], passed=[writes])
     os.close(writes)
@@ -167,16 +167,16 @@ def _bus(home: str) -> tuple[subprocess.Popen[bytes], str]:
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that a process has started and not yet waited for."""
+    """The children of a process that have not been waited for."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
-        return []  # it is gone
+        return []  # the process has ended
 
 
 def _end_all() -> None:
-    """Kill everything that was started here, and what that has started. Whoever loses its parent comes to this one."""
+    """Kill all descendants. Those that lose their parent become children of this process."""
     while children := _children(os.getpid()):
         for child in children:
             os.kill(child, signal.SIGKILL)
@@ -185,7 +185,7 @@ def _end_all() -> None:
 
 
 def _first_to_end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Wait until the driver, or one of some processes, has ended."""
+    """Wait until the driver or one of the processes has ended."""
     waiting = select.poll()
     waiting.register(sys.stdin.fileno(), select.POLLIN | select.POLLHUP)
     for process in processes:
@@ -195,12 +195,12 @@ def _first_to_end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def _tell(what: str, more: str) -> None:
     """Tell the driver."""
-    with suppress(BrokenPipeError):  # it has ended, and so will this process
+    with suppress(BrokenPipeError):  # the driver has ended, and so will this process
         os.write(sys.stdin.fileno(), f"{what} {more}\n".encode())
 
 
 def main(command: Sequence[str]) -> int:
-    """Set up the desk, wait for its end, and clear it. The program's exit code, as that of a Popen."""
+    """Set up the desk, wait for its end, and clear it. Returns the program's exit code, as Popen does."""
     ctypes.CDLL(None).prctl(_ADOPT, 1)
     home = os.environ["HOME"]
     screen, display = _screen(home)

@@ -17,8 +17,8 @@ from otterproof.implementations.drivers.chat.profanity_party import ProfanityPar
 from otterproof.implementations.drivers.chat.weechat import WeechatParty
 from otterproof.implementations.drivers.linejson import serve
 
-#: The programs by their modules, which are imported when they are needed, for that of Pidgin needs a package that the
-#: others do without: the class of a running program, and that of its parties.
+#: The programs, by the name of their module: the class of a running program, and that of its parties. Modules are
+#: imported when needed, because that of Pidgin needs a package that the others do not.
 PROGRAMS: Mapping[str, tuple[str, Any]] = {
     "irssi": ("Irssi", IrssiParty),
     "bitlbee": ("Bitlbee", BitlbeeParty),
@@ -30,7 +30,7 @@ PROGRAMS: Mapping[str, tuple[str, Any]] = {
 
 
 def main(name: str) -> None:
-    """Answer requests, then end the programs that were started."""
+    """Answer requests, then end all programs."""
     running, party = PROGRAMS[name]
     module = import_module(f"otterproof.implementations.drivers.chat.{name}")
     party.programs = programs = Programs(getattr(module, running))

@@ -1,7 +1,7 @@
-"""Folders for programs to live in: one each, for this user alone, removed when the driver ends.
+"""Home folders for programs: one each, private to this user, removed when the driver ends.
 
-A driver can be killed at any time and then removes nothing. So each folder is locked while it is in use, and a driver
-that starts removes those that nobody has locked.
+A driver that is killed removes nothing. So each folder is locked while it is in use, and a driver that starts removes
+the unlocked ones.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 _LOCK = "lock"
 
-#: Bytes of a log that are told.
+#: In bytes: the most that is returned of a log.
 _LONGEST_LOG = 1 << 18
 
 
 class Home:
-    """A new folder, empty but for the lock."""
+    """A new folder, empty except for the lock file."""
 
     def __init__(self, program: str) -> None:
         base = _base()
@@ -29,7 +29,7 @@ class Home:
         self._lock = _locked(self.path)
 
     def file(self, name: str, content: str | bytes) -> Path:
-        """Write a file for this user alone; folders on the way are made."""
+        """Write a file that only this user can read, creating its parent folders."""
         path = self.path / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
@@ -37,7 +37,7 @@ class Home:
         return path
 
     def logs(self, *stores: str) -> dict[str, bytes]:
-        """What is in the files, by their names, of each at most the end. stores: patterns of those that hold keys."""
+        """The contents of the files, by name; of a long one, the end. stores: patterns of key stores to leave out."""
         found = {}
         for path in sorted(self.path.rglob("*")):
             name = path.relative_to(self.path).as_posix()
@@ -46,7 +46,7 @@ class Home:
         return found
 
     def remove(self) -> None:
-        """Remove the folder with everything in it."""
+        """Remove the folder and everything in it."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
@@ -54,7 +54,7 @@ class Home:
 
 
 def _base() -> Path:
-    """The folder that has all homes of this user. Where somebody else has taken its name, a new one."""
+    """The parent folder of this user's homes; a new one if somebody else has taken its name."""
     base = Path(tempfile.gettempdir()) / f"otterproof-chat-{os.getuid()}"
     try:
         base.mkdir(mode=0o700)
@@ -66,7 +66,7 @@ def _base() -> Path:
 
 
 def _locked(home: Path) -> int | None:
-    """The lock of a home; None if somebody has it."""
+    """The lock of a home; None if it is taken."""
     lock = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +77,7 @@ def _locked(home: Path) -> int | None:
 
 
 def _sweep(base: Path) -> None:
-    """Remove homes whose driver is gone. A home without a lock file is just being made."""
+    """Remove the homes of drivers that have ended. A home without a lock file is still being created."""
     for home in base.iterdir():
         if not (home / _LOCK).exists():
             continue

@@ -1,7 +1,7 @@
-"""An IRC server on the loopback interface for one client; its correspondents are no connections but a function.
+"""An IRC server on the loopback interface for one client. Its correspondents are a callback, not connections.
 
-A PING to the client is a barrier: the client handles its lines in order, so when the PONG is here, everything that it
-sends because of earlier lines is here, too. There is no limit on the length of a line and none on their rate.
+A PING to the client is a barrier: the client handles its lines in order, so when the PONG arrives, everything that it
+sent because of earlier lines has arrived, too. The length of a line and the rate of lines are not limited.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _WELCOME = (
 
 
 class IrcServer(LoopbackServer):
-    """The server. `heard` is called with the correspondent's nick and the text of each message to one."""
+    """The server. `heard` is called with the nick and the text of each message to a correspondent."""
 
     def __init__(self, loop: Loop, heard: Callable[[str, bytes], None]) -> None:
         super().__init__(loop, lambda fd: Lines(loop, fd, self._line, b"\r\n"))
         self._heard = heard
 
     def say(self, nick: str, text: bytes) -> None:
-        """A correspondent writes to the user."""
+        """Send the user a correspondent's message."""
         self._send(f":{nick}!u@{SERVER} PRIVMSG {NICK} :".encode() + text)
 
     def barrier(self) -> None:
-        """Wait until the client has done all that follows from what it got so far."""
+        """Wait until the client has handled everything sent so far."""
         number = next(self._pings)
         self._send(f"PING :{number}".encode())
         self._wait_for(number)
@@ -60,7 +60,7 @@ class IrcServer(LoopbackServer):
         elif not self.connected:
             pass
         elif command == "PRIVMSG" and words and not trailing:
-            self._reply("412", ":No text to send")  # as every server has it: the correspondent gets nothing
+            self._reply("412", ":No text to send")  # as every server does; the correspondent gets nothing
         elif command == "PRIVMSG" and words:
             self._heard(words[0], trailing)
         elif command == "PONG":
@@ -80,7 +80,7 @@ class IrcServer(LoopbackServer):
         self.connected = True
 
     def _ask(self, command: str, words: list[str], trailing: bytes) -> None:
-        """Answer a question about who is there; other commands need no answer."""
+        """Answer queries about users; other commands need no answer."""
         nicks = [*words, *trailing.decode("latin-1").split()]
         if command == "USERHOST":
             self._reply("302", ":" + " ".join(f"{nick}=+u@{SERVER}" for nick in nicks))

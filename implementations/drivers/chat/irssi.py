@@ -1,8 +1,7 @@
-"""irssi and its OTR plugin: a terminal, an IRC server, and a script in irssi that types and tells what is shown.
+"""irssi and its OTR plugin: a terminal, an IRC server, and a script in irssi that types and reports what is shown.
 
-The user is one who types commands into the window of the correspondent. What the plugin tells the user comes as lines
-on the screen, and as signals of the plugin's for the status bar. README.md has which line becomes which event, and
-what irssi does not tell.
+The user types commands into the correspondent's window. The plugin informs the user by lines on the screen and by its
+signals for the status bar. README.md lists which line becomes which event, and what irssi does not tell.
 """
 
 from __future__ import annotations
@@ -39,16 +38,16 @@ settings = {{
 }};
 """
 
-#: The most bytes of a message that irssi takes; it cuts a line after 64 KiB, where a server would after 512 bytes.
+#: In bytes: the longest message that irssi accepts. It cuts lines after 64 KiB; a real server would after 512 bytes.
 LONGEST_MESSAGE = 65_000
 
-#: The most bytes of a text that irssi leaves in one piece.
+#: In bytes: the longest text that irssi does not split.
 LONGEST_TEXT = 413
 
-#: The plugin's policy, which is in its source: manual, but it answers a whitespace tag.
+#: The plugin's policy, fixed in its source: manual, but it answers whitespace tags.
 FIXED_POLICY = ("allow_v2", "allow_v3", "whitespace_start_ake")
 
-#: What the plugin tells of its own accord -> the event and its reason.
+#: The beginning of the plugin's line about an unreadable message -> the reason.
 _UNREADABLE = {
     "Unreadable encrypted message from": None,
     "Malformed message from": None,
@@ -71,17 +70,16 @@ class IrssiParty(ChatParty):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        # Without a tag it is another client of the account, and not another conversation of this one.
+        # A party without a tag is another client of the account, so it needs its own program.
         self._program = self.programs.take(settings.key, alone=settings.instance_tag is None)
         self.fingerprint = self._program.fingerprint
         self._nick = self._program.join(self)
         self.instance_tag = self._program.instance_tag
         self._warned = False
-        #: What the user is doing; "" while a message is being received.
-        #: Whether a question is being shown, and its lines.
+        #: The lines of the question that is being shown; None if there is none.
         self._question: list[str] | None = None
         self._established: dict[str, Any] = {}
-        #: Whether SMP can have a result with the next message: the user has answered, or the correspondent has.
+        #: Whether the next message can complete SMP: the user or the correspondent has answered.
         self._result_due = False
 
     @property
@@ -92,7 +90,7 @@ class IrssiParty(ChatParty):
         self._program.leave(self._nick)
         self.programs.leave(self._program)
 
-    # What the user does.
+    # Actions of the user.
 
     def receive(self, message: bytes) -> None:
         if message.startswith(b"\x01"):
@@ -145,7 +143,7 @@ class IrssiParty(ChatParty):
         self.begin(b"", action)
         self._program.type(self._nick, command)
 
-    # What the user is shown.
+    # What the user is shown becomes events.
 
     def on_text(self, text: bytes) -> None:
         secure = not self._warned and self.is_secure(text)
@@ -184,7 +182,7 @@ class IrssiParty(ChatParty):
                     self.unreadable(reason)
 
     def _error(self, text: str) -> None:
-        """An Error Message of the correspondent's, or a number of libgcrypt's in words."""
+        """Report a correspondent's Error Message, or the text of a libgcrypt error."""
         if b"?OTR Error:" not in self.message:
             self.rejected()
         else:
@@ -209,7 +207,7 @@ class IrssiParty(ChatParty):
                 self._result_due = True
             case b"SMP_SUCCESS":
                 self.smp_over(self.instance(), equal=True)
-            case b"SMP_FAILED":  # which stands for unequal secrets, and for a message that is wrong
+            case b"SMP_FAILED":  # either the secrets differ, or a message was wrong
                 self.smp_over(self.instance(), equal=False if self._result_due else None)
             case b"SMP_ABORTED":
                 self.smp_over(self.instance(), equal=None)
@@ -220,7 +218,7 @@ class IrssiParty(ChatParty):
 
 
 def _asked(lines: list[str] | None) -> bytes | None:
-    """The question in lines that were shown, of which the last one says what to type."""
+    """The question in the lines shown, the last of which says what to type."""
     found = _QUESTION.match("\n".join(lines[:-1])) if lines else None
     return found[1].encode() if found else None
 
@@ -250,7 +248,7 @@ class Irssi(TappedProgram[IrssiParty]):
         return self._own_fingerprint(), self._own_tag()
 
     def _own_fingerprint(self) -> bytes:
-        """The fingerprint of its key, as it tells its user."""
+        """The fingerprint of its own key, as it shows it to its user."""
         self._overheard.clear()
         self.type("asker", b"otr info")
         for line in self._overheard:
@@ -259,7 +257,7 @@ class Irssi(TappedProgram[IrssiParty]):
         raise ValueError(f"irssi has not loaded its OTR plugin, or not the key; it says {self._overheard!a:.300}")
 
     def _own_tag(self) -> int | None:
-        """The instance tag, which irssi draws when it starts, as it stands in a message to somebody who asks."""
+        """The instance tag, which irssi draws when it starts, read from its reply to a query."""
         self._overheard.clear()
         self.deliver("asker", b"?OTRv3?")
         self.leave("asker")

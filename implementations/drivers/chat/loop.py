@@ -1,10 +1,10 @@
-"""The loop of a chat driver: one thread waits for the program, the server's connection and the tap at once.
+"""The event loop of a chat driver: one thread waits for the program, the server's connection and the tap.
 
-Each program has a loop of its own. While nothing is asked of the driver, it takes what comes in all of them.
+Each program has its own loop. Between requests, the driver serves all of them.
 
-Nothing here sleeps or waits for a time to pass. The driver waits for something that must come, such as the answer to a
-PING; the harness has the time limit. Whatever the program writes in the meantime is taken, so it never stands still
-because nobody reads.
+Nothing here sleeps or uses timeouts. The driver waits for something that must come, such as the answer to a PING; the
+harness enforces the time limit. While it waits, it reads everything that the program writes, so the program never
+blocks on output.
 """
 
 from __future__ import annotations
@@ -21,62 +21,62 @@ _CHUNK = 1 << 16
 
 
 class Closed(Exception):
-    """The other end is gone."""
+    """The other end has closed the connection."""
 
 
 class Loop:
-    """Calls back when something can be read or written."""
+    """Calls back when a descriptor can be read or written."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 
     def add(self, fd: int, ready: Callable[[], None]) -> None:
-        """Call `ready` when there is something to read."""
+        """Call `ready` whenever there is something to read."""
         self._selector.register(fd, selectors.EVENT_READ, ready)
 
     def remove(self, fd: int) -> None:
-        """Stop watching."""
+        """Stop watching a descriptor."""
         self._selector.unregister(fd)
 
     def until(self, done: Callable[[], bool]) -> None:
-        """Work until something is so. What a callback raises ends the waiting."""
+        """Run until `done` is true. An exception of a callback ends the loop."""
         while not done():
             self._work(None)
 
     def drain(self) -> None:
-        """Take everything that is there already."""
+        """Handle everything that is already there."""
         while self._work(0):
             pass
 
     def wants_to_write(self, fd: int, ready: Callable[[], None], write: bool) -> None:
-        """Call `ready` for writing, too, or no longer."""
+        """Start or stop calling `ready` also when the descriptor can be written."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if write else 0)
         self._selector.modify(fd, events, ready)
 
     def _work(self, timeout: float | None) -> bool:
         found = self._selector.select(timeout)
         for key, _ in found:
-            if key.fd in self._selector.get_map():  # else an earlier callback has closed it
+            if key.fd in self._selector.get_map():  # otherwise an earlier callback has closed it
                 key.data()
         return bool(found)
 
     def fileno(self) -> int:
-        """A descriptor that can be read when there is something to do."""
+        """A descriptor that is readable when there is something to do."""
         return self._selector.fileno()
 
     def turn(self) -> None:
-        """Take some of what is there."""
+        """Handle what is there once, without waiting."""
         self._work(0)
 
     def close(self) -> None:
-        """Forget everything."""
+        """Close the selector."""
         self._selector.close()
 
 
 def take_until(fd: int, loops: Iterable[Loop]) -> None:
-    """Take what comes in some loops until a descriptor can be read.
+    """Run the loops until a descriptor is readable.
 
-    The end of a program is told when something is asked of it; until then its loop is left alone.
+    If a program ends, its loop is ignored; the driver reports the end at the next request to that program.
     """
     watched = {loop.fileno(): loop for loop in loops}
     waiting = select.poll()
@@ -94,12 +94,12 @@ def take_until(fd: int, loops: Iterable[Loop]) -> None:
 
 
 class Stream:
-    """Bytes in both directions over a descriptor, which it owns. `heard` is called with what comes."""
+    """Bytes in both directions over a descriptor, which it owns. `heard` is called with each chunk received."""
 
     def __init__(self, loop: Loop, fd: int, heard: Callable[[bytes], None]) -> None:
         self._loop, self._fd, self._heard = loop, fd, heard
         self._out = bytearray()
-        #: Whether the other end is gone.
+        #: Whether the other end has closed the connection.
         self.ended = False
         os.set_blocking(fd, False)
         loop.add(fd, self._ready)
@@ -110,7 +110,7 @@ class Stream:
         return not self._out
 
     def write(self, data: bytes) -> None:
-        """Send; it is on its way when the loop runs."""
+        """Queue data to send. The loop sends it."""
         if not self._out:
             self._loop.wants_to_write(self._fd, self._ready, True)
         self._out += data
@@ -137,7 +137,7 @@ class Stream:
         self._heard(chunk)
 
     def take_rest(self) -> None:
-        """Take everything that is still to come from the other end, which has closed it or is about to."""
+        """Read until the other end closes the connection, which it has done or is about to do."""
         os.set_blocking(self._fd, True)
         with suppress(Closed):
             while True:
@@ -150,7 +150,7 @@ class Stream:
 
 
 class Lines(Stream):
-    """A stream of lines in both directions. `heard` is called with each line, without its end."""
+    """A stream of lines in both directions. `heard` is called with each line, without its line end."""
 
     def __init__(self, loop: Loop, fd: int, heard: Callable[[bytes], None], end: bytes = b"\n") -> None:
         super().__init__(loop, fd, self._split)
@@ -158,7 +158,7 @@ class Lines(Stream):
         self._in = bytearray()
 
     def write(self, data: bytes) -> None:
-        """Send a line."""
+        """Queue a line to send."""
         super().write(data + self._end)
 
     def _split(self, chunk: bytes) -> None:

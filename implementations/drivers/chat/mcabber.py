@@ -1,8 +1,8 @@
 """mcabber: an XMPP client on a terminal, which takes commands from a named pipe and shows a conversation on its screen.
 
-Before every step the window of the correspondent is cleared, so what is in it afterwards is what the step has led to.
-A step ends with a mark, which the program prints into its log at the bottom of the screen. README.md has which line
-becomes which event, and what is not told.
+Before every step the driver clears the correspondent's window, so afterwards it shows the results of the step. A step
+ends with a mark, which the program prints into its log at the bottom of the screen. README.md lists which line becomes
+which event, and what is not told.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ set fifo_hide_commands = 1
 set fifo_name = {home}/fifo
 """
 
-#: What stands between the roster and the window of the correspondent.
+#: The border between the roster and the correspondent's window.
 _BORDER = "\N{BOX DRAWINGS LIGHT VERTICAL}"
 
-#: The columns to the right of it.
+#: The number of columns to the right of the border.
 WIDTH = SIZE[1] - 24
 
-#: The most bytes of a text that were tried.
+#: In bytes: the longest text that was tested.
 LONGEST_TEXT = 2000
 
 _STAMPED = re.compile(r"\d\d-\d\d \d\d:\d\d (.*)")
@@ -88,9 +88,9 @@ class Mcabber(Correspondents["McabberParty"]):
         """Start mcabber, and wait until it is ready."""
         home = str(self._home.path)
         self._window = Window()
-        if not (self._home.path / "fifo").exists():  # which mcabber removes when it ends
+        if not (self._home.path / "fifo").exists():  # mcabber removes it when it ends
             os.mkfifo(self._home.path / "fifo", 0o600)
-        # Open at both ends, so that it is there for mcabber and never at its end.
+        # Open for reading and writing, so that mcabber can open it and never reads its end.
         self._fifo = os.open(self._home.path / "fifo", os.O_RDWR | os.O_CLOEXEC)
         self._process = on_terminal(
             self._loop,
@@ -117,7 +117,7 @@ class Mcabber(Correspondents["McabberParty"]):
         raise ValueError("mcabber has not loaded its key")
 
     def join(self, party: McabberParty) -> str:
-        """A new correspondent: the nick, which is in no other one, since mcabber searches its roster for it."""
+        """Add a correspondent and return the nick. No other nick contains it, since mcabber searches its roster."""
         nick = self._nick_for(party, "x")
         self._introduce(nick)
         return nick
@@ -130,19 +130,19 @@ class Mcabber(Correspondents["McabberParty"]):
             self._process.die_alike()
 
     def leave(self, nick: str) -> None:
-        """A correspondent is not needed any more."""
+        """Remove a correspondent."""
         self.parties.pop(nick, None)
 
     def deliver(self, nick: str, message: bytes) -> tuple[list[str], list[bytes]]:
-        """A correspondent's message arrives; the lines that are shown then, and the texts in the history."""
+        """Deliver a correspondent's message. Returns the lines shown and the texts added to the history."""
         return self._step(nick, lambda: self._server.say(nick, message))
 
     def do(self, nick: str, command: bytes) -> list[str]:
-        """The user gives a command; the lines that are shown then."""
+        """The user gives a command. Returns the lines shown."""
         return self._step(nick, lambda: self._command(command))[0]
 
     def their_fingerprint(self, nick: str) -> str | None:
-        """The fingerprint of a correspondent, as mcabber tells it when it is asked."""
+        """A correspondent's fingerprint, from the command for it; None if mcabber does not know it."""
         for line in self._ask(f"/otr fingerprint {nick}@{DOMAIN}".encode()):
             if found := _OTHER_FINGERPRINT.search(line):
                 return found[1].replace(" ", "").lower()
@@ -171,7 +171,7 @@ class Mcabber(Correspondents["McabberParty"]):
         return joined(self._window.right_of(_BORDER)), _texts(new)
 
     def _mark(self) -> list[str]:
-        """Wait until mcabber has done what it was told to, and give what it has printed into its log meanwhile."""
+        """Wait until mcabber has carried out its commands. Returns what it has printed into its log meanwhile."""
         self._marks += 1
         before, after = (f"<mark {number}>" for number in (self._marks - 1, self._marks))
         self._command(f"/echo {after}".encode())
@@ -183,7 +183,7 @@ class Mcabber(Correspondents["McabberParty"]):
         return self._window.between(before, after) or []
 
     def _ask(self, command: bytes) -> list[str]:
-        """The lines in the log for a command that is the driver's question, not the user's."""
+        """The lines in the log for a command of the driver's own, not the user's."""
         self._mark()
         self._command(command)
         return self._mark()
@@ -202,11 +202,11 @@ class Mcabber(Correspondents["McabberParty"]):
             party.begin_again()
 
     def logs(self) -> Mapping[str, bytes]:
-        """See `Program`; the histories are what the driver reads, and only for that they are kept."""
+        """See `Program`. The histories exist only for the driver, so they are not included."""
         return self._home.logs("otr/*", "histo/*", "fifo")
 
     def close(self) -> None:
-        """End mcabber, and leave nothing behind."""
+        """End mcabber and clean up."""
         os.close(self._fifo)
         self._server.close()
         self._process.close()
@@ -215,10 +215,10 @@ class Mcabber(Correspondents["McabberParty"]):
 
 
 def joined(lines: list[str]) -> list[str]:
-    """Lines of the window without their time: what goes on below, indented, is part of the line above.
+    """The window's lines without their time. Indented lines continue the line above.
 
-    A word that is longer than a line is cut at the edge. Other lines are wrapped at a blank, which is not shown, before
-    a word that would reach the edge; so a shorter line ends where the text has a line's end.
+    A word longer than a line is cut at the edge. Other lines are wrapped at a blank, which is not shown, before a word
+    that would reach the edge. So a line that is shorter than that ends at a line end of the text.
     """
     found: list[str] = []
     above = 0
@@ -234,7 +234,7 @@ def joined(lines: list[str]) -> list[str]:
 
 
 def _texts(history: bytes) -> list[bytes]:
-    """The texts of correspondents in a part of a history: a line with its kind, time, and how many lines follow."""
+    """The received texts in a part of a history. Each entry begins with its kind, time, and number of further lines."""
     found, lines = [], history.split(b"\n")
     while lines:
         head, *lines = lines

@@ -1,4 +1,4 @@
-"""A conversation in mcabber: what its user does, and which line that is shown becomes which event."""
+"""A conversation in mcabber: the user's actions, and which line on the screen becomes which event."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from otterproof.implementations.drivers.linejson import Unsupported
 if TYPE_CHECKING:
     from otterproof.implementations.drivers.chat.mcabber import Mcabber
 
-#: What comes before a line of mcabber's own, and before a text of the correspondent's, encrypted or not.
+#: The prefixes of mcabber's own lines, and of the correspondent's texts, encrypted and not.
 _NOTICE, _SECURE, _INSECURE = "*** ", "<O=", "<=="
 
-#: The most bytes of a message that is shown as it came, so that its beginning is still on the screen.
+#: In bytes: the longest message shown unchanged whose beginning stays on the screen.
 _LONGEST_SHOWN = 40_000
 
 _CLEAR, _ERROR = "OTR: Received unencrypted message: ", "OTR: Received general otr error: "
 _SMP = "OTR: Socialist Millionaires' Protocol: "
 _QUESTION = re.compile(r"\nQuestion: (.*)", re.DOTALL)
 
-#: Beginnings of notices -> the event, and its reason.
+#: The beginning of a notice -> the event, and its reason.
 _WORDS = {
     "OTR: Received encrypted message, but connection is not established": ("unreadable", "not_encrypted"),
     "OTR: Unable to read incoming message!": ("unreadable", None),
@@ -36,7 +36,7 @@ _WORDS = {
     "OTR: Encryption error!": ("refused", None),
 }
 
-#: What follows the name of the protocol -> whether the secrets are equal; None: there is no result.
+#: The text after the name of the protocol -> whether the secrets are equal; None: no result.
 _RESULTS = {
     "Success!": True,
     "Failure.": False,
@@ -53,7 +53,7 @@ class McabberParty(ChatParty):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        # Without a tag it is another client of the account, and not another conversation of this one.
+        # A party without a tag is another client of the account, so it needs its own program.
         self._program = self.programs.take(settings.key, settings.instance_tag, alone=settings.instance_tag is None)
         self.fingerprint = self._program.fingerprint
         self.instance_tag = settings.instance_tag
@@ -68,7 +68,7 @@ class McabberParty(ChatParty):
         self._program.leave(self._nick)
         self.programs.leave(self._program)
 
-    # What the user does.
+    # Actions of the user.
 
     def receive(self, message: bytes) -> None:
         if not message:
@@ -85,7 +85,7 @@ class McabberParty(ChatParty):
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
 
     def _shown_as_secure(self, lines: list[str], text: bytes) -> bool:
-        """Whether a text is shown as one that came encrypted; the beginning of a long one may have left the screen."""
+        """Whether a text is shown as encrypted. The prefix of a long one may have scrolled off the screen."""
         signs = [line[:3] for line in lines if line.startswith((_SECURE, _INSECURE))]
         return _SECURE in signs if signs else self.is_secure(text)
 
@@ -98,7 +98,7 @@ class McabberParty(ChatParty):
         self._type("send", b"/say_to " + self._jid + b" " + typed_line("a text", text))
 
     def _choose(self, instance: int | None) -> None:
-        """Unsupported if an action is for another session than the only one."""
+        """Raise Unsupported if an action names any session but the only one."""
         if instance is not None and self.sessions != {instance}:
             raise Unsupported("the user of mcabber can't choose an instance")
 
@@ -135,7 +135,7 @@ class McabberParty(ChatParty):
         if self.state != ENCRYPTED and action.startswith("smp") and not self.events:
             self.emit("action_refused", action=action, reason="wrong_state")  # as the log says
 
-    # What the user is shown.
+    # What the user is shown becomes events.
 
     def _take(self, lines: list[str]) -> None:
         for line in lines:

@@ -1,8 +1,8 @@
-"""What the parties of all chat programs share: their state as the user sees it, and what the server sees go out.
+"""What the parties of all chat programs share: the state that the user sees, and the messages that the server sees.
 
-A party is one correspondent of a running program: programs are kept by key, and each party has a new nick. The driver
-knows of a session what the program tells its user, no more. Two things it reads off the messages on the way: the
-version of a session, which no program shows, and whether a message that could not be read was a Data Message.
+A party is one correspondent of a running program. There is one program for each key, and each party has a new nick. The
+driver knows only what the program tells its user, except for two things that it reads from the messages in transit: the
+version of a session, which no program shows, and whether an unreadable message was a Data Message.
 """
 
 from __future__ import annotations
@@ -21,56 +21,56 @@ from otterproof.implementations.drivers.linejson import Unsupported
 
 PLAINTEXT, ENCRYPTED, FINISHED = "plaintext", "encrypted", "finished"
 
-#: Message types in which a party takes part in a handshake, and Data Messages.
+#: The types of handshake messages, and of Data Messages.
 _HANDSHAKE, DATA = (0x02, 0x0A, 0x11, 0x12), 0x03
 
 _SENDER = re.compile(rb"\?OTR\|([0-9a-fA-F]{1,8})\|")
 
-#: Programs that run at a time, as long as none of them is needed.
+#: The most programs that run at a time, unless more are in use.
 _MOST_RUNNING = 6
 
-#: Lines that are kept of what the user was shown in one step, and characters of each.
+#: The most lines kept of what the user was shown in one step, and the most characters of each.
 _MOST_LINES, _LONGEST_LINE = 200, 2000
 
 
 class Program(Protocol):
-    """A running program, as far as all parties need it."""
+    """A running program: what parties need of it."""
 
     @property
     def loop(self) -> Loop:
-        """What waits for it."""
+        """The loop that handles its input and output."""
         ...
 
     @property
     def parties(self) -> Mapping[str, ChatParty]:
-        """Those that are in it, by the nicks of their correspondents."""
+        """Its parties, by the nicks of their correspondents."""
         ...
 
     @property
     def worn_out(self) -> bool:
-        """Whether the next party should have a new process."""
+        """Whether the next party should get a new process."""
         ...
 
     @property
     def instance_tag(self) -> int | None:
-        """Its instance tag, as far as it is known."""
+        """Its instance tag, if known."""
         ...
 
     @property
     def fingerprint(self) -> bytes:
-        """The fingerprint of its key, as it tells its user."""
+        """The fingerprint of its own key, as it shows it to its user."""
         ...
 
     def restart(self) -> None:
-        """Its user ends it and starts it again."""
+        """Have the user end it and start it again."""
         ...
 
     def logs(self) -> Mapping[str, bytes]:
-        """What it has written beside its store of keys, by the names of files."""
+        """The files that it has written, except its key stores, by name."""
         ...
 
     def close(self) -> None:
-        """End it, and leave nothing behind."""
+        """End it and clean up."""
         ...
 
 
@@ -78,7 +78,7 @@ P = TypeVar("P", bound=Program)
 
 
 class Programs(Generic[P]):
-    """The running programs: one for each key, and for each instance tag if the program takes it from a file."""
+    """The running programs: one for each key, and for each instance tag that a program reads from a file."""
 
     def __init__(self, start: Callable[..., P]) -> None:
         self._start = start
@@ -86,7 +86,7 @@ class Programs(Generic[P]):
         self._alone: list[P] = []
 
     def take(self, key: DsaPrivateKey, instance_tag: int | None = None, *, alone: bool = False, **more: int) -> P:
-        """The program of a key, started if need be. alone, or with more settings: a new one, for a single party."""
+        """The program for a key, started if necessary. With `alone` or more settings: a new one, for a single party."""
         if alone or more:
             self._alone.append(self._start(key, instance_tag, **more))
             return self._alone[-1]
@@ -94,14 +94,14 @@ class Programs(Generic[P]):
         if made_of in self._running and self._running[made_of].worn_out:
             self._running.pop(made_of).close()
         if made_of in self._running:
-            self._running[made_of] = self._running.pop(made_of)  # the last one that is used is the last to end
+            self._running[made_of] = self._running.pop(made_of)  # keep the order of last use
         else:
             self._make_room()
             self._running[made_of] = self._start(key, instance_tag)
         return self._running[made_of]
 
     def _make_room(self) -> None:
-        """End what has not been used for longest, where there are many, for some runs need a new key each time."""
+        """End the least recently used programs if there are many, since some runs need a new key each time."""
         for made_of, program in list(self._running.items()):
             if len(self._running) < _MOST_RUNNING:
                 return
@@ -109,17 +109,17 @@ class Programs(Generic[P]):
                 self._running.pop(made_of).close()
 
     def leave(self, program: P) -> None:
-        """A party has left a program, which ends if it was alone in it."""
+        """A party has left a program. End the program if it was for that party alone."""
         if program in self._alone:
             self._alone.remove(program)
             program.close()
 
     def wait(self, fd: int) -> None:
-        """Until a descriptor can be read, answer the programs: some leave a server that does not answer their pings."""
+        """Serve the programs until a descriptor is readable: some leave a server that does not answer their pings."""
         take_until(fd, [one.loop for one in (*self._running.values(), *self._alone)])
 
     def close(self) -> None:
-        """End them all."""
+        """End all programs."""
         while self._alone:
             self._alone.pop().close()
         while self._running:
@@ -130,7 +130,7 @@ Q = TypeVar("Q", bound="ChatParty")
 
 
 class Correspondents(Generic[Q]):
-    """The parties that are in a running program, each a correspondent under a new nick; a part of every `Program`."""
+    """The parties of a running program, each a correspondent with a new nick. A base class of every `Program`."""
 
     #: How many parties one process serves.
     MOST: ClassVar[int]
@@ -152,40 +152,40 @@ class Correspondents(Generic[Q]):
         return self.served >= self.MOST and not self.parties
 
     def _nick_for(self, party: Q, ending: str = "") -> str:
-        """The nick of a party that comes: a number, with an ending if no nick may begin with another one."""
+        """A new party's nick: a number, with an ending if no nick may be the beginning of another."""
         self.served += 1
         nick = f"p{self.served}{ending}"
         self.parties[nick] = party
         return nick
 
     def _sent(self, nick: str, message: bytes) -> None:
-        """The program has sent a message to somebody."""
+        """The program has sent a message to a nick."""
         if nick in self.parties:
             self.parties[nick].transmitted(message)
 
 
 class ChatParty(Adapted):
-    """A conversation with one correspondent, in a window of the program."""
+    """A conversation with one correspondent in a program."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.state = PLAINTEXT
-        #: The correspondents' instance tags of the sessions that are encrypted, 0 in version 2.
+        #: The correspondent's instance tags of the encrypted sessions; 0 in version 2.
         self.sessions: set[int] = set()
-        #: The message that is being received, and whether there had been a session before it.
+        #: The message being received, and whether there has been a session before it.
         self.message = b""
         self._had_session = False
-        #: What the user is doing, by the action's name; "" while a message is being received.
+        #: The name of the user's current action; "" while a message is being received.
         self.action = ""
-        #: Whether the user has been asked for the secret of SMP and has not answered.
+        #: Whether the user has been asked for the SMP secret and has not answered.
         self.asked = False
-        #: The version of the last handshake message that the program has sent.
+        #: The version of the last handshake message sent by the program.
         self.version = 0
 
     @property
     @abstractmethod
     def program(self) -> Program:
-        """The program that it is in."""
+        """The program of this party."""
 
     def restart(self) -> None:
         self.program.restart()
@@ -195,29 +195,29 @@ class ChatParty(Adapted):
         return self.program.logs()
 
     def begin_again(self) -> None:
-        """The program has been started again: there is no session any more."""
+        """The program has been restarted, so there is no session any more."""
         self.state, self.asked, self.version = PLAINTEXT, False, 0
         self.sessions.clear()
         self._had_session = False
 
     def begin(self, message: bytes, action: str = "") -> None:
-        """A message is about to be received, or, if it is b"", the user is about to act."""
+        """Called before a message is received or, if it is b"", before a user action."""
         self.message, self.action = message, action
         self._had_session = self._had_session or bool(self.sessions)
 
     def show(self, line: str) -> None:
-        """The program has put a line on the user's screen."""
+        """The program has shown the user a line."""
         if len(self.shown) < _MOST_LINES:
             self.shown.append(line[:_LONGEST_LINE])
 
     def transmitted(self, message: bytes) -> None:
         """The program has sent a message to the correspondent."""
-        if self.action != "send" and kind_and_version(message)[0] in (*_HANDSHAKE, 0):  # a text may look like anything
+        if self.action != "send" and kind_and_version(message)[0] in (*_HANDSHAKE, 0):  # a text can look like a message
             self.version = version_of(message) or self.version
         self.emit("outgoing_message", message=message)
 
     def established(self, fingerprint: str | None) -> None:
-        """The user is told that the conversation is private now."""
+        """The program tells the user that the conversation is private now."""
         self.state, self.asked = ENCRYPTED, False
         self.sessions.add(sender_of(self.message))
         self.emit(
@@ -232,32 +232,32 @@ class ChatParty(Adapted):
         )
 
     def ended_by_peer(self) -> None:
-        """The user is told that the correspondent has ended the session."""
+        """The program tells the user that the correspondent has ended the session."""
         self.state, self.asked = FINISHED, False
         self.sessions.discard(sender_of(self.message))
         self.emit("peer_ended_session", instance=self.instance())
 
     def ended_by_user(self) -> None:
-        """The user is told that the conversation is over; a program may say so where there was none."""
+        """The program tells the user that the session is over. It may say so even if there was none."""
         if self.state != PLAINTEXT:
             self.emit("user_ended_session", instance=self.instance())
         self.state, self.asked = PLAINTEXT, False
         self.sessions.clear()
 
     def is_secure(self, text: bytes) -> bool:
-        """Whether a text that was shown without a warning had been encrypted.
+        """Whether a text that was shown without a warning was encrypted.
 
-        A program does not say in which of several sessions. But only by decrypting does it get another text out of a
-        Data Message, or out of fragments, which may have plain text in them as long as there has never been a session.
+        The program does not say in which of several sessions it came. But only decryption yields a different text from
+        a Data Message, or from fragments after there has been a session; before, fragments may contain plain text.
         """
         fragment = self._had_session and self.message.startswith((b"?OTR,", b"?OTR|"))
         return (fragment or kind_and_version(self.message)[0] == DATA) and text != self.message
 
     def instance(self) -> int | None:
-        """The correspondent's tag, which no program tells; version 2 has none.
+        """The correspondent's instance tag: 0 in version 2, otherwise None, because no program tells it.
 
-        The version is that of the message received or of the session that is open. While a handshake is under way, that
-        of the program's last message may be another one.
+        The version is that of the received message or of the open session. The program's last handshake message comes
+        last, because during a handshake it may have another version.
         """
         version = version_of(self.message)
         if not version and self.sessions:
@@ -265,7 +265,7 @@ class ChatParty(Adapted):
         return 0 if (version or self.version) == 2 else None
 
     def unreadable(self, reason: str | None = None) -> None:
-        """The user is told that a message could not be read: an encrypted one, or one of the handshake."""
+        """The program tells the user that it could not read a message: a Data Message or a handshake message."""
         kind, _ = kind_and_version(self.message)
         if kind == DATA or (kind == 0 and self.state != PLAINTEXT):
             self.emit("message_unreadable", instance=self.instance(), reason=reason, field=None, offset=None)
@@ -273,13 +273,13 @@ class ChatParty(Adapted):
             self.rejected(reason)
 
     def rejected(self, reason: str | None = None) -> None:
-        """The user is told that a message was not taken."""
+        """The program tells the user that it did not accept a message."""
         self.emit("message_rejected", reason=reason, field=None, offset=None)
 
     def told(self, what: str, reason: str | None, *, refused: str) -> None:
-        """The user is told of a message that was "unreadable" or "rejected", or that something was "refused".
+        """The program tells the user that a message was "unreadable" or "rejected", or that an action was "refused".
 
-        refused: the action that was refused then, by its name; "" if there was none.
+        refused: the name of the action in the last case; "" to report no event.
         """
         if what == "unreadable":
             self.unreadable(reason)
@@ -289,7 +289,7 @@ class ChatParty(Adapted):
             self.emit("action_refused", action=refused, reason=reason)
 
     def smp_over(self, instance: int | None, *, equal: bool | None) -> None:
-        """The user is told that a run of SMP is over. equal: its result; None: it has none."""
+        """The program tells the user that an SMP run is over. equal: its result; None if it has none."""
         self.asked = False
         if equal is None:
             self.emit("smp_aborted", instance=instance, reason=None)
@@ -298,7 +298,7 @@ class ChatParty(Adapted):
 
 
 def sender_of(message: bytes) -> int:
-    """The sender's instance tag in a message or fragment of version 3, else 0."""
+    """The sender's instance tag in a version 3 message or fragment; otherwise 0."""
     if found := _SENDER.match(message):
         return int(found[1], 16)
     kind, version = kind_and_version(message)
@@ -309,14 +309,14 @@ def sender_of(message: bytes) -> int:
 
 
 def version_of(message: bytes) -> int:
-    """The version of an encoded message or of a fragment; 0 for what has none."""
+    """The version of an encoded message or a fragment; otherwise 0."""
     if message.startswith((b"?OTR,", b"?OTR|")):
         return 2 if message.startswith(b"?OTR,") else 3
     return kind_and_version(message)[1]
 
 
 def kind_and_version(message: bytes) -> tuple[int, int]:
-    """The type and version of an encoded message; 0 for what has none, such as a fragment."""
+    """The type and version of an encoded message; 0 and 0 for anything else, such as a fragment."""
     if not message.startswith(b"?OTR:"):
         return 0, 0
     try:
@@ -327,13 +327,13 @@ def kind_and_version(message: bytes) -> tuple[int, int]:
 
 
 def refuse_instance(program: str, instance: int | None) -> None:
-    """Unsupported if an action names a session."""
+    """Raise Unsupported if an action names a session."""
     if instance is not None:
         raise Unsupported(f"the user of {program} can't choose an instance")
 
 
 def one_line(what: str, text: bytes) -> bytes:
-    """A text that can be typed, or carried by IRC: Unsupported if it has a NUL or a line's end."""
+    """Return the text if it can be typed or sent over IRC. Unsupported if it has a NUL or a line end."""
     if any(byte in text for byte in b"\0\r\n"):
         raise Unsupported(f"{what} with a NUL or a line's end can't be on one line of IRC")
     return text

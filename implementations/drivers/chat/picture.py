@@ -1,6 +1,6 @@
-"""A picture of a virtual screen: what Xvfb keeps in a file, as a PNG file with a palette.
+"""Screenshots of a virtual screen, which Xvfb keeps in a file, as PNG files with a palette.
 
-Xvfb keeps the screen in the format of xwd, which is a header of 32-bit numbers and then the pixels, four bytes each.
+Xvfb uses the xwd format: a header of 32-bit numbers, then the pixels, four bytes each.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-#: Where in the header of xwd the numbers are: the header's size, the width, height, bytes of a line and colours.
+#: Indexes into the xwd header: the header's size, the width, the height, the bytes per line, and the colours.
 _SIZE, _WIDTH, _HEIGHT, _LINE, _COLOURS = 0, 4, 5, 12, 19
 
-#: Bytes of a colour in the table of an xwd file.
+#: Bytes per colour in the colour table of an xwd file.
 _COLOUR = 12
 
-#: The most colours that a palette has. Icons have more; those that are alike become one.
+#: The most colours in a palette. Icons have more; similar ones are merged.
 _PALETTE = 256
 
 
 def screen_png(path: Path) -> bytes:
-    """The screen of an Xvfb with -fbdir, as a PNG file."""
+    """A PNG file of the screen. path: the file of an Xvfb started with -fbdir."""
     dump = path.read_bytes()
     header = struct.unpack(">25I", dump[:100])
     width, height, line = header[_WIDTH], header[_HEIGHT], header[_LINE]
@@ -31,7 +31,7 @@ def screen_png(path: Path) -> bytes:
 
 
 def _cropped(rows: list[list[int]]) -> list[list[int]]:
-    """The pixels without what is empty on the right and below: all of one colour, that of the last pixel."""
+    """The pixels without the empty area at the right and bottom, which has the colour of the last pixel."""
     empty = rows[-1][-1]
     height = max((number for number, row in enumerate(rows, 1) if set(row) != {empty}), default=1)
     columns = list(zip(*rows, strict=True))
@@ -40,7 +40,7 @@ def _cropped(rows: list[list[int]]) -> list[list[int]]:
 
 
 def _png(rows: list[list[int]]) -> bytes:
-    """rows: the colour of each pixel."""
+    """A PNG file. rows: the colour of each pixel."""
     counted = Counter(colour for row in rows for colour in row)
     boxes = _boxes(list(counted))
     palette = [max(box, key=lambda colour: counted[colour]) for box in boxes]
@@ -55,7 +55,7 @@ def _png(rows: list[list[int]]) -> bytes:
 
 
 def _boxes(colours: list[int]) -> list[list[int]]:
-    """Colours in groups, as many as a palette has at most: the group that spans most is halved, again and again."""
+    """Group similar colours, at most as many groups as a palette has: the widest group is halved repeatedly."""
     boxes = [colours]
     while len(boxes) < _PALETTE:
         span, channel, widest = max((*_span(box), index) for index, box in enumerate(boxes))
@@ -68,7 +68,7 @@ def _boxes(colours: list[int]) -> list[list[int]]:
 
 
 def _span(colours: list[int]) -> tuple[int, int]:
-    """How far the channel in which some colours differ most goes, and which one it is."""
+    """The range of the channel in which the colours differ most, and its number."""
     each = list(zip(*map(_channels, colours), strict=True))
     return max((max(values) - min(values), channel) for channel, values in enumerate(each))
 

@@ -1,7 +1,7 @@
-"""Pidgin and its OTR plugin: windows on a virtual screen, used by D-Bus and as a screen reader uses them.
+"""Pidgin and its OTR plugin: windows on a virtual screen, used over D-Bus and as a screen reader uses them.
 
-Texts are typed with a call of Pidgin's own, and read from its conversations. The plugin has no such calls: its menu and
-its dialogs are clicked. README.md has what is shown and which event it becomes.
+The driver sends texts and reads conversations through Pidgin's D-Bus interface. The plugin has none, so the driver
+clicks its menu and its dialogs. README.md lists what is shown and which event it becomes.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from otterproof.implementations.drivers.chat.xmpp import DOMAIN, OWN, XmppServer
 from otterproof.implementations.drivers.linejson import Stranded
 from otterproof.implementations.keyfile import Account, format_keys
 
-#: The account, and the name of its protocol, as Pidgin and the plugin write them.
+#: The account and the name of its protocol, as in the files of Pidgin and the plugin.
 ACCOUNT, PROTOCOL = f"{OWN}/r", "prpl-jabber"
 
 _PURPLE = DBusAddress(
     "/im/pidgin/purple/PurpleObject", "im.pidgin.purple.PurpleService", "im.pidgin.purple.PurpleInterface"
 )
 
-#: The kind of a conversation with one correspondent.
+#: libpurple's type of a conversation with one correspondent.
 _IM = 1
 
 _ACCOUNTS = """\
@@ -52,7 +52,7 @@ _ACCOUNTS = """\
 <settings ui='gtk-gaim'><setting name='auto-login' type='bool'>1</setting></settings></account></account>
 """
 
-#: The plugin is on, and its user starts private conversations; each conversation has a window of its own.
+#: The plugin is on, the user starts private conversations, and each conversation has its own window.
 _PREFERENCES = """\
 <?xml version='1.0' encoding='UTF-8' ?>
 <pref version='1' name='/'>
@@ -73,13 +73,13 @@ _PREFERENCES = """\
 
 _GTK = 'gtk-cursor-blink = 0\ngtk-font-name = "DejaVu Sans 9"\ngtk-xft-antialias = 1\ngtk-xft-rgba = "none"\n'
 
-#: Where the plugin is.
+#: Where the plugin may be installed.
 _PLUGINS = ("/usr/lib/pidgin/pidgin-otr.so", "/usr/lib64/pidgin/pidgin-otr.so", "/usr/local/lib/pidgin/pidgin-otr.so")
 
-#: Something to click on that changes nothing but itself: sounds are off in any case.
+#: A menu item without any other effect than its tick: sounds are off in any case.
 _MARKER = "Enable Sounds"
 
-#: Files that are no logs: stores of keys, and what the driver wrote or had something else than Pidgin write.
+#: Files that are not logs: key stores, and files written by the driver or by programs other than Pidgin.
 _NO_LOGS = (
     "otr.*",
     "accounts.xml",
@@ -90,28 +90,28 @@ _NO_LOGS = (
     SCREEN_FILE,
 )
 
-#: Where dialogs are put: beside the conversation, so that a picture has both.
+#: The position of dialogs: beside the conversation, so that a picture shows both.
 _BESIDE = (430, 0)
 
-#: Where a window is put that is not to be on a picture.
+#: The position of windows that pictures should not show.
 _OUT_OF_SIGHT = (2000, 2000)
 
-#: What the plugin's button says.
+#: The texts of the plugin's button.
 _STATUS = ("Not private", "Unverified", "Private", "Finished")
 
-#: How often a picture is taken again until two are the same.
+#: The most pictures taken until two in a row are the same.
 _PICTURES = 20
 
 
 class Entry(NamedTuple):
-    """Something in a conversation. flags: as libpurple has them. html: as it is shown."""
+    """An entry of a conversation. flags: those of libpurple. html: what is shown."""
 
     flags: int
     html: str
 
 
 class Window(NamedTuple):
-    """The window of a conversation, and what is used in it: its menus, the marker, the plugin's button."""
+    """The window of a conversation, and the elements used in it: the menus, the marker, the plugin's button."""
 
     frame: Node
     menus: Node
@@ -145,7 +145,7 @@ class Pidgin(Correspondents[PidginParty]):
         self._start()
 
     def _start(self) -> None:
-        """Start Pidgin, and wait until it is on line."""
+        """Start Pidgin, and wait until it is online."""
         home = self._home.path
         environment = {
             "LC_ALL": "C.UTF-8",
@@ -155,7 +155,7 @@ class Pidgin(Correspondents[PidginParty]):
             "GSETTINGS_BACKEND": "memory",
             "GIO_USE_VFS": "local",
         }
-        #: The bus for accessibility, as soon as it is in use.
+        #: The accessibility bus, once it is in use.
         self._accessibility: Bus | None = None
         self._desk = Desk(self._loop, self._home, ["pidgin", "-c", f"{home}/.purple", "-f"], environment)
         with self._alive():
@@ -185,9 +185,9 @@ class Pidgin(Correspondents[PidginParty]):
 
     @contextmanager
     def _alive(self) -> Iterator[None]:
-        """Ends the driver as Pidgin ends, if it does meanwhile. An answer that says so comes before the end is seen.
+        """If Pidgin ends meanwhile, end the driver in the same way. Stranded if something else ends.
 
-        Stranded if it is something else that ends.
+        The bus reports an error before the driver sees that Pidgin has ended; the barrier waits for that.
         """
         try:
             try:
@@ -201,7 +201,7 @@ class Pidgin(Correspondents[PidginParty]):
             self._desk.die_alike()
 
     def _is_out_of_sight(self) -> bool:
-        """Whether the bus for accessibility is gone, and Pidgin is not."""
+        """Whether the accessibility bus has ended, but Pidgin has not."""
         if self._accessibility is None or not self._accessibility.ended:
             return False
         self._windows.close()
@@ -211,12 +211,12 @@ class Pidgin(Correspondents[PidginParty]):
         return False
 
     def _call(self, method: str, signature: str = "", *arguments: object) -> Any:
-        """The only value that a call of Pidgin's own gives; it is what its windows call when a user acts."""
+        """Call Pidgin's D-Bus interface and return the only result. Pidgin's windows use the same functions."""
         with self._alive():
             return (self._bus.call(_PURPLE, method, signature, *arguments) or (None,))[0]
 
     def join(self, party: PidginParty) -> str:
-        """A new correspondent, with whom a conversation is opened: the nick."""
+        """Add a correspondent, open the conversation, and return the nick."""
         nick = self._nick_for(party)
         self._server.introduce(nick)
         self._settle()
@@ -224,7 +224,7 @@ class Pidgin(Correspondents[PidginParty]):
         return nick
 
     def _converse(self, nick: str) -> None:
-        """The user opens the conversation with a correspondent."""
+        """The user opens a conversation with a correspondent."""
         self._conversations[nick] = self._call("PurpleConversationNew", "iis", _IM, self._account, f"{nick}@{DOMAIN}")
         with self._alive():
             self._open[nick] = self._window(nick)
@@ -241,7 +241,7 @@ class Pidgin(Correspondents[PidginParty]):
         return Window(frame, menus[0], marker, button)
 
     def leave(self, nick: str) -> None:
-        """The conversation with a correspondent is closed, with its dialogs."""
+        """Close the conversation with a correspondent, and its dialogs."""
         self.parties.pop(nick)
         for dialog in self.dialogs(nick):
             with self._alive():
@@ -252,12 +252,12 @@ class Pidgin(Correspondents[PidginParty]):
         self._settle()
 
     def _settle(self) -> None:
-        """Wait until Pidgin has done all that follows from what it got."""
+        """Wait until Pidgin has handled all its input."""
         with self._alive():
             self._server.barrier()
 
     def deliver(self, nick: str, message: bytes) -> None:
-        """A correspondent's message arrives."""
+        """Deliver a correspondent's message."""
         self._server.say(nick, message)
         self._settle()
 
@@ -268,7 +268,7 @@ class Pidgin(Correspondents[PidginParty]):
         self._settle()
 
     def entries(self, nick: str, known: int) -> list[Entry]:
-        """What is in a conversation, but for the first ones that are known."""
+        """The entries of a conversation after the first `known` ones."""
         numbers = self._call("PurpleConversationGetMessageHistory", "i", self._conversations[nick])
         return [
             Entry(
@@ -281,7 +281,7 @@ class Pidgin(Correspondents[PidginParty]):
     # Windows and dialogs.
 
     def choose(self, nick: str, *names: str) -> bool:
-        """The user chooses the first of some items of the menu OTR that can be chosen. Whether there is one."""
+        """The user chooses the first available item of the OTR menu with one of the names. False if there is none."""
         with self._alive():
             items = [item for menu in self._open[nick].menus.children if menu.name == "OTR" for item in menu.children]
             for name in names:
@@ -292,11 +292,11 @@ class Pidgin(Correspondents[PidginParty]):
         return False
 
     def press(self, nick: str, dialog: Node, name: str) -> None:
-        """The user presses a button in a dialog of a conversation."""
+        """The user presses a button in a dialog."""
         self._click(nick, dialog, Role.PUSH_BUTTON, name)
 
     def pick(self, nick: str, dialog: Node, name: str) -> None:
-        """The user picks an item of a list in a dialog of a conversation."""
+        """The user picks an item of a list in a dialog."""
         self._click(nick, dialog, Role.MENU_ITEM, name)
 
     def _click(self, nick: str, dialog: Node, role: Role, name: str) -> None:
@@ -307,10 +307,10 @@ class Pidgin(Correspondents[PidginParty]):
             self._do(nick, found)
 
     def _do(self, nick: str, *items: Node) -> None:
-        """Click, and wait until everything that follows is done.
+        """Click, and wait until Pidgin has done everything that follows.
 
-        Pidgin does what was clicked when it has nothing else to do or to draw, in the order of the clicks. So one more
-        click, on the marker, has an effect only after the others.
+        Pidgin acts on clicks in order, and only when it is idle. So a last click, on the marker, takes effect after the
+        others.
         """
         marker = self._open[nick].marker
         before = marker.checked
@@ -322,40 +322,40 @@ class Pidgin(Correspondents[PidginParty]):
         self._server.barrier()
 
     def type(self, field: Node, text: str) -> bool:
-        """The user types into a field of a dialog. Whether the field has the text then."""
+        """The user types into a field of a dialog. Returns whether the field then has the text."""
         with self._alive():
             field.write(text)
             return field.text == text
 
     def dialogs(self, nick: str) -> list[Node]:
-        """The dialogs about a correspondent, those that were opened last first."""
+        """The dialogs about a correspondent, latest first."""
         with self._alive():
             conversations = [window.frame for window in self._open.values()]
             found = [one for one in self._windows.all() if one not in conversations and one.role == Role.DIALOG]
             return [one for one in reversed(found) if any(_about(nick, text) for text in one.words[:1])]
 
     def words(self, dialog: Node) -> list[str]:
-        """What is written in a dialog."""
+        """The labels of a dialog."""
         with self._alive():
             return dialog.words
 
     def fields(self, dialog: Node) -> list[Node]:
-        """The fields of a dialog that are shown."""
+        """The visible fields of a dialog."""
         with self._alive():
             return [one for one in dialog.all(Role.TEXT) if one.showing]
 
     def put_beside(self, dialog: Node) -> None:
-        """Move a dialog out of the way of the conversation."""
+        """Move a dialog beside the conversation."""
         with self._alive():
             dialog.move(*_BESIDE)
 
     def status(self, nick: str) -> str:
-        """What the plugin's button in the conversation says."""
+        """The text of the plugin's button in the conversation."""
         with self._alive():
             return self._open[nick].button.name.strip()
 
     def fingerprints(self, nick: str) -> list[str]:
-        """The fingerprints of a correspondent that the plugin keeps."""
+        """The fingerprints that the plugin has stored for a correspondent."""
         try:
             lines = (self._home.path / ".purple/otr.fingerprints").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -364,24 +364,24 @@ class Pidgin(Correspondents[PidginParty]):
         return [one[3] for one in fields if len(one) > 3 and one[0] == f"{nick}@{DOMAIN}"]
 
     def picture(self, nick: str) -> bytes:
-        """The screen with the window of a correspondent in front, as a PNG file."""
+        """A PNG file of the screen, with the window of a correspondent in front."""
         found = b""
         for _ in range(_PICTURES):
             with self._alive():
                 conversations = [window.frame for window in self._open.values()]
                 for one in self._windows.all():
                     if one not in conversations and one.role == Role.FRAME:
-                        one.move(*_OUT_OF_SIGHT)  # the list of correspondents, which comes when it likes
+                        one.move(*_OUT_OF_SIGHT)  # the list of correspondents, which can appear at any time
                 self._bus.call(_PURPLE, "PurpleConversationPresent", "i", self._conversations[nick])
                 self._do(nick)
-                _ = self._open[nick].frame.position  # the screen's own answer, which comes after all that was drawn
+                _ = self._open[nick].frame.position  # the X server answers this after it has drawn everything
             last, found = found, screen_png(self._home.path / SCREEN_FILE)
             if last == found:
                 break
         return found
 
     def close(self) -> None:
-        """End Pidgin, and leave nothing behind."""
+        """End Pidgin and clean up."""
         self._windows.close()
         self._bus.close()
         self._server.close()
@@ -395,7 +395,7 @@ def _about(nick: str, text: str) -> bool:
 
 
 def _fingerprint(key: DsaPrivateKey) -> bytes:
-    """The fingerprint of a key. Pidgin shows it only in a session."""
+    """The fingerprint of a key, computed because Pidgin shows it only in a session."""
     public = key.public
     numbers = [number.to_bytes((number.bit_length() + 7) // 8) for number in (public.p, public.q, public.g, public.y)]
     return hashlib.sha1(b"".join(len(number).to_bytes(4) + number for number in numbers)).digest()

@@ -1,4 +1,4 @@
-"""A conversation in Pidgin: what its user does, and which line or dialog that is shown becomes which event."""
+"""A conversation in Pidgin: the user's actions, and which line or dialog becomes which event."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from otterproof.implementations.drivers.chat.pidgin import Entry, Pidgin
     from otterproof.implementations.drivers.chat.windows import Node
 
-#: The most bytes of a message, and of a text, that are given to Pidgin: for a word of 60,000 letters it needs seconds,
-#: in which it does nothing else.
+#: In bytes: the longest message and the longest text that the driver passes to Pidgin. A word of 60,000 letters blocks
+#: it for seconds.
 LONGEST_MESSAGE, LONGEST_TEXT = 20_000, 10_000
 
-#: Flags of libpurple's: a text that came, and a line that Pidgin or the plugin wrote.
+#: libpurple's flags for a received text, and for a line written by Pidgin or the plugin.
 _CAME, _SYSTEM = 0x2, 0x4
 
-#: Beginnings of the plugin's lines -> the event, and what is told with it.
+#: The beginning of a line of the plugin -> the event, and its reason.
 _LINES: Mapping[str, tuple[str, str | None]] = {
     "We received an unreadable encrypted message from ": ("unreadable", None),
     "We received a malformed data message from ": ("unreadable", None),
@@ -44,12 +44,12 @@ _CLEAR = re.compile(
 
 _ERROR = b"?OTR Error:"
 
-#: The items of the plugin's menu. The second of two is there in a session.
+#: The items of the plugin's menu. In a session the second of two is shown.
 _START = ("Start private conversation", "Refresh private conversation")
 _END = ("End private conversation",)
 _AUTHENTICATE = ("Authenticate buddy", "Reauthenticate buddy")
 
-#: The labels of dialogs, and what comes before a question.
+#: The labels of dialogs, and the label before a question.
 _SUCCESS = ("Authentication successful.", "Your buddy has successfully authenticated you.")
 _FAILURE, _PROBLEM = "Authentication failed.", "An error occurred during authentication."
 _QUESTION = "This is the question asked by your buddy:"
@@ -62,8 +62,8 @@ class PidginParty(ChatParty):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        # Without a tag it is another client of the account, and not another conversation of this one.
-        # A size of messages is in a file that is read at the start.
+        # A party without a tag is another client of the account, so it needs its own program.
+        # The message size is in a file that Pidgin reads only at the start.
         size = settings.max_message_size
         settings_of_its_own = {} if size is None else {"max_message_size": size}
         self._program = self.programs.take(
@@ -72,9 +72,9 @@ class PidginParty(ChatParty):
         self.fingerprint = self._program.fingerprint
         self.instance_tag = settings.instance_tag
         self._known = 0
-        #: The dialog in which the correspondent asks for a secret.
+        #: The dialog that asks the user for the secret.
         self._request: Node | None = None
-        #: The dialog that tells the result of a run. The user closes it before doing anything else.
+        #: The dialog with the result of an SMP run. The user closes it before doing anything else.
         self._result: Node | None = None
         self._status = ""
         self._nick = self._program.join(self)
@@ -92,7 +92,7 @@ class PidginParty(ChatParty):
         self._program.leave(self._nick)
         self.programs.leave(self._program)
 
-    # What the user does.
+    # Actions of the user.
 
     def receive(self, message: bytes) -> None:
         if not message:
@@ -120,7 +120,7 @@ class PidginParty(ChatParty):
         self._look()
 
     def _choose(self, instance: int | None) -> None:
-        """Unsupported if an action is for another session than the only one."""
+        """Raise Unsupported if an action names any session but the only one."""
         if instance is not None and self.sessions != {instance}:
             raise Unsupported("the driver of Pidgin can't choose an instance")
 
@@ -159,7 +159,7 @@ class PidginParty(ChatParty):
         self._look()
 
     def _authenticate(self, dialog: Node, fields: list[str]) -> None:
-        """Fill in the fields that are shown in a dialog, and go on."""
+        """Fill in the visible fields of a dialog and press its button."""
         for field, text in zip(self._program.fields(dialog), fields, strict=True):
             if not self._program.type(field, text):
                 self._program.press(self._nick, dialog, "Cancel")
@@ -187,14 +187,14 @@ class PidginParty(ChatParty):
             self._result = None
         super().begin(message, action)
 
-    # What the user is shown.
+    # What the user is shown becomes events.
 
     def picture(self) -> bytes:
-        """The screen, as a PNG file."""
+        """A PNG file of the screen."""
         return self._program.picture(self._nick)
 
     def _look(self) -> None:
-        """Look at the conversation, the plugin's button and the dialogs."""
+        """Report what is new in the conversation, on the plugin's button and in the dialogs."""
         entries = self._program.entries(self._nick, self._known)
         self._known += len(entries)
         for entry in entries:
@@ -216,7 +216,7 @@ class PidginParty(ChatParty):
             self.show(f"{words}")
 
     def _text(self, source: str) -> None:
-        """A text that came. A decrypted one is HTML as it was sent; from one in the clear Pidgin has made HTML."""
+        """Report a received text. A decrypted one is HTML as it was sent; Pidgin converts one in the clear to HTML."""
         secure = self.is_secure(_plain(source).encode())
         text = source if secure else _plain(source)
         self.emit(
@@ -224,7 +224,7 @@ class PidginParty(ChatParty):
         )
 
     def _line(self, source: str, words: str) -> None:
-        """A line of the plugin's."""
+        """Handle a line of the plugin."""
         if _ERROR in self.message and words.strip() == _after_error(self.message).strip():
             self.emit("error_message_received", text=words.encode())
         elif found := _CLEAR.match(source):
@@ -250,7 +250,7 @@ class PidginParty(ChatParty):
         self.events[-1]["refreshed"] = refreshed
 
     def _dialogs(self) -> None:
-        """The dialogs about the correspondent: one asks, or one tells of a run."""
+        """Handle the dialogs about the correspondent, which ask for a secret or show the progress of a run."""
         request = None
         for dialog in self._program.dialogs(self._nick):
             words = self._program.words(dialog)
@@ -272,7 +272,7 @@ class PidginParty(ChatParty):
         self.emit("smp_requested", instance=self.instance(), question=question)
 
     def _progress(self, dialog: Node, words: list[str]) -> None:
-        """The dialog that tells of a run: what it says now."""
+        """Handle the dialog that shows the progress of a run."""
         said = words[-1]
         if said.startswith(_SUCCESS) or said == _FAILURE:
             self.smp_over(self.instance(), equal=said != _FAILURE)
@@ -287,7 +287,7 @@ class PidginParty(ChatParty):
 
 
 def _typed(what: str, text: bytes) -> str:
-    """What is typed into a field. Unsupported for what can't be."""
+    """The text as it is typed into a field. Unsupported if it can't be."""
     try:
         typed = text.decode()
     except UnicodeDecodeError:
@@ -298,7 +298,7 @@ def _typed(what: str, text: bytes) -> str:
 
 
 def _plain(source: str) -> str:
-    """What is seen of HTML."""
+    """The visible text of HTML."""
     return html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"(?i)<br ?/?>", "\n", source)))
 
 

@@ -1,7 +1,7 @@
-"""Profanity: an XMPP client on a terminal. A plugin types commands and tells texts; the rest is read off the screen.
+"""Profanity: an XMPP client on a terminal. A plugin types commands and reports texts; the rest is read off the screen.
 
-Every step ends with a mark: a line that the plugin prints into the window of the correspondent. When it is on the
-screen, everything that came before is, too. README.md has which line becomes which event, and what is not told.
+Every step ends with a mark, a line that the plugin prints into the correspondent's window. When it is on the screen,
+everything before it is, too. README.md lists which line becomes which event, and what is not told.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from otterproof.implementations.keyfile import Account, format_keys
 if TYPE_CHECKING:
     from otterproof.implementations.drivers.chat.profanity_party import ProfanityParty
 
-#: Every line of a window begins with the time, which is always this sign: so it can be told from one that goes on.
+#: The time format of the windows: a constant at the start of each line, which continuation lines do not have.
 STAMP = "@"
 
 _SETTINGS = f"""\
@@ -62,14 +62,14 @@ _KEYS = f"data/profanity/otr/{OWN.replace('@', '_at_')}"
 
 _TAP = Path(__file__).with_name("profanity_tap.py")
 
-#: What Profanity allows, and what it has no setting for.
+#: Profanity's policy, which has no setting.
 FIXED_POLICY = ("allow_v2",)
 
 
 class Profanity(Correspondents["ProfanityParty"]):
     """A running Profanity with one key, in which every party is a correspondent."""
 
-    #: Parties that one process serves: each window stays in memory until it is closed.
+    #: The parties that one process serves: each window stays in memory until it is closed.
     MOST = 100
 
     def __init__(self, key: DsaPrivateKey, _: int | None = None) -> None:
@@ -128,28 +128,28 @@ class Profanity(Correspondents["ProfanityParty"]):
         raise ValueError("Profanity has not loaded its plugin, or not the key")
 
     def join(self, party: ProfanityParty) -> str:
-        """A new correspondent: the nick."""
+        """Add a correspondent and return the nick."""
         nick = self._nick_for(party)
         self._server.introduce(nick)
         self._settle(nick)
         return nick
 
     def leave(self, nick: str) -> None:
-        """The user closes the window of a correspondent."""
+        """The user closes a correspondent's window."""
         self.parties.pop(nick, None)
         self.type(nick, b"/close")
 
     def deliver(self, nick: str, message: bytes) -> list[str]:
-        """A correspondent's message arrives; the lines that are shown then."""
+        """Deliver a correspondent's message. Returns the lines shown."""
         self._server.say(nick, message)
         return self._settle(nick)
 
     def type(self, nick: str, command: bytes) -> None:
-        """The user types a command into the window of a correspondent."""
+        """The user types a command into a correspondent's window."""
         self._tell("type", nick, command)
 
     def do(self, nick: str, command: bytes) -> list[str]:
-        """The user types a command; the lines that are shown then."""
+        """The user types a command. Returns the lines shown."""
         self.type(nick, command)
         return self._settle(nick)
 
@@ -157,7 +157,7 @@ class Profanity(Correspondents["ProfanityParty"]):
         self._server.say("tap", b" ".join(word.hex().encode() for word in (verb.encode(), nick.encode(), what)))
 
     def _settle(self, nick: str) -> list[str]:
-        """Wait until Profanity has done all that follows from what it got, and give the lines that it has shown."""
+        """Wait until Profanity has handled all its input. Returns the lines that it has shown."""
         self._marks += 1
         before, after = (f"<mark {number}>" for number in (self._marks - 1, self._marks))
         self._tell("mark", nick, after.encode())
@@ -170,7 +170,7 @@ class Profanity(Correspondents["ProfanityParty"]):
         return _joined(self._window.between(before, after) or [])
 
     def _told(self, line: bytes) -> None:
-        """A line from the plugin."""
+        """Handle a line from the plugin."""
         what, nick, text = (bytes.fromhex(word.decode()) for word in line.split(b" "))
         party = self.parties.get(nick.decode(errors="replace"))
         if party is not None and what == b"text":
@@ -191,7 +191,7 @@ class Profanity(Correspondents["ProfanityParty"]):
         return self._home.logs("*/otr/*/*", "plugins/*", "__pycache__/*")
 
     def close(self) -> None:
-        """End Profanity, and leave nothing behind."""
+        """End Profanity and clean up."""
         self._tap.close()
         self._server.close()
         self._process.close()
@@ -200,7 +200,7 @@ class Profanity(Correspondents["ProfanityParty"]):
 
 
 def _joined(lines: list[str]) -> list[str]:
-    """Lines of the screen, each without its stamp, as they were printed: a long one goes on below."""
+    """The lines as they were printed, without their time; long ones are joined again."""
     found: list[str] = []
     for line in lines:
         if line.startswith(f"{STAMP} "):

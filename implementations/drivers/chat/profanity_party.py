@@ -1,4 +1,4 @@
-"""A conversation in Profanity: what its user does, and which line that is shown becomes which event."""
+"""A conversation in Profanity: the user's actions, and which line on the screen becomes which event."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from otterproof.implementations.drivers.linejson import Unsupported
 if TYPE_CHECKING:
     from otterproof.implementations.drivers.chat.profanity import Profanity
 
-#: What comes before a line of Profanity's own, and before a text of the correspondent's that came encrypted.
+#: The prefixes of Profanity's own lines, and of the correspondent's encrypted texts.
 _NOTICE, _SECURE = "! ", "~ "
 
 _CLEAR, _ERROR = "OTR: Received an unencrypted message: ", "OTR: Received error: "
 
-#: The most bytes of a message, and of a secret or question, that Profanity is asked to show or to take.
+#: In bytes: the longest message, and the longest secret or question, that the driver passes to Profanity.
 LONGEST_MESSAGE, LONGEST_SECRET = 60_000, 4000
 
-#: Beginnings of notices -> the event, and its reason.
+#: The beginning of a notice -> the event, and its reason.
 _WORDS = {
     "OTR: Received an encrypted message but no private connection established.": ("unreadable", "not_encrypted"),
     "OTR: Cannot read the received message.": ("unreadable", None),
@@ -36,7 +36,7 @@ _WORDS = {
     "You are not currently in an OTR session.": ("refused", "wrong_state"),
 }
 
-#: Ends of notices -> whether the secrets are equal; None: there is no result.
+#: The end of a notice -> whether the secrets are equal; None: no result.
 _RESULTS = {
     "Authentication successful.": True,
     " successfully authenticated you.": True,
@@ -55,7 +55,7 @@ class ProfanityParty(ChatParty):
         self._program = self.programs.take(settings.key)
         self.fingerprint = self._program.fingerprint
         self._texts: list[bytes] = []
-        #: Whether what the correspondent asks with is a question, and whether its words come next.
+        #: Whether the SMP request has a question, and whether the next line is its text.
         self._with_question = self._question_follows = False
         self._nick = self._program.join(self)
 
@@ -66,7 +66,7 @@ class ProfanityParty(ChatParty):
     def forget(self) -> None:
         self._program.leave(self._nick)
 
-    # What the user does.
+    # Actions of the user.
 
     def receive(self, message: bytes) -> None:
         if not message:
@@ -116,10 +116,10 @@ class ProfanityParty(ChatParty):
         super().begin(message, action)
         self._texts = []
 
-    # What the user is shown.
+    # What the user is shown becomes events.
 
     def on_text(self, text: bytes) -> None:
-        """The plugin tells a text that the user is shown."""
+        """Called by the plugin for each text that the user is shown."""
         self._texts.append(text)
 
     def _take(self, lines: list[str]) -> None:
@@ -129,7 +129,7 @@ class ProfanityParty(ChatParty):
             if line.startswith(_NOTICE) or line == _NOTICE.strip():  # the line of an empty question
                 self._notice(line[len(_NOTICE) :])
         for text in self._texts:
-            # A text that moves about on the screen may have overwritten its sign.
+            # A text that moves the cursor may have overwritten its prefix.
             secure = _SECURE in signs if signs else self.is_secure(text)
             instance = 0 if secure else self.instance()
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
@@ -138,7 +138,7 @@ class ProfanityParty(ChatParty):
                 event["fingerprint"] = self._their_fingerprint()
 
     def _their_fingerprint(self) -> str | None:
-        """Asked for by the driver."""
+        """The correspondent's fingerprint, from a command of the driver's own."""
         for line in self._program.do(self._nick, b"/otr theirfp"):
             _, found, digits = line.partition("'s OTR fingerprint: ")
             if found:
@@ -146,7 +146,7 @@ class ProfanityParty(ChatParty):
         return None
 
     def _notice(self, words: str) -> None:
-        """A line of Profanity's own."""
+        """Handle one of Profanity's own lines."""
         if self._question_follows:
             self._question_follows, self.asked, self._with_question = False, True, True
             self.emit("smp_requested", instance=0, question=words.strip().encode())

@@ -1,9 +1,9 @@
-"""Stands between a chat driver and Profanity: commands in, and texts that came out, over the descriptor TAP_FD.
+"""Connects a chat driver to Profanity: commands in, and the texts that are shown out, over the descriptor TAP_FD.
 
-It is copied into the folder of a Profanity, which runs it as a plugin, so it imports nothing of the project. Commands
-come as messages of a correspondent called "tap", in order with all others: words in hexadecimal digits. `type NICK
-COMMAND` types a command into the window of a correspondent; `mark NICK WORD` prints a word there, which the driver then
-looks for on the screen.
+It is copied into the folder of a Profanity, which runs it as a plugin, so it imports nothing from the project. Commands
+are messages from a correspondent called "tap", so they are in order with all other messages. Their words are in
+hexadecimal digits. `type NICK COMMAND` types a command into a correspondent's window; `mark NICK WORD` prints a word
+there, which the driver looks for on the screen.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def report(*words: str) -> None:
 
 
 def prof_on_message_stanza_receive(stanza: str) -> bool:
-    """A message has come. False: nothing else is to be done with it."""
+    """Called for each message received. False tells Profanity to ignore it."""
     found = _COMMAND.match(stanza)
     if found is None:
         return True
@@ -42,5 +42,5 @@ def prof_on_message_stanza_receive(stanza: str) -> bool:
 
 
 def prof_post_chat_message_display(barejid: str, resource: str, message: str) -> None:
-    """A text has been shown."""
+    """Called when a text has been shown."""
     report("text", barejid.partition("@")[0], message)

@@ -1,6 +1,6 @@
 """What the servers of a chat driver share: a port on the loopback interface, one client, and the count of its pings.
 
-The port can be reached by everybody on the machine, so the client has to give a password.
+Every user of the machine can reach the port, so the client must give a password.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from otterproof.implementations.drivers.chat.loop import Loop, Stream
 
 
 class LoopbackServer:
-    """Takes one client, and refuses all others. connect: makes the stream of the client from a descriptor."""
+    """Accepts one client and refuses all others. connect: makes the client's stream from a descriptor."""
 
     def __init__(self, loop: Loop, connect: Callable[[int], Stream]) -> None:
         self._loop, self._connect = loop, connect
         self.password = secrets.token_hex(16)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
-        #: Whether the client has said that it is there, after which it can be written to.
+        #: Whether the client has registered; after that it can receive messages.
         self.connected = False
         self._client: Stream | None = None
         self._trusted = False
@@ -38,11 +38,11 @@ class LoopbackServer:
         self._client = self._connect(connection.detach())
 
     def _wait_for(self, ping: int) -> None:
-        """Wait for the answer to a ping, before which the client has done all that it was given earlier."""
+        """Wait for the answer to a ping. By then the client has handled everything sent before it."""
         self._loop.until(lambda: self._answered >= ping)
 
     def hang_up(self) -> None:
-        """The client is gone; another one may come."""
+        """Disconnect the client; another one may connect."""
         if self._client is not None:
             self._client.close()
         self._client, self.connected, self._trusted = None, False, False

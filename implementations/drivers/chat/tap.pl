@@ -1,5 +1,5 @@
-# Stands between a chat driver and irssi: commands in, and what the user is shown out, over the descriptor TAP_FD. A line
-# is words in hexadecimal digits, with blanks between them, so that nothing that anybody writes ends a line or a word.
+# Connects a chat driver to irssi over the descriptor TAP_FD: commands in, and what the user is shown out. A line consists of
+# words in hexadecimal digits, separated by blanks, so that no text can end a line or a word.
 use strict;
 use warnings;
 use Irssi;
@@ -17,9 +17,9 @@ sub report {
     syswrite $tap, join(' ', map { unpack 'H*', $_ } @words) . "\n";
 }
 
-# Last in the row: after the plugin has decrypted the message, or has kept it to itself.
+# Added last, so that the plugin has decrypted the message or stopped the signal.
 Irssi::signal_add_last('message private', sub { report('text', $_[2], $_[1]) });
-# The plugin takes what begins with "/me " for an action, and tells it in this way.
+# The plugin turns a text that begins with "/me " into an action.
 Irssi::signal_add_last('message irc action', sub { report('text', $_[2], "/me $_[1]") });
 Irssi::signal_add('print text', sub { report('shown', $_[0]{target}, $_[2]) });
 Irssi::signal_register({'otr event' => [qw(iobject string string)]});
@@ -33,7 +33,7 @@ sub window_of {
     return $server->query_find($nick);
 }
 
-# type NICK COMMAND: in the window of a correspondent. leave NICK: close that window.
+# type NICK COMMAND: type into a correspondent's window. leave NICK: close that window.
 sub obey {
     my ($verb, $nick, $command) = map { pack 'H*', $_ } split / /, $_[0];
     my ($server) = Irssi::servers();

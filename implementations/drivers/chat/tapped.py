@@ -1,8 +1,8 @@
-"""Programs on IRC with a tap: a script inside the program that types commands and tells what the user is shown.
+"""IRC programs with a tap: a script inside the program that types commands and reports what the user is shown.
 
-A line of the tap is words in hexadecimal digits. The driver writes `type NICK COMMAND` and `leave NICK`, each answered
-with `done`; the tap tells `ready`, `text NICK TEXT`, `shown NICK LINE`, and what else it may have about a NICK, which
-goes to the method `on_...` of the party with that nick.
+A line of the tap consists of words in hexadecimal digits. The driver writes `type NICK COMMAND` and `leave NICK`, and
+the tap answers each with `done`. It also reports `ready`, `text NICK TEXT`, `shown NICK LINE`, and possibly other words
+about a NICK, which go to the method `on_...` of the party with that nick.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from otterproof.implementations.drivers.chat.terminal import on_terminal
 
 P = TypeVar("P", bound=ChatParty)
 
-#: Lines that are kept of what no party is meant with.
+#: The most lines kept that concern no party.
 _OVERHEARD = 100
 
 
 class TappedProgram(Correspondents[P], ABC):
     """A running program with one key, in which every party is a correspondent."""
 
-    #: Parties that one process serves; its windows and the contexts of OTR stay in memory.
+    #: The parties that one process serves; their windows and OTR contexts stay in memory.
     MOST = 200
 
-    #: What the program is called, the patterns of its stores of keys, and the command that ends it.
+    #: The program's name, the patterns of its key stores, and the command that ends it.
     NAME: str
     STORES: Sequence[str]
     QUIT: bytes
@@ -44,22 +44,22 @@ class TappedProgram(Correspondents[P], ABC):
         self._server = IrcServer(self._loop, self._sent)
         self._home = Home(self.NAME)
         self._done = self._asked = 0
-        #: Lines of other windows, and messages to anybody else, since it was cleared.
+        #: Lines of other windows, and messages to other nicks, since it was last cleared.
         self._overheard: list[bytes] = []
         self._prepare(key)
         self._start()
 
     @abstractmethod
     def _prepare(self, key: DsaPrivateKey) -> None:
-        """Write the files that the program finds in its folder."""
+        """Write the files that the program needs in its folder."""
 
     @abstractmethod
     def _command(self) -> tuple[Sequence[str], Mapping[str, str]]:
-        """The command that starts the program, and what its environment has besides the usual."""
+        """The command that starts the program, and its additional environment variables."""
 
     @abstractmethod
     def _identify(self) -> tuple[bytes, int | None]:
-        """The fingerprint as the program tells it, and its instance tag. ValueError."""
+        """The fingerprint that the program shows, and its instance tag. ValueError if it shows none."""
 
     def _start(self) -> None:
         """Start the program, and wait until it is ready."""
@@ -74,7 +74,7 @@ class TappedProgram(Correspondents[P], ABC):
         self._ready = False
         try:
             self._loop.until(lambda: self._ready and self._server.connected)
-            self._server.barrier()  # it has been told so, too
+            self._server.barrier()  # wait until it knows that it is connected
             self.fingerprint, self.instance_tag = self._identify()
         except Closed:
             self._process.die_alike()
@@ -83,11 +83,11 @@ class TappedProgram(Correspondents[P], ABC):
             raise
 
     def join(self, party: P) -> str:
-        """A new correspondent: the nick."""
+        """Add a correspondent and return the nick."""
         return self._nick_for(party)
 
     def _settle(self) -> None:
-        """Wait until the program has done all that follows from what it got, and take it."""
+        """Wait until the program has handled all its input, and read its output."""
         try:
             self._loop.until(lambda: self._done >= self._asked)
             self._server.barrier()
@@ -110,7 +110,7 @@ class TappedProgram(Correspondents[P], ABC):
         self._settle()
 
     def deliver(self, nick: str, message: bytes) -> None:
-        """A correspondent's message arrives."""
+        """Deliver a correspondent's message."""
         self._server.say(nick, message)
         self._settle()
 
@@ -122,7 +122,7 @@ class TappedProgram(Correspondents[P], ABC):
     def restart(self) -> None:
         """See `Program`."""
         self._tap.write(b" ".join(word.hex().encode() for word in (b"type", b"asker", self.QUIT)))
-        with suppress(Closed):  # it may be faster
+        with suppress(Closed):  # the program may end before all is sent
             self._loop.until(lambda: self._tap.empty)
         self._process.wait()
         self._tap.close()
@@ -137,7 +137,7 @@ class TappedProgram(Correspondents[P], ABC):
         return self._home.logs(*self.STORES)
 
     def _told(self, line: bytes) -> None:
-        """A line from the tap."""
+        """Handle a line from the tap."""
         what, *words = (bytes.fromhex(word.decode()) for word in line.split(b" "))
         if what == b"done":
             self._done += 1
@@ -152,10 +152,10 @@ class TappedProgram(Correspondents[P], ABC):
                 self._told_elsewhere(words[1])
 
     def _told_elsewhere(self, line: bytes) -> None:
-        """A line in a window that is no correspondent's."""
+        """Handle a line in a window that belongs to no correspondent."""
 
     def close(self) -> None:
-        """End the program, and leave nothing behind."""
+        """End the program and clean up."""
         self._tap.close()
         self._server.close()
         self._process.close()

@@ -1,6 +1,6 @@
-"""Running programs: on a terminal of its own, which is always read, or on a socket as its standard input and output.
+"""Running programs, each on its own terminal or with a socket as its standard input and output.
 
-What a program writes for a terminal is kept only for messages about its end, and never shown without escapes.
+The end of a program's output is kept for the message about its exit, where it is shown only in escaped form.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from otterproof.implementations.drivers.chat.loop import Loop
 
 _CHUNK = 1 << 16
 
-#: Bytes of the screen that are kept.
+#: In bytes: how much of the output is kept.
 _SCREEN = 1 << 12
 
-#: Lines and columns: wide, so that a program breaks few lines.
+#: Lines and columns: wide, so that programs wrap few lines.
 _SIZE = (50, 200)
 
-#: What prctl calls the signal that a process gets when its parent ends.
+#: The option of prctl that sets the signal sent to a process when its parent ends.
 _DEATH_SIGNAL = 1
 
 
 def die_with_parent() -> None:
-    """Called in a new process: end it when the driver ends, however that ends.
+    """Called in a new process, so that it ends when the driver ends, in whatever way.
 
-    Some programs go on when their terminal or their servers are gone. Only Linux can do this.
+    Some programs keep running without their terminal or server. This works only on Linux.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
 class Process:
-    """A running program. What it writes to its terminal, or as errors, is read from `output`."""
+    """A running program. output: the descriptor from which its terminal or standard error is read."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Process:
         output: int,
         shown: Callable[[bytes], object] = lambda data: None,
     ) -> None:
-        """shown: is given what it writes."""
+        """shown: called with each chunk of output."""
         self._loop, self._process, self._output, self._shown = loop, process, output, shown
         self._said = bytearray()
         os.set_blocking(output, False)
@@ -63,14 +63,14 @@ class Process:
         except BlockingIOError:
             return
         except OSError:
-            chunk = b""  # all that had the terminal open have ended
+            chunk = b""  # every process that had the terminal open has ended
         if not chunk:
             self.die_alike()
         self._said = (self._said + chunk)[-_SCREEN:]
         self._shown(chunk)
 
     def die_alike(self) -> NoReturn:
-        """The program has ended, or is about to: the driver ends in the same way, which is how a crash is told."""
+        """The program has ended or is about to. End the driver in the same way, which reports a crash."""
         code = self._process.wait()
         sys.stderr.write(f"the program has ended with {code}; the last that it wrote is {bytes(self._said)!a}\n")
         sys.stderr.flush()
@@ -81,22 +81,22 @@ class Process:
 
     @property
     def said(self) -> bytes:
-        """The last that it wrote."""
+        """The end of its output."""
         return bytes(self._said)
 
     def write(self, keys: bytes) -> None:
-        """The user types a few keys."""
+        """The user types keys."""
         os.write(self._output, keys)
 
     def wait(self) -> None:
-        """Wait for the end of the program, which it has been asked for, and take what it writes until then."""
+        """Wait until the program, which has been asked to quit, has ended. Read its output until then."""
         self._loop.remove(self._output)
         os.set_blocking(self._output, True)
         while True:
             try:
                 chunk = os.read(self._output, _CHUNK)
             except OSError:
-                break  # all that had the terminal open have ended
+                break  # every process that had the terminal open has ended
             if not chunk:
                 break
             self._said = (self._said + chunk)[-_SCREEN:]
@@ -120,8 +120,9 @@ def on_terminal(
     size: tuple[int, int] = _SIZE,
     shown: Callable[[bytes], object] = lambda data: None,
 ) -> Process:
-    """Start a program on a terminal. inherited: descriptors that the program gets as well. shown: is given what it
-    writes.
+    """Start a program on a terminal.
+
+    inherited: additional descriptors for the program. shown: called with each chunk of output.
     """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
@@ -142,7 +143,7 @@ def on_terminal(
 
 
 def on_socket(loop: Loop, command: Sequence[str], environment: Mapping[str, str], end: socket.socket) -> Process:
-    """Start a program with one end of a pair of sockets as its standard input and output, and close that end here."""
+    """Start a program with one end of a socket pair as standard input and output, and close that end here."""
     reads, writes = os.pipe()
     try:
         process = subprocess.Popen(

@@ -1,7 +1,7 @@
-"""WeeChat and its script for OTR: a program without a screen, an IRC server, and a script that types and tells.
+"""WeeChat and its OTR script: a program without a screen, an IRC server, and a script that types and reports.
 
-The script for OTR is made of python-potr, and speaks version 2 only. It tells its user of a session in lines on the
-screen. README.md has which line becomes which event, and what is not told.
+The OTR script is based on python-potr and speaks only version 2. It informs its user in lines on the screen. README.md
+lists which line becomes which event, and what is not told.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from otterproof.implementations.drivers.chat.party import ChatParty, Programs, o
 from otterproof.implementations.drivers.chat.tapped import TappedProgram
 from otterproof.implementations.drivers.linejson import Unsupported
 
-#: The script for OTR, which is Debian's.
+#: The OTR script, from Debian.
 SCRIPT = Path("/usr/share/weechat/python/otr.py")
 
-#: The user's settings. Messages are not cut, nor held back, and texts arrive as they are typed.
+#: The user's settings: messages are not split or delayed, and texts arrive as they were typed.
 _IRC = """\
 [server_default]
 anti_flood_prio_high = 0
@@ -40,7 +40,7 @@ split_msg_max_length = 4096
 """
 _OTR = "[policy]\ndefault.html_filter = off\n"
 
-#: Run by WeeChat's Python when it starts.
+#: WeeChat's Python runs this when it starts.
 _REPAIR = """\
 from Cryptodome.Cipher import AES
 from repairs import restore
@@ -49,12 +49,12 @@ import potr.compatcrypto.pycrypto
 restore(potr.compatcrypto.pycrypto, AES)
 """
 
-#: The most bytes of a text that WeeChat leaves in one piece.
+#: In bytes: the longest text that WeeChat does not split.
 LONGEST_TEXT = 3900
 
 _TAP = Path(__file__).with_name("weechat_tap.py")
 
-#: What comes before a line of the script's.
+#: The prefix of the OTR script's lines.
 _PREFIX = ":! otr !:\t"
 
 _CLEAR = b"Unencrypted message received: "
@@ -74,7 +74,7 @@ class WeechatParty(ChatParty):
         self._program = self.programs.take(settings.key)
         self.fingerprint = self._program.fingerprint
         self._established: dict[str, Any] = {}
-        #: The lines of the text that is being received; one message may have several.
+        #: The lines of the text being received; a message may have several.
         self._lines: list[bytes] = []
         self._nick = self._program.join(self)
 
@@ -85,7 +85,7 @@ class WeechatParty(ChatParty):
     def forget(self) -> None:
         self._program.leave(self._nick)
 
-    # What the user does.
+    # Actions of the user.
 
     def receive(self, message: bytes) -> None:
         if message.startswith(b"\x01"):
@@ -115,12 +115,12 @@ class WeechatParty(ChatParty):
         self.begin(b"", action)
         self._program.type(self._nick, command)
 
-    # What the user is shown.
+    # What the user is shown becomes events.
 
     def on_text(self, text: bytes) -> None:
-        """A line of a text that came."""
+        """Called for each line of a received text."""
         if text.startswith(b"\x01ACTION ") and text.endswith(b"\x01"):
-            text = b"/me " + text[8:-1]  # which the script takes for an action
+            text = b"/me " + text[8:-1]  # the script turns this into an action
         self._lines.append(text)
 
     def _show_text(self, text: bytes) -> None:
@@ -133,7 +133,7 @@ class WeechatParty(ChatParty):
     def on_shown(self, line: bytes) -> None:
         words = line.decode(errors="replace")
         self.show(words)
-        if not words.startswith((_PREFIX, "\t")):  # what goes on has no prefix, which a correspondent's texts have
+        if not words.startswith((_PREFIX, "\t")):  # continuation lines have no prefix; texts have another
             return
         words = words.removeprefix(_PREFIX).removeprefix("\t")
         if words.startswith(("Unauthenticated secured", "Authenticated secured")):
@@ -159,13 +159,13 @@ class WeechatParty(ChatParty):
             self.emit("action_refused", action="send", reason=None)
 
     def on_traceback(self) -> None:
-        """In another window there is the account of an error that the script did not expect."""
+        """A traceback of the OTR script has appeared in another window."""
         if self.message:
             self.rejected()
 
 
 def _utf8(text: bytes) -> bytes:
-    """A text that can be typed: Unsupported if it is not UTF-8."""
+    """Return the text if it can be typed. Unsupported if it is not UTF-8."""
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -176,7 +176,7 @@ def _utf8(text: bytes) -> bytes:
 class Weechat(TappedProgram[WeechatParty]):
     """A running WeeChat."""
 
-    #: The party that a message is for, while it is being received.
+    #: The party that is receiving a message.
     _receiving: WeechatParty | None = None
 
     NAME, STORES, QUIT = "weechat", ("otr/*", "python/**", "repairs/*"), b"/quit"
@@ -193,7 +193,7 @@ class Weechat(TappedProgram[WeechatParty]):
 
     def _command(self) -> tuple[Sequence[str], Mapping[str, str]]:
         program = shutil.which("weechat-headless") or "weechat-headless"
-        # Its Python looks for modules beside the first python3 of the path, which may be a virtual environment.
+        # Its Python looks for modules next to the first python3 on PATH, which may be in a virtual environment.
         path = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{self._home.path}/repairs"}
         return [program, "-d", str(self._home.path)], path
 
@@ -208,7 +208,7 @@ class Weechat(TappedProgram[WeechatParty]):
 
     def join(self, party: WeechatParty) -> str:
         nick = super().join(party)
-        self._ask(b"open", nick.encode())  # else errors are shown in the server's window
+        self._ask(b"open", nick.encode())  # otherwise errors appear in the server's window
         return nick
 
     def deliver(self, nick: str, message: bytes) -> None:
@@ -221,13 +221,13 @@ class Weechat(TappedProgram[WeechatParty]):
             self._receiving.on_traceback()
 
     def logs(self) -> Mapping[str, bytes]:
-        """See `Program`; what is to be written must not wait."""
+        """See `Program`. WeeChat flushes its logs first."""
         self.type("asker", b"/logger flush")
         return super().logs()
 
 
 def _private_key(key: DsaPrivateKey) -> bytes:
-    """A key as python-potr writes it: its type, and five numbers, each after its length."""
+    """A key in the format of python-potr: its type, then five numbers, each preceded by its length."""
     public = key.public
     numbers = (public.p, public.q, public.g, public.y, key.x)
     values = [number.to_bytes((number.bit_length() + 7) // 8) for number in numbers]

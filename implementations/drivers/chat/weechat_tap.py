@@ -1,7 +1,7 @@
-"""Stands between a chat driver and WeeChat: commands in, and what the user is shown out, over the descriptor TAP_FD.
+"""Connects a chat driver to WeeChat over the descriptor TAP_FD: commands in, and what the user is shown out.
 
-It is copied into the folder of a WeeChat, which runs it with a Python of its own, so it imports nothing of the project.
-tapped.py has the lines. A line of a window is told without its colours, with its prefix in front.
+It is copied into the folder of a WeeChat, which runs it with its own Python, so it imports nothing from the project.
+tapped.py describes the format of the lines. A window's lines are reported without colours, with the prefix in front.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def report(*words: str | bytes) -> None:
 
 
 def window_of(nick: str) -> str:
-    """The window of a correspondent, opened if need be."""
+    """A correspondent's window, opened if necessary."""
     found = weechat.buffer_search("irc", f"{SERVER}.{nick}")
     if not found:
         weechat.command("", f"/query -noswitch -server {SERVER} {nick}")
@@ -34,7 +34,7 @@ def window_of(nick: str) -> str:
 
 
 def obey(line: bytes) -> None:
-    """type NICK COMMAND: in the window of a correspondent. open NICK, leave NICK: open or close that window."""
+    """type NICK COMMAND: type into a correspondent's window. open NICK, leave NICK: open or close that window."""
     verb, nick, *more = (bytes.fromhex(word.decode()).decode(errors="surrogateescape") for word in line.split(b" "))
     if verb == "type":
         weechat.command(window_of(nick), more[0])
@@ -46,7 +46,7 @@ def obey(line: bytes) -> None:
 
 
 def heard(data: str, fd: int) -> int:
-    """There is something on the tap."""
+    """Called when the tap is readable."""
     _buffer.extend(os.read(_tap, 1 << 16))
     while b"\n" in _buffer:
         line, _, rest = bytes(_buffer).partition(b"\n")
@@ -56,7 +56,7 @@ def heard(data: str, fd: int) -> int:
 
 
 def came(data: str, modifier: str, server: str, line: str | bytes) -> str | bytes:
-    """A message, after the script for OTR has decrypted it; the line is of IRC's."""
+    """Called with the IRC line of a message, after the OTR script has decrypted it."""
     words = line if isinstance(line, bytes) else line.encode(errors="surrogateescape")
     head, _, text = words.removeprefix(b":").partition(b" :")
     report("text", head.partition(b"!")[0], text)
@@ -66,7 +66,7 @@ def came(data: str, modifier: str, server: str, line: str | bytes) -> str | byte
 def printed(
     data: str, window: str, date: str, tags: str, displayed: int, highlight: int, prefix: str, text: str
 ) -> int:
-    """A line in a window."""
+    """Called for each line printed in a window."""
     whose = weechat.buffer_get_string(window, "localvar_channel")
     private = weechat.buffer_get_string(window, "localvar_type") == "private"
     plain = [weechat.string_remove_color(one, "") for one in (prefix, text)]

@@ -1,6 +1,6 @@
-"""What is on the screen of a program that draws with curses: the lines of its window between two marks.
+"""The screen of a program that draws with curses: the lines of its window between two marks.
 
-The program's output goes through pyte, which is an extra (`pip install otterproof[terminal]`).
+The package pyte interprets the program's output. It is an extra (`pip install otterproof[terminal]`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-#: Lines and columns: more than a step fills, and wider than all but the longest texts.
+#: Lines and columns: more lines than a step fills, and wider than all but the longest texts.
 SIZE = (120, 600)
 
 
@@ -22,21 +22,22 @@ class Window:
         self._lines = [""] * SIZE[0]
 
     def feed(self, data: bytes) -> None:
-        """The program writes."""
+        """Process output of the program."""
         self._stream.feed(data)
         for number in self._screen.dirty:
             row = self._screen.buffer[number]
-            written = max(row, default=-1) + 1  # the others are blank
+            written = max(row, default=-1) + 1  # the other columns are blank
             self._lines[number] = "".join(row[column].data for column in range(written)).rstrip()
         self._screen.dirty.clear()
 
     def right_of(self, border: str) -> list[str]:
-        """What is to the right of a border, line by line, for all lines that have it."""
+        """The part to the right of a border, for each line that has it."""
         return [line.partition(border)[2] for line in self._lines if border in line]
 
     def between(self, before: str, after: str) -> list[str] | None:
-        """The lines between two that have these marks, of which the first may have left the screen; None if the last
-        is not there yet.
+        """The lines between the two marks; None if the second is not on the screen yet.
+
+        If the first has scrolled off the screen, from the top.
         """
         ends = [number for number, line in enumerate(self._lines) if after in line]
         if not ends:

@@ -1,7 +1,7 @@
-"""The windows of a program, as a screen reader sees and uses them: AT-SPI, over the accessibility bus.
+"""The windows of a program, as a screen reader sees and uses them: AT-SPI over the accessibility bus.
 
-The interface is spoken as it is, without the library for it: that one keeps a cache which it brings up to date while
-it waits for an answer, and then waits for itself. Here nothing is kept, and every question goes to the program.
+This module calls the interface directly. The usual library has a cache that it updates while it waits for an answer,
+and then it waits for itself. Here nothing is cached; every query goes to the program.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from otterproof.implementations.drivers.chat.loop import Loop
 _ROOT = "/org/a11y/atspi/accessible/root"
 _INTERFACE = "org.a11y.atspi"
 
-#: Where the bits of some states are.
+#: The bit numbers of some states.
 _CHECKED, _SENSITIVE, _SHOWING = 4, 24, 25
 
-#: How a rule for a search is applied: all that it has must be so, or any of it; and the order from top to bottom.
+#: How a search rule matches: all of its conditions, or any of them. And the order of results, from top to bottom.
 _ALL, _ANY, _FROM_TOP = 1, 2, 1
 
-#: Coordinates of the screen.
+#: Coordinates relative to the screen.
 _OF_SCREEN = 0
 
 
 class Role(IntEnum):
-    """What something in a window is, by the numbers of AT-SPI."""
+    """The role of an element in a window, by its AT-SPI number."""
 
     CHECK_MENU_ITEM = 8
     DIALOG = 16
@@ -42,7 +42,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A window, or something in one."""
+    """A window, or an element in one."""
 
     bus: Bus
     program: str
@@ -81,7 +81,7 @@ class Node:
         return self._has(_SHOWING)
 
     def all(self, role: Role) -> list[Node]:
-        """All in this one that have a role, from top to bottom."""
+        """The descendants with a role, from top to bottom."""
         roles = [0, 0, 0, 0]
         roles[role // 32] = 1 << role % 32
         bits = [one - (one >> 31 << 32) for one in roles]  # signed numbers
@@ -91,16 +91,16 @@ class Node:
         return [Node(self.bus, program, path) for program, path in found]
 
     def named(self, role: Role, *names: str) -> Node | None:
-        """The first in this one that has a role and one of some names, blanks around it aside."""
+        """The first descendant with the role and one of the names, ignoring surrounding blanks."""
         return next((one for one in self.all(role) if one.name.strip() in names), None)
 
     @property
     def words(self) -> list[str]:
-        """The labels in this one."""
+        """The texts of the labels in this element."""
         return [name for one in self.all(Role.LABEL) if (name := one.name)]
 
     def click(self) -> None:
-        """Do what a click does. The program does it when it has nothing else to do."""
+        """Do what a click does. The program acts on it only when it is idle."""
         self.bus.call(self._at("Action"), "DoAction", "i", 0)
 
     @property
@@ -108,12 +108,12 @@ class Node:
         return str(self.bus.call(self._at("Text"), "GetText", "ii", 0, -1)[0])
 
     def write(self, text: str) -> None:
-        """Put a text in the place of the one that is there."""
+        """Replace the text."""
         self.bus.call(self._at("EditableText"), "SetTextContents", "s", text)
 
     @property
     def position(self) -> tuple[int, int]:
-        """Where on the screen it is, for which the program asks the screen."""
+        """The position on the screen, which the program gets from the X server."""
         found = self.bus.call(self._at("Component"), "GetPosition", "u", _OF_SCREEN)
         return int(found[0]), int(found[1])
 
@@ -123,22 +123,22 @@ class Node:
 
 
 class Windows:
-    """The windows of the only program on a desk. bus: the one that the program was started with."""
+    """The windows of the only program on a desk. bus: the bus that the program was started with."""
 
     def __init__(self, loop: Loop, bus: Bus) -> None:
         where = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.a11y.Bus")
         self.bus = Bus(loop, bus.call(where, "GetAddress")[0])
         registry = Node(self.bus, f"{_INTERFACE}.Registry", _ROOT)
-        while not (programs := registry.children):  # the program is still on its way there
+        while not (programs := registry.children):  # the program has not registered yet
             pass
         self._program = programs[0]
 
     def all(self) -> list[Node]:
-        """The windows, those first that were opened first."""
+        """The windows, in the order in which they were opened."""
         return self._program.children
 
     def named(self, name: str) -> Node | None:
-        """The first window with a name."""
+        """The first window with the name."""
         return next((one for one in self.all() if one.name == name), None)
 
     def close(self) -> None:

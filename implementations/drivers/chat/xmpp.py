@@ -1,7 +1,7 @@
-"""An XMPP server on the loopback interface for one client; its correspondents are no connections but a function.
+"""An XMPP server on the loopback interface for one client. Its correspondents are a callback, not connections.
 
-It has what chat programs insist on: a stream, SASL PLAIN without TLS, a bound resource, a roster and presence, an
-answer to every request. A ping to the client is a barrier, as in irc.py. A message has to be text that XML can carry.
+It has what chat programs require: a stream, SASL PLAIN without TLS, a bound resource, a roster and presence, and an
+answer to every request. A ping to the client is a barrier, as in irc.py. XML must be able to carry a message.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def carried(message: bytes) -> str:
-    """A message as XMPP carries it. Unsupported for what can't be."""
+    """A message as text. Unsupported if XMPP can't carry it."""
     try:
         text = message.decode()
     except UnicodeDecodeError:
@@ -45,12 +45,12 @@ def carried(message: bytes) -> str:
 
 
 def typed_line(what: str, text: bytes) -> bytes:
-    """A text that can be typed into a program: Unsupported if it is not one line that XMPP carries."""
+    """Return the text if it can be typed. Unsupported if it is not a single line that XMPP can carry."""
     return carried(one_line(what, text)).encode()
 
 
 class _Parser:
-    """Cuts a stream into stanzas."""
+    """Splits a stream into stanzas."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -59,12 +59,12 @@ class _Parser:
         self._parser = ET.XMLParser(target=self)
 
     def feed(self, chunk: bytes) -> list[ET.Element | None]:
-        """The stanzas that are whole now; None for the beginning of the stream."""
+        """The stanzas completed by this chunk; None for the beginning of the stream."""
         self._found = []
         self._parser.feed(chunk)
         return self._found
 
-    # What the parser calls.
+    # Called by the parser.
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
@@ -94,25 +94,25 @@ class _Parser:
 
 
 class XmppServer(LoopbackServer):
-    """The server. `heard` is called with the correspondent's name and the text of each message to one."""
+    """The server. `heard` is called with the name and the text of each message to a correspondent."""
 
     def __init__(self, loop: Loop, heard: Callable[[str, bytes], None]) -> None:
         super().__init__(loop, lambda fd: Stream(loop, fd, self._read))
         self._heard = heard
-        #: How many stanzas came that are no answers to pings.
+        #: The number of stanzas received that are not answers to pings.
         self.stanzas = 0
         self._parser = _Parser()
         self._resource = "r"
         self._correspondents: list[str] = []
 
-    # What the driver does.
+    # Called by the driver.
 
     def hang_up(self) -> None:
         super().hang_up()
         self._parser = _Parser()
 
     def introduce(self, name: str) -> None:
-        """A new correspondent comes onto the roster, and online."""
+        """Add a correspondent to the roster, online."""
         self._correspondents.append(name)
         if self.connected:
             item = f"<item jid='{name}@{DOMAIN}' name='{name}' subscription='both'/>"
@@ -120,12 +120,12 @@ class XmppServer(LoopbackServer):
             self._show(name)
 
     def say(self, name: str, message: bytes) -> None:
-        """A correspondent writes to the user."""
+        """Send the user a correspondent's message."""
         body = escape(carried(message), {"\r": "&#13;"})
         self._send(f"<message type='chat' from='{name}@{DOMAIN}/r' to='{self._own}'><body>{body}</body></message>")
 
     def barrier(self) -> None:
-        """Wait until the client has done all that follows from what it got so far."""
+        """Wait until the client has handled everything sent so far."""
         number = next(self._pings)
         ping = "<ping xmlns='urn:xmpp:ping'/>"
         self._send(f"<iq type='get' id='ping-{number}' from='{DOMAIN}' to='{self._own}'>{ping}</iq>")
@@ -142,7 +142,7 @@ class XmppServer(LoopbackServer):
         if self._client is not None:
             self._client.write(stanza.encode())
 
-    # What the client says.
+    # Input from the client.
 
     def _read(self, chunk: bytes) -> None:
         for stanza in self._parser.feed(chunk):
@@ -152,7 +152,7 @@ class XmppServer(LoopbackServer):
                 self._stanza(stanza)
 
     def _open(self) -> None:
-        """The client opens a stream: before it has logged in, and after."""
+        """The client opens a stream, once before and once after it logs in."""
         self._send(
             f"<?xml version='1.0'?><stream:stream from='{DOMAIN}' id='s' version='1.0' xmlns='jabber:client' "
             f"xmlns:stream='{_STREAMS}'>"

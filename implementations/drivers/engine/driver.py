@@ -2,7 +2,7 @@
 
 Usage: `python -m otterproof.implementations.drivers.engine.driver reference`.
 
-Known good implementations on the far side of the protocol show whether the protocol itself loses or changes anything.
+With a known-good implementation behind the protocol, tests show whether the protocol itself loses or changes anything.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from otterproof.implementations.jsonform import (
 )
 from otterproof.implementations.reference import ReferenceEngine
 
-#: Makes an engine; without a source of entropy it takes the operating system's.
+#: Makes an engine; without an entropy source it uses the operating system's.
 Make = Callable[[PartyConfig, Entropy | None], Engine]
 
 ENGINES: dict[str, Make] = {
@@ -50,13 +50,13 @@ class Driver:
     """Parties by name, each an engine."""
 
     def __init__(self, name: str, make: Make | None = None) -> None:
-        """make: makes the parties, if the name is not that of an engine in ENGINES."""
+        """make: makes the parties, for a name that is not in ENGINES."""
         self._name = name
         self._make = make or ENGINES[name]
         self._parties = Parties[Engine]()
-        #: What each party was made from, for starting it again.
+        #: The configuration and parameters of each party, for restarting it.
         self._made_from: dict[str, tuple[PartyConfig, dict[str, Any]]] = {}
-        #: For each handle the parties, and what each of them was.
+        #: For each handle, the parties and the state of each.
         self._snapshots: dict[int, dict[str, tuple[Engine, object]]] = {}
 
     def methods(self) -> dict[str, Method]:
@@ -102,14 +102,14 @@ class Driver:
             simple_log.begin()
         try:
             engine = self._make(config, _entropy(params))
-        except OtrError as error:  # a value that the engine can't have
+        except OtrError as error:  # a value that the engine refuses
             raise Unsupported(f"create: {error}") from error
         self._parties.by_name[params["party"]] = engine
         self._made_from[params["party"]] = config, params
         return {"instance_tag": engine.instance_tag, "fingerprint": engine.fingerprint.hex()}
 
     def restart(self, params: dict[str, Any]) -> dict[str, Any]:
-        """As a program around the engine would start again that keeps the key and the tag in files."""
+        """Restart as a program that keeps its key and instance tag in files would."""
         party = self._parties.find(params)
         config, made_from = self._made_from[params["party"]]
         config = replace(config, instance_tag=party.instance_tag)
@@ -177,7 +177,7 @@ def _entropy(params: dict[str, Any]) -> Entropy | None:
 
 
 if __name__ == "__main__":
-    gc.set_threshold(10_000, 10, 10)  # an answer is made of many values, and almost none of them are in cycles
+    gc.set_threshold(10_000, 10, 10)  # collect rarely: answers consist of many objects, almost none in cycles
     if sys.argv[1:] not in (["reference"], ["independent"]):
         sys.exit("usage: python -m otterproof.implementations.drivers.engine.driver reference|independent")
     serve(Driver(sys.argv[1]).methods())

@@ -1,7 +1,7 @@
-"""The log of a simple program around an engine: what the engine gives to Python's `logging`.
+"""The log of a simple program around an engine: what the engine passes to Python's `logging`.
 
-The engines log nothing. Scenarios on logs are about programs; with this one they can be asked of an engine, so that
-faults show that they notice something.
+The engines log nothing. The scenarios on logs are for programs; with this log they can run against an engine with a
+fault, which shows that they catch it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def begin() -> None:
     """Keep what is logged from now on, and nothing from before."""
     _log.lines.clear()
     root = logging.getLogger()
-    root.addHandler(_log)  # which has it once, however often it is added
+    root.addHandler(_log)  # adding it again has no effect
     root.setLevel(min(root.level, logging.INFO))
 
 

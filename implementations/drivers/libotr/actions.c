@@ -1,8 +1,8 @@
-/* What a user or the network does to a party. Each action runs libotr once and leaves its events with the party.
+/* The actions of the user and the network. Each runs libotr once and adds events to the party.
  *
- * An action that libotr's interface can't express, or that its application must not ask for, is refused here, since
- * libotr would not survive it or would do something else: a NUL inside a C string, the answer to an SMP question that
- * was never asked (libotr then computes with numbers that it does not have), lengths beyond 16 bits.
+ * The driver refuses an action that libotr's interface can't express or that applications must not ask for, because
+ * libotr would crash or do something else: a NUL inside a C string, the answer to an SMP question that was never asked
+ * (libotr would compute with numbers that it does not have), lengths beyond 16 bits.
  */
 
 #include "driver.h"
@@ -23,13 +23,13 @@ static ConnContext *context_of(Party *party, json_t *params)
 {
     json_t *instance = json_object_get(params, "instance");
     json_int_t tag = json_is_integer(instance) ? json_integer_value(instance) : OTRL_INSTAG_BEST;
-    /* The numbers between are libotr's own words for "the best one" and the like. */
+    /* The numbers between are libotr's codes for "the best one" and the like. */
     if (json_is_integer(instance) && tag && (tag < OTRL_MIN_VALID_INSTAG || tag > 0xFFFFFFFF)) return NULL;
     return otrl_context_find(party->us, party->peer, party->account, PROTOCOL_NAME, (otrl_instag_t)tag, 0, NULL, NULL,
                              NULL);
 }
 
-/* The session if it is encrypted; otherwise the refusal is reported. */
+/* The session if it is encrypted; otherwise reports a refusal and returns NULL. */
 static ConnContext *encrypted(Party *party, json_t *params, const char *action)
 {
     ConnContext *context = context_of(party, params);
@@ -38,7 +38,7 @@ static ConnContext *encrypted(Party *party, json_t *params, const char *action)
     return NULL;
 }
 
-/* Note the state of every session, to tell afterwards what has changed. */
+/* Note the state of every session, to find out afterwards what has changed. */
 static void remember(Party *party)
 {
     for (ConnContext *context = party->us->context_root; context; context = context->next) {
@@ -48,7 +48,7 @@ static void remember(Party *party)
     }
 }
 
-/* That the correspondent has ended a session is something that libotr does not report. */
+/* libotr does not report that the correspondent has ended a session. */
 static void report_finished(Party *party)
 {
     for (ConnContext *context = party->us->context_root; context; context = context->next)
@@ -56,7 +56,7 @@ static void report_finished(Party *party)
             emit_instance(party, "peer_ended_session", context);
 }
 
-/* A message with a NUL inside reaches libotr, which takes C strings, only up to it. */
+/* libotr takes C strings, so it sees a message only up to its first NUL. */
 static Failure do_receive(Party *party, json_t *params)
 {
     char *text = NULL, *message = bytes_of(json_object_get(params, "message"), NULL);
@@ -89,7 +89,7 @@ static const char *why_not_send(Party *party, json_t *params, const char *text, 
     if (strlen(text) != length) return "has_nul";
     if (json_is_integer(padding) && (json_integer_value(padding) < 0 || json_integer_value(padding) > 0xFFFF))
         return "too_long";
-    /* libotr would make a session of that name and send the text there in the clear. */
+    /* libotr would create a session with that tag and send the text there in the clear. */
     if (json_is_integer(instance) && !context_of(party, params)) return "wrong_state";
     return NULL;
 }
@@ -116,11 +116,11 @@ static Failure do_send(Party *party, json_t *params)
     otrl_instag_t tag = json_is_integer(instance) ? (otrl_instag_t)json_integer_value(instance) : OTRL_INSTAG_BEST;
     gcry_error_t error = otrl_message_sending(party->us, &ops, party, party->account, PROTOCOL_NAME, party->peer, tag,
                                               text, tlvs, &out, OTRL_FRAGMENT_SEND_ALL, NULL, NULL, NULL);
-    if (!error && !out) emit_outgoing(party, text); /* libotr leaves it to the application to send it as it was typed */
+    if (!error && !out) emit_outgoing(party, text); /* libotr leaves it to the application to send the text unchanged */
     otrl_message_free(out);
     otrl_tlv_free(tlvs);
     free(text);
-    /* An error is how libotr refuses to send. Mostly it has told so by a callback, which knows why. */
+    /* libotr refuses to send by an error. Usually it has already reported the reason through a callback. */
     if (error && !has_event(party, "action_refused")) emit_refused(party, "send", NULL);
     return OK;
 }
@@ -163,7 +163,7 @@ static Failure do_smp_start(Party *party, json_t *params)
         ConnContext *context = encrypted(party, params, "smp_start");
         if (context) {
             note_of(context)->asked = 0;
-            /* Of a run under way the protocol text says to send an abort and go on. libotr leaves that to us. */
+            /* If a run is in progress, the protocol says to send an abort and go on. libotr leaves that to us. */
             if (context->smstate->nextExpected != OTRL_SMP_EXPECT1)
                 otrl_message_abort_smp(party->us, &ops, party, context);
             if (question)
@@ -184,7 +184,7 @@ static Failure do_smp_answer(Party *party, json_t *params)
     char *secret = bytes_of(json_object_get(params, "secret"), &length);
     if (!secret) return failure(INVALID_PARAMS, "smp_answer needs secret, one character for each byte");
     ConnContext *context = encrypted(party, params, "smp_answer");
-    /* g3o is part of the question; libotr forgets it when a session ends. */
+    /* g3o comes with the question; libotr forgets it when a session ends. */
     if (context && !(note_of(context)->asked && context->smstate->g3o)) {
         emit_refused(party, "smp_answer", "wrong_state");
     } else if (context) {
@@ -239,7 +239,7 @@ static Failure do_set_time(Party *party, json_t *params)
     json_t *value = json_object_get(params, "now");
     if (!json_is_integer(value)) return failure(INVALID_PARAMS, "set_time needs now, whole seconds");
     party->now = (time_t)json_integer_value(value);
-    otrl_message_poll(party->us, &ops, party); /* libotr: may be called more often than its timer asks for */
+    otrl_message_poll(party->us, &ops, party); /* libotr allows calls more often than its timer asks for */
     return OK;
 }
 

@@ -1,13 +1,13 @@
-/* What the parts of the driver share: a party, the values that cross the protocol, and what can become of an action.
+/* Shared by the parts of the driver: parties, the values of the protocol, and the outcomes of actions.
  *
- *   main.c     requests in, answers out; making and forgetting parties
- *   actions.c  what a user or the network does to a party
- *   events.c   what libotr reports through its callbacks, as events
- *   dump.c     what can be seen of the state
- *   snapshot.c copies of the whole driver, to go back to
- *   edges.c    what was reached of libotr's code, where it was compiled for that
+ *   main.c     requests in, answers out; creating and closing parties
+ *   actions.c  actions of the user and the network
+ *   events.c   libotr's callbacks, as events
+ *   dump.c     the visible part of libotr's state
+ *   snapshot.c copies of the driver process, to restore
+ *   edges.c    code coverage of libotr, if it was compiled for that
  *   values.c   bytes, numbers and policies in JSON
- *   world.c    randomness and time, which libotr takes from here
+ *   world.c    the randomness and time that libotr uses
  */
 
 #ifndef OTTERPROOF_LIBOTR_DRIVER_H
@@ -17,7 +17,7 @@
 
 #include <gcrypt.h>
 #include <jansson.h>
-#include <libotr/proto.h> /* the others need what this one declares */
+#include <libotr/proto.h> /* the other headers need its declarations */
 #include <libotr/instag.h>
 #include <libotr/message.h>
 #include <libotr/privkey.h>
@@ -45,13 +45,13 @@ typedef struct party {
     unsigned char seed[32];
     unsigned long long drawn; /* blocks of randomness taken from the seed */
     time_t now;
-    json_t *events; /* of the action that is being carried out */
-    int decrypted;  /* the message being received was a data message that could be read */
+    json_t *events; /* of the current action */
+    int decrypted;  /* the message being received was a readable data message */
 } Party;
 
-/* What the driver notes about one of libotr's contexts; it hangs on the context and goes with it. */
+/* The driver's notes on one of libotr's contexts, which owns and frees them. */
 typedef struct {
-    OtrlMessageState before; /* when the action began */
+    OtrlMessageState before; /* at the start of the action */
     unsigned char before_fingerprint[20];
     int asked; /* libotr has asked for the secret, and the user has not answered */
 } Note;
@@ -74,7 +74,7 @@ int policy_of(json_t *names, OtrlPolicy *policy);
 const char *text_of(json_t *params, const char *name);
 
 /* world.c */
-void act_for(Party *party); /* whose randomness and time libotr gets from now on; NULL: nobody's */
+void act_for(Party *party); /* the party whose randomness and time libotr uses from now on, or NULL */
 
 /* events.c */
 extern OtrlMessageAppOps ops;
@@ -88,7 +88,7 @@ void emit_extra_key(Party *party, const ConnContext *context, int received, unsi
                     size_t length, const unsigned char *key);
 
 /* actions.c */
-Failure act(Party *party, const char *method, json_t *params); /* METHOD_NOT_FOUND if it is no action */
+Failure act(Party *party, const char *method, json_t *params); /* METHOD_NOT_FOUND if it is not an action */
 
 /* dump.c */
 json_t *dump(Party *party);
@@ -99,18 +99,18 @@ json_t *dump(Party *party);
 #else
 #define HAS_COVERAGE 0
 #endif
-void coverage_of_next_request(void); /* what comes now does not follow on the code that was reached last */
+void coverage_of_next_request(void); /* the next code does not form an edge with the code reached last */
 json_t *coverage(int begin);
 
 /* snapshot.c: Linux only. Handles are 0 to SNAPSHOTS - 1. */
 #define SNAPSHOTS 64
 typedef enum {
-    KEPT,         /* there is a snapshot, and this is the driver as before */
-    KEPT_EARLIER, /* the snapshot was restored: this is the driver from now on, and the call has been answered */
-    KEPT_NOTHING  /* the system can't do it */
+    KEPT,         /* the snapshot was taken, and this process is still the driver */
+    KEPT_EARLIER, /* the snapshot was restored: this process is now the driver, and the call has been answered */
+    KEPT_NOTHING  /* the system can't take one */
 } Kept;
 Kept snapshot_keep(int handle);
-int snapshot_waits(int handle);     /* whether there is a snapshot */
+int snapshot_waits(int handle);     /* whether the snapshot exists */
 void snapshot_restore(int handle);  /* does not return: another process is the driver */
 void snapshot_discard(int handle);
 

@@ -1,6 +1,6 @@
-/* What can be seen of libotr's state through its public headers, in the form of the protocol's dump.
+/* libotr's state as far as its public headers show it, in the form of the protocol's dump.
  *
- * What libotr has no name for is null. The AES keys are inside libgcrypt's cipher handles and can't be seen.
+ * A field that libotr has no counterpart for is null. The AES keys are hidden in libgcrypt's cipher handles.
  */
 
 #include "driver.h"

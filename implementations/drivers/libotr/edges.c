@@ -1,9 +1,9 @@
-/* What was reached of libotr's code, for the method `coverage`. [docs/reference/driver-protocol.md, Coverage]
+/* The coverage of libotr's code, for the method `coverage`. [docs/reference/driver-protocol.md, Coverage]
  *
- * libotr is compiled with -fsanitize-coverage=trace-pc, so that it calls `__sanitizer_cov_trace_pc` at the beginning of
- * each block of its code. An edge is two such calls, one after the other. Its number is a hash of both places, each
- * counted from where the program was loaded, so that it is the same in every process. This file and the rest of the
- * driver are compiled without, so that they are not counted.
+ * libotr is compiled with -fsanitize-coverage=trace-pc, so it calls `__sanitizer_cov_trace_pc` at the start of each basic
+ * block. An edge is two successive calls. Its number is a hash of both addresses, relative to where the program was
+ * loaded, so that it is the same in every process. This file and the rest of the driver are compiled without the option
+ * and are not counted.
  */
 
 #include "driver.h"
@@ -12,14 +12,14 @@
 
 #include <stdint.h>
 
-/* How many numbers there are: about fifty for each edge of libotr, so that few edges share one. */
+/* The number of edge numbers: about fifty for each edge of libotr, so that few edges share one. */
 #define BITS 18
 #define NUMBERS (1u << BITS)
 
-/* The most edges of an answer. */
+/* The most edges in one answer. */
 #define MOST 65536
 
-/* Where the program begins, which the linker says. */
+/* The start of the program, defined by the linker. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 static unsigned char is_reached[NUMBERS];

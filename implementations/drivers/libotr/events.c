@@ -1,7 +1,7 @@
-/* libotr's callbacks, each of which becomes an event in the order in which libotr calls them.
+/* libotr's callbacks. Each becomes an event, in the order in which libotr calls them.
  *
- * Nothing is added and nothing repaired. Where libotr leaves something to the application (it asks for the abort of a
- * cheated SMP run to be sent, say), the driver does what libotr's headers ask of applications.
+ * The driver adds and repairs nothing. Where libotr leaves a task to the application, such as sending the abort of a
+ * cheated SMP run, the driver does what libotr's headers ask of applications.
  */
 
 #include "driver.h"
@@ -53,7 +53,7 @@ void emit_extra_key(Party *party, const ConnContext *context, int received, unsi
                           hex(key, OTRL_EXTRAKEY_BYTES)));
 }
 
-/* libotr never says in which field or where. */
+/* libotr never says which field is wrong, or where. */
 static void emit_unreadable(Party *party, const ConnContext *context, const char *reason)
 {
     emit(party, json_pack("{s:s, s:o, s:s?, s:n, s:n}", "event", "message_unreadable", "instance", instance_of(context), "reason",
@@ -102,7 +102,7 @@ static void on_inject(void *opdata, const char *account, const char *protocol, c
                       const char *message)
 {
     (void)account, (void)protocol, (void)recipient;
-    if (*message) emit_outgoing(opdata, message); /* an empty message is libotr's way of sending none */
+    if (*message) emit_outgoing(opdata, message); /* libotr passes an empty message to send none */
 }
 
 static void on_nothing(void *opdata)
@@ -158,7 +158,7 @@ static void on_symkey(void *opdata, ConnContext *context, unsigned int use, cons
     emit_extra_key(opdata, context, 1, use, data, length, key);
 }
 
-/* What clients say is up to them; this is what Otterproof's own engines say. */
+/* Clients choose the text; this is the one of Otterproof's own engines. */
 static const char *on_error_message(void *opdata, ConnContext *context, OtrlErrorCode code)
 {
     (void)opdata, (void)context, (void)code;
@@ -170,7 +170,7 @@ static void on_free_nothing(void *opdata, const char *text)
     (void)opdata, (void)text;
 }
 
-/* Called for each text that was decrypted: this is how one knows that it came encrypted. */
+/* Called for each decrypted text, which shows that it came encrypted. */
 static void on_convert(void *opdata, ConnContext *context, OtrlConvertType type, char **to, const char *from)
 {
     (void)context, (void)to, (void)from;
@@ -199,7 +199,7 @@ static void on_smp_event(void *opdata, OtrlSMPEvent event, ConnContext *context,
         emit_smp_aborted(party, context, "peer_aborted");
         break;
     case OTRL_SMPEVENT_CHEATED:
-    case OTRL_SMPEVENT_ERROR: /* the application is asked to send the abort */
+    case OTRL_SMPEVENT_ERROR: /* the application has to send the abort */
         note_of(context)->asked = 0;
         otrl_message_abort_smp(party->us, &ops, party, context);
         emit_smp_aborted(party, context, NULL);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Seconds between heartbeats, which are part of libotr and can't be set. */
+/* Seconds between heartbeats, fixed in libotr. */
 #define HEARTBEAT 60
 
 static Party *parties = NULL;
@@ -37,7 +37,7 @@ static void forget(Party *party)
     free(party);
 }
 
-/* libotr reads keys and instance tags from files only, and wants to know the size of one. The file has no name. */
+/* libotr reads keys and instance tags only from files, and needs the size of the file. It is an unnamed temporary file. */
 static gcry_error_t read_text(Party *party, const char *text, gcry_error_t (*reader)(OtrlUserState, FILE *))
 {
     FILE *file = tmpfile();
@@ -125,7 +125,7 @@ static Failure create(json_t *params, json_t **result)
     return OK;
 }
 
-/* Not part of the protocol: how long libotr takes for messages that change keys, from send to receive, each way in turn. */
+/* Not part of the protocol: the time for libotr to send and receive messages that rotate keys, in alternating directions. */
 static Failure bench(json_t *params, json_t **result)
 {
     Party *sides[2] = {find(text_of(params, "party")), find(text_of(params, "other"))};
@@ -168,10 +168,10 @@ static json_t *hello(void)
                      HAS_COVERAGE);
 }
 
-/* What is to be done when a request has been answered. */
+/* What to do after a request has been answered. */
 typedef enum { GO_ON, LEAVE, RESTORE, SAY_NOTHING } Then;
 
-/* The snapshot to go back to, if that is what is to be done. */
+/* The snapshot to restore, for RESTORE. */
 static int wanted;
 
 static void discard_all(void)
@@ -239,7 +239,7 @@ static Failure handle(const char *method, json_t *params, json_t **result, Then 
     return failed;
 }
 
-/* The answer to one line, and what is to be done then; NULL and the reason on standard error if it is no request. */
+/* The answer to one line, and what to do next. If the line is not a request: NULL, and the reason on standard error. */
 static char *answer(const char *line, size_t length, Then *then)
 {
     json_error_t where;

@@ -1,13 +1,13 @@
-"""Build the driver with libotr from Debian's source package, both with AddressSanitizer and UndefinedBehaviorSanitizer.
+"""Build the driver and libotr with AddressSanitizer and UndefinedBehaviorSanitizer, from Debian's source of libotr.
 
-The library alone is also instrumented for coverage [edges.c].
+libotr is also instrumented for coverage [edges.c].
 
     python sanitized.py FOLDER
 
-What Debian has built can't be instrumented, so the library's sources are needed. apt fetches and verifies them by its
-own keys, into FOLDER and with lists of its own there, so that nothing of the system's is changed and no line for
-sources has to be in its settings. Where a mirror has no Debian patches for a version any more, the archive of the
-library's authors, which is in the same source package, is built without them, and the driver's version says so.
+Debian's binary package can't be instrumented, so the sources are needed. apt fetches them into FOLDER and verifies them
+with its own keys. It keeps separate package lists there, so the system does not change and its settings need no deb-src
+line. If the mirror no longer has Debian's patches for a version, the upstream archive from the same source package is
+built without them, and the driver's version says so.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-#: What everything is compiled with. An error ends the process, or else it would be lost among the others. That no bytes
-#: are copied from a null pointer harms nobody, and the library does it whenever a session ends.
+#: The flags for everything. An error ends the process; otherwise it would be lost among the others. Copying zero bytes
+#: from a null pointer is allowed: it is harmless, and the library does it whenever a session ends.
 FLAGS = (
     "-g",
     "-O1",
@@ -29,24 +29,24 @@ FLAGS = (
     "-DOTTERPROOF_COVERAGE",
 )
 
-#: What the library is compiled with besides: a call at the beginning of each block of its code.
+#: The additional flag for the library: a call at the start of each basic block.
 COVERAGE = ("-fsanitize-coverage=trace-pc",)
 
-#: The part of the library that is without: its allocator, which libgcrypt calls as well, and at times of its own.
+#: The library's allocator, which gets no such calls: libgcrypt uses it too, at unpredictable times.
 _NOT_COUNTED = "mem.c"
 
-#: The part of the driver that the calls go to; sanitizers would make it slow.
+#: The part of the driver that receives the calls; sanitizers would make it slow.
 _CALLED = "edges.c"
 
-#: Where the system says what packages it knows: the fields of each list.
+#: The format in which apt lists the package sources of the system.
 _TARGETS = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(SIGNED_BY)"
 
-#: Seconds that apt may take.
+#: In seconds: the time limit for each command.
 _LIMIT = 240
 
 
 def main(folder: Path) -> None:
-    """Fetch, unpack and build; SystemExit with what to do when that fails."""
+    """Fetch, unpack and build. SystemExit with advice if that fails."""
     source, version = fetched(folder)
     include = folder / "include"
     include.mkdir()
@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
 
 
 def fetched(folder: Path) -> tuple[Path, str]:
-    """The unpacked source package, and what it is called. SystemExit."""
+    """The unpacked source package, and its version. SystemExit if there is none."""
     settings = _settings(folder)
     _apt([*settings, "update"], folder)
     try:
@@ -86,7 +86,7 @@ def fetched(folder: Path) -> tuple[Path, str]:
 
 
 def _settings(folder: Path) -> list[str]:
-    """Options that have apt use lists of its own in a folder: the sources of whatever the system has packages from."""
+    """Options that make apt use its own lists in a folder, for the source packages of the system's repositories."""
     known = _run(["apt-get", "indextargets", "--format", _TARGETS, "Created-By: Packages"], folder)
     entries = []
     for row in sorted(set(known.splitlines())):
@@ -111,7 +111,7 @@ def _apt(words: list[str], folder: Path) -> None:
 
 
 def _run(words: list[str], folder: Path) -> str:
-    """What a command prints. SystemExit with what it says when it fails."""
+    """The output of a command. SystemExit with its error message if it fails."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=_LIMIT, check=False, cwd=folder)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,8 +1,8 @@
-/* What a driver that is built with sanitizers needs of them. The rest of the driver knows nothing of it. */
+/* The options of the sanitizers, for a driver built with them. The rest of the driver does not depend on this file. */
 
 #ifdef OTTERPROOF_SANITIZED
 
-/* The library keeps what a conversation needs until it is freed, and a process is ended without that. */
+/* The library keeps the data of a conversation until it is freed, and the process exits without freeing it. */
 const char *__asan_default_options(void)
 {
     return "detect_leaks=0:handle_abort=1";

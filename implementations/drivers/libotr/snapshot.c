@@ -1,9 +1,9 @@
-/* Snapshots: a copy of the whole driver is a process that waits until it is wanted.
+/* Snapshots: each is a copy of the driver process, which sleeps until it is needed.
  *
- * The first process, which the harness watches, does nothing from the first snapshot on but end as the driver ends. The
- * driver itself is a child of it. It forks for each snapshot; to restore one, it wakes that process and ends. The process
- * that wakes leaves a copy of itself behind, so that the snapshot can be restored again. Whoever is the driver reads the
- * requests and writes the answers, on the same pipes. A copy ends when it is discarded, and when the first process ends.
+ * From the first snapshot on, the first process, which the harness watches, only waits for the driver and exits the way
+ * it does. The driver is then its child. It forks for each snapshot; to restore one, it wakes that process and exits. The
+ * woken process leaves a copy of itself behind, so that the snapshot can be restored again. The current driver reads the
+ * requests and writes the answers, on the same pipes. A copy ends when it is discarded or when the first process ends.
  */
 
 #include "driver.h"
@@ -19,16 +19,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What all processes share: which one is the driver, and which ones wait; 0: none. */
+/* Shared by all processes: which one is the driver, and which ones wait; 0: none. */
 static struct {
     volatile pid_t driver;
     volatile pid_t waiting[SNAPSHOTS];
 } *shared = NULL;
 
-static int life[2];            /* only the first process can write here, and never does: the others see it end */
-static int calls[SNAPSHOTS][2]; /* by which the processes that wait are woken */
+static int life[2];            /* only the first process can write here, and never does: its end closes the pipe */
+static int calls[SNAPSHOTS][2]; /* wake the waiting processes */
 
-/* The first process: it ends as the driver ends. */
+/* The first process: exits the way the driver does. */
 static void keep_watch(void)
 {
     for (int status;;) {
@@ -43,7 +43,7 @@ static void keep_watch(void)
     }
 }
 
-/* Before the first snapshot: the driver goes on in a child. */
+/* Before the first snapshot: the driver continues in a child. */
 static int set_up(void)
 {
     void *memory = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -62,20 +62,20 @@ static int set_up(void)
     return 0;
 }
 
-/* Wait to be wanted; then leave a copy behind that waits in turn. It returns in the process that is the driver now. */
+/* Wait to be woken, then leave behind a copy that waits in turn. Returns in the process that is now the driver. */
 static void wait_for_call(int handle)
 {
     for (;;) {
         struct pollfd ready[2] = {{life[0], POLLIN, 0}, {calls[handle][0], POLLIN, 0}};
         char call;
-        if (poll(ready, 2, -1) < 0) continue; /* a signal that is ignored */
+        if (poll(ready, 2, -1) < 0) continue; /* an ignored signal */
         if (ready[0].revents || read(calls[handle][0], &call, 1) != 1) _exit(0);
         pid_t child = fork();
         if (child > 0) {
             shared->waiting[handle] = child;
             return;
         }
-        if (child < 0) _exit(1); /* the first process knows that this one is the driver */
+        if (child < 0) _exit(1); /* the first process watches this one as the driver */
     }
 }
 
@@ -87,7 +87,7 @@ int snapshot_waits(int handle)
 Kept snapshot_keep(int handle)
 {
     if (!shared && set_up()) return KEPT_NOTHING;
-    while (waitpid(-1, NULL, WNOHANG) > 0) { /* those that were discarded */
+    while (waitpid(-1, NULL, WNOHANG) > 0) { /* discarded snapshots */
     }
     pid_t child = fork();
     if (child < 0) return KEPT_NOTHING;

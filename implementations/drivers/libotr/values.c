@@ -1,4 +1,4 @@
-/* Bytes, numbers and policies in the forms that the protocol has for them. */
+/* Bytes, numbers and policies in the JSON forms of the protocol. */
 
 #include "driver.h"
 
@@ -30,7 +30,7 @@ json_t *latin1_string(const char *text)
     return latin1(text, strlen(text));
 }
 
-/* The bytes of such a string, with a NUL after them; NULL if it is not a string, or has a character beyond U+00FF. */
+/* The bytes of such a string, NUL-terminated; NULL if it is not a string or has a character above U+00FF. */
 char *bytes_of(json_t *value, size_t *length)
 {
     if (!json_is_string(value)) return NULL;
@@ -63,7 +63,7 @@ json_t *hex(const void *data, size_t length)
     return result;
 }
 
-/* The correspondent's instance tag; libotr keeps 0 for its master context, which is where version 2 lives. */
+/* The correspondent's instance tag. libotr has 0 for its master context, which holds version 2 sessions. */
 json_t *instance_of(const ConnContext *context)
 {
     return json_integer(context ? (json_int_t)context->their_instance : 0);

@@ -1,5 +1,5 @@
-/* Randomness and time. libgcrypt's system generator calls getentropy(), and libotr time(); both are defined here, in the
- * program, and so take the place of the C library's. A conversation then depends on its seeds and on what it is told.
+/* Randomness and time. libgcrypt's system generator calls getentropy(), and libotr calls time(). Both are defined here and
+ * override the C library's, so a conversation depends only on its seeds and its input.
  */
 
 #include "driver.h"
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Time 0 of the protocol. libotr takes a time of 0 for "never", so its own clock must start later. */
+/* libotr's time at time 0 of the protocol. libotr reads a time of 0 as "never", so its clock must start later. */
 #define EPOCH 1000000000
 
 static Party *acting = NULL;
@@ -17,7 +17,7 @@ void act_for(Party *party)
     acting = party;
 }
 
-/* The stream of a seeded party: SHA-256 of its seed and a counter. */
+/* The random stream of a seeded party: SHA-256 of its seed and a counter. */
 int getentropy(void *buffer, size_t length)
 {
     unsigned char *out = buffer;

@@ -1,10 +1,10 @@
-(* The driver of ocaml-otr: the driver protocol. Requests come in on standard input, one a line, and are answered on
-   standard output; what is about OTR is in party.ml.
+(* The driver of ocaml-otr: the driver protocol. Requests arrive on standard input, one per line, and are answered on
+   standard output. The OTR part is in party.ml.
 
-   An exception of the library is an answer with code -32002. A stack that overflows, or memory that is used up, ends the
-   process: a library that crashes must be seen to crash. *)
+   An exception of the library is answered with error -32002. A stack overflow, or running out of memory, ends the
+   process: if the library crashes, the harness must see the crash. *)
 
-(* The request is not one that a driver could carry out. *)
+(* The request is not valid: error code and message. *)
 exception Refused of int * string
 
 let hello : Yojson.Safe.t =
@@ -47,7 +47,7 @@ let result meth params : Yojson.Safe.t =
     | None -> raise (Refused (-32602, "there is no party " ^ name ())))
   | _ -> raise (Refused (-32601, "no method " ^ meth))
 
-(* An exception by its name and what it holds: "Invalid_argument: index out of bounds". *)
+(* An exception with its name and text: "Invalid_argument: index out of bounds". *)
 let described = function
   | Invalid_argument what -> "Invalid_argument: " ^ what
   | Failure what -> "Failure: " ^ what
@@ -72,7 +72,7 @@ let answer line : Yojson.Safe.t =
 
 let () =
   Printexc.record_backtrace true;
-  (* Standard output is the protocol's; what else is printed goes to standard error. *)
+  (* Only the protocol may use standard output; everything else that prints goes to standard error. *)
   let out = Unix.out_channel_of_descr (Unix.dup Unix.stdout) in
   Unix.dup2 Unix.stderr Unix.stdout;
   let rec loop () =

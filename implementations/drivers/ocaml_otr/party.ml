@@ -1,16 +1,17 @@
-(* One end of a conversation, played by ocaml-otr: versions 2 and 3, all policies, one session at a time.
+(* One end of a conversation, run by ocaml-otr: versions 2 and 3, all policies, one session at a time.
 
-   The library has no callbacks: a call takes a session and returns the next one, at most one message, and what is to be
-   told to the user. Adapted:
-   - What it tells are warnings in words, and these give the reasons. Where the words fit several, the reason is null.
-   - What it does not tell is seen in the words with which it describes a session before and after the call: that a
-     session was left, that SMP ended without a result, and the correspondent's instance tag.
-   - REVEAL_MACS, a policy that the protocol does not have, is always on: the protocol demands what it does.
-   - Versions are given in the order of [State.all_versions], the library's own list.
-   - A configuration without versions is refused by the library (unsupported), and so are padding and an instance.
-   - The library draws its instance tag when a handshake begins. It tells nothing of an extra key that the correspondent
-     asks for, has no fragments of its own, and sends no heartbeats.
-   - An exception is an error (-32002): the library's documentation has none. *)
+   The library has no callbacks: a call takes a session and returns the next one, at most one message, and what to tell
+   the user. Adaptations:
+   - The reasons come from the texts of the library's warnings. If a text fits several reasons, the reason is null.
+   - The library's description of a session, before and after the call, shows what it does not tell: that a session was
+     left, that SMP ended without a result, and the correspondent's instance tag.
+   - The library's policy REVEAL_MACS, which the protocol does not have, is always on, because the protocol requires
+     what it does.
+   - Versions are passed in the order of [State.all_versions], the library's own list.
+   - A configuration without versions, padding, and choosing an instance are unsupported.
+   - The library draws its instance tag when a handshake begins. It does not tell that the correspondent asks for an
+     extra key, does not fragment, and sends no heartbeats.
+   - An exception is an error (-32002), because the library documents none. *)
 
 open Otr
 
@@ -20,7 +21,7 @@ type t = {
   dsa : Mirage_crypto_pk.Dsa.priv;
   tape : Tape.t;
   mutable session : State.session;
-  mutable events : Yojson.Safe.t list; (* of the call under way, the last one first *)
+  mutable events : Yojson.Safe.t list; (* of the current call, latest first *)
 }
 
 (* Values *)
@@ -31,7 +32,7 @@ let hex bytes =
 let of_hex digits =
   String.init (String.length digits / 2) (fun i -> Char.chr (int_of_string ("0x" ^ String.sub digits (2 * i) 2)))
 
-(* JSON has bytes as characters U+0000 to U+00FF, and Yojson has strings in UTF-8. *)
+(* In JSON, bytes are characters U+0000 to U+00FF; Yojson's strings are UTF-8. *)
 let latin1 bytes : Yojson.Safe.t =
   let out = Buffer.create (String.length bytes) in
   String.iter (fun c -> Buffer.add_utf_8_uchar out (Uchar.of_char c)) bytes;
@@ -100,7 +101,7 @@ let create params =
 let told party : Yojson.Safe.t =
   `Assoc [ ("instance_tag", `Null); ("fingerprint", `String (hex (Utils.own_fingerprint party.dsa))) ]
 
-(* What a session says of itself: "state: encrypted version 3 (smp initial), instances: other 00000100, my 0000abcd" *)
+(* The library's description of a session: "state: encrypted version 3 (smp initial), instances: other 00000100, my 0000abcd" *)
 
 let is state session = has_prefix ("state: " ^ state) (State.session_to_string session)
 
@@ -129,7 +130,7 @@ let refuse party action =
 
 type refusal = Unreadable of string option | Rejected of string option
 
-(* What a warning over something received means. *)
+(* The meaning of a warning about a received message. *)
 let refusal = function
   | "received encrypted data while in plaintext mode, ignoring unreadable message"
   | "received data while in finished state, ignoring" -> Unreadable (Some "not_encrypted")
@@ -178,7 +179,7 @@ let established party before ssid =
 
 let smp_aborted party before reason = tell party "smp_aborted" [ ("instance", instance before); reason_field reason ]
 
-(* What a call returns for the user, in order. *)
+(* Report what a call returns for the user, in order. *)
 let report party before (told : State.ret list) =
   let warn = List.mem (`Warning in_the_clear) told in
   let ask question = tell party "smp_requested" [ ("instance", instance before); ("question", question) ] in
@@ -214,7 +215,7 @@ let report party before (told : State.ret list) =
   in
   go told
 
-(* What the library does not tell, but what the session has become. *)
+(* Report what the library does not tell, by comparing the session before and after the call. *)
 let compare party before =
   let now = party.session in
   let told name =
@@ -256,7 +257,7 @@ let end_session party =
   send party out;
   compare party before
 
-(* The user's own abort and start are not reported as an abort. *)
+(* An abort caused by our own user's abort or start is not reported. *)
 let smp party action (session, out, told) =
   let before = party.session in
   party.session <- session;

@@ -1,11 +1,11 @@
-(* What the library draws: the bytes of the acting party's seed, in place of the system's randomness. *)
+(* The library's randomness: bytes derived from the acting party's seed, instead of the system's. *)
 
-(* What has been drawn from a seed so far. *)
+(* A seed, and the position in its stream. *)
 type t = { seed : string; mutable block : int64; mutable pending : string }
 
 let of_seed seed = { seed; block = 0L; pending = "" }
 
-(* Without a seed, one of the system's. *)
+(* Without a seed, the system gives one. *)
 let of_system () =
   let source = open_in_bin "/dev/urandom" in
   let seed = really_input_string source 32 in
@@ -27,7 +27,7 @@ let rec draw tape size =
     draw tape size
   end
 
-(* The same as one of mirage-crypto's generators. Entropy that the library adds changes nothing. *)
+(* The tape as a generator of mirage-crypto. Entropy that the library adds is ignored. *)
 module Generator : Mirage_crypto_rng.Generator with type g = t = struct
   type g = t
 
@@ -40,5 +40,5 @@ module Generator : Mirage_crypto_rng.Generator with type g = t = struct
   let pools = 0
 end
 
-(* From now on, this party draws. *)
+(* From now on, draw from this tape. *)
 let use tape = Mirage_crypto_rng.(set_default_generator (create ~g:tape (module Generator)))

@@ -1,19 +1,19 @@
-// The driver of github.com/twstrike/otr3 and of its successor github.com/coyim/otr3, for which the import below is
-// changed when the driver is built: versions 2 and 3, all policies, one instance of the correspondent.
+// The driver of github.com/twstrike/otr3 and of its successor github.com/coyim/otr3: versions 2 and 3, all policies, one
+// instance of the correspondent. For the successor, the build changes the import below.
 //
-// The library returns a text and the messages to send, and tells the rest through handlers while it works. Their order
-// among each other is therefore known only in part, and fixed here: what is about the received message itself (text,
-// error message, rejection), then the messages, then the change of security, SMP and the extra key. Adapted:
-//   - Whether a text was encrypted is not returned. It was if the conversation was encrypted and the library did not
-//     announce it as unencrypted.
-//   - An error that Receive returns is how the library says that it did not accept something. It becomes rejected or,
-//     if a handler was told too, unreadable, with the reason that its words allow; the words go to standard error.
-//   - The handler for received extra keys has no setter; it is put into the unexported field. The same way the driver
-//     reads the version and the correspondent's instance tag, which the library does not tell.
-//   - The library reads the system's clock. To let time pass, the moments that it remembers are moved into the past.
-//     The heartbeat's interval is always 60 s.
-//   - The words of an OTR Error message are the client's to choose: those of the contract.
-//   - Padding can't be chosen: unsupported. Nor can the user of the older library abort SMP.
+// The library returns a text and the messages to send, and reports the rest through handlers while it works. Their order
+// is therefore known only in part, and the driver uses a fixed one: what concerns the received message (text, error
+// message, rejection), then the messages, then the security change, SMP and the extra key. Adaptations:
+//   - The library does not return whether a text was encrypted. It was if the conversation was encrypted and the library
+//     did not announce the text as unencrypted.
+//   - If the library does not accept something, Receive returns an error. It becomes message_rejected or, if a handler
+//     was called too, message_unreadable, with the reason that its text implies; the text goes to standard error.
+//   - The handler for received extra keys has no setter, so the driver sets the unexported field. It also reads the
+//     version and the correspondent's instance tag, which the library does not tell, from unexported fields.
+//   - The library reads the system's clock. To let time pass, the driver moves the library's timestamps into the past.
+//     The heartbeat interval is always 60 s.
+//   - The client chooses the text of an OTR Error message; the driver uses that of the contract.
+//   - Padding can't be chosen (unsupported). The user of the older library can't abort SMP.
 package main
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/twstrike/otr3"
 )
 
-// Reasons that the library's words allow to give, by a part of them; the first that fits counts.
+// The library's error texts: a part of the text, and the reason. The first match counts.
 var reasons = []struct{ part, reason string }{
 	{"invalid OTR fragment", "bad_fragment"},
 	{"unknown message type", "unknown_type"},
@@ -56,13 +56,13 @@ func reasonOf(err error) interface{} {
 type conversation struct {
 	*otr3.Conversation
 	now         int64
-	allowed     bool   // is a version allowed? If not, the library hands everything through
-	established []byte // the fingerprint when keys were last agreed upon
+	allowed     bool   // whether a version is allowed; if not, the library passes everything through
+	established []byte // the correspondent's fingerprint in the last handshake
 
-	// What the handlers heard during the call under way.
+	// What the handlers reported during the current call.
 	before, after []event
 	unencrypted   bool
-	insecure      string // the event that going insecure means in this call
+	insecure      string // the event for GoneInsecure in this call
 }
 
 func newParty(p *params) (party, error) {
@@ -99,7 +99,7 @@ func newParty(p *params) (party, error) {
 	return c, c.setPolicy(p.Policy)
 }
 
-// field finds an unexported field; what is not there (a nil pointer on the way) is not valid.
+// field finds an unexported field. The result is not valid if a pointer on the way is nil.
 func (c *conversation) field(names ...string) reflect.Value {
 	value := reflect.ValueOf(c.Conversation).Elem()
 	for _, name := range names {
@@ -143,7 +143,7 @@ func (c *conversation) instanceTag() interface{} { return c.field("ourInstanceTa
 
 func (c *conversation) fingerprint() []byte { return c.GetOurKeys()[0].PublicKey().Fingerprint() }
 
-// HandleMessageEvent hears about received messages and, without interest here, about sent ones.
+// HandleMessageEvent is called for received messages, and for sent ones, which it ignores.
 func (c *conversation) HandleMessageEvent(e otr3.MessageEvent, message []byte, err error, _ ...interface{}) {
 	unreadable := func(reason interface{}) {
 		c.before = append(c.before, newEvent("message_unreadable", event{
@@ -170,12 +170,12 @@ func rejected(reason interface{}) event {
 	return newEvent("message_rejected", event{"reason": reason, "field": nil, "offset": nil})
 }
 
-// HandleErrorMessage gives the words of an OTR Error message; the library puts a space before them.
+// HandleErrorMessage returns the text of an OTR Error message. The library puts a space before it.
 func (c *conversation) HandleErrorMessage(otr3.ErrorCode) []byte {
 	return []byte("An encrypted message could not be read.")
 }
 
-// HandleSecurityEvent hears that a handshake has completed or a session has ended.
+// HandleSecurityEvent is called when a handshake has completed or a session has ended.
 func (c *conversation) HandleSecurityEvent(e otr3.SecurityEvent) {
 	if e == otr3.GoneInsecure {
 		c.after = append(c.after, newEvent(c.insecure, event{"instance": c.instance()}))
@@ -193,7 +193,7 @@ func (c *conversation) HandleSecurityEvent(e otr3.SecurityEvent) {
 	c.established = theirs
 }
 
-// HandleSMPEvent hears how SMP goes on. "Cheated" is a wrong group element, a wrong proof, or no randomness.
+// HandleSMPEvent is called on SMP progress. "Cheated" means a wrong group element, a wrong proof, or missing randomness.
 func (c *conversation) HandleSMPEvent(e otr3.SMPEvent, _ int, question string) {
 	name, fields := "smp_aborted", event{"instance": c.instance()}
 	switch e {
@@ -215,7 +215,7 @@ func (c *conversation) HandleSMPEvent(e otr3.SMPEvent, _ int, question string) {
 	c.after = append(c.after, newEvent(name, fields))
 }
 
-// ReceivedSymmetricKey hears of an extra key that the correspondent asks to use.
+// ReceivedSymmetricKey is called when the correspondent asks for the extra key.
 func (c *conversation) ReceivedSymmetricKey(use uint32, data, key []byte) {
 	c.after = append(c.after, c.extraKeyEvent(true, use, data, key))
 }
@@ -226,7 +226,7 @@ func (c *conversation) extraKeyEvent(received bool, use uint32, data, key []byte
 	})
 }
 
-// heard gives everything that happened in a call, in order, and forgets what the handlers noted.
+// heard returns everything that happened in a call, in order, and clears what the handlers recorded.
 func (c *conversation) heard(messages []otr3.ValidMessage) []event {
 	events := c.before
 	for _, message := range messages {
@@ -266,7 +266,7 @@ func (c *conversation) receive(message []byte) ([]event, error) {
 	return c.heard(messages), nil
 }
 
-// Words with which the library refuses a user's action, and the reason that they allow to give.
+// Error texts by which the library refuses a user action, and the reasons.
 var refusals = []struct {
 	part   string
 	reason interface{}
@@ -275,10 +275,10 @@ var refusals = []struct {
 	{"current state", "wrong_state"},
 	{"unencrypted state", "wrong_state"},
 	{"not expected SMP", "wrong_state"},
-	{"invalid key id", nil}, // no key with which to encrypt
+	{"invalid key id", nil}, // no key to encrypt with
 }
 
-// did gives the events of a user's action. The library refuses one by an error; other errors are failures.
+// did returns the events of a user action. Known errors mean that the library refuses it; others are failures.
 func (c *conversation) did(action string, messages []otr3.ValidMessage, err error) ([]event, error) {
 	events := c.heard(messages)
 	if err == nil {
@@ -292,7 +292,7 @@ func (c *conversation) did(action string, messages []otr3.ValidMessage, err erro
 	return events, err
 }
 
-// addressed refuses an instance other than the one there is.
+// addressed refuses any instance other than the current one.
 func (c *conversation) addressed(p *params) error {
 	if p.Instance != nil && *p.Instance != c.instance() {
 		return unsupported("the library has one instance of the correspondent, and it is another one")
@@ -321,7 +321,7 @@ func (c *conversation) end(p *params) ([]event, error) {
 	c.insecure = "user_ended_session"
 	messages, err := c.End()
 	if wasFinished && c.plaintext() {
-		// For this step the library has no event.
+		// The library has no event for this.
 		c.after = append(c.after, newEvent("user_ended_session", event{"instance": c.instance()}))
 	}
 	return c.did("end", messages, err)
@@ -350,7 +350,7 @@ func (c *conversation) smpAnswer(p *params) ([]event, error) {
 	return c.did("smp_answer", messages, err)
 }
 
-// aborter is what the newer library has over the older one.
+// aborter is the method that only the newer library has.
 type aborter interface {
 	AbortAuthentication() ([]otr3.ValidMessage, error)
 }

@@ -10,11 +10,11 @@ import java.util.Map;
 import net.java.otr4j.OtrException;
 
 /**
- * The driver of otr4j: the driver protocol. Requests come in on standard input, one a line, and are answered on
- * standard output; what is about OTR is in Party.java.
+ * The driver of otr4j: the driver protocol. Requests arrive on standard input, one per line, and are answered on
+ * standard output. The OTR part is in Party.java.
  *
- * An unchecked exception of the library is an answer with code -32002. An Error, such as a stack that overflows, ends
- * the process: a library that crashes must be seen to crash.
+ * An unchecked exception of the library is answered with error -32002. An Error, such as a stack overflow, ends the
+ * process: if the library crashes, the harness must see the crash.
  */
 public final class Driver {
     /** The implementation can't do this. */
@@ -24,7 +24,7 @@ public final class Driver {
         }
     }
 
-    /** The request is not one that a driver could carry out. */
+    /** The request is not valid. */
     private static final class Refused extends Exception {
         final int code;
 
@@ -95,7 +95,7 @@ public final class Driver {
     public static void main(String[] arguments) throws IOException {
         Tape.install();
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        System.setOut(System.err); // standard output is the protocol's
+        System.setOut(System.err); // only the protocol may use standard output
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         Driver driver = new Driver();
         for (String line = in.readLine(); line != null; line = in.readLine()) {

@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * As much of JSON as the driver protocol needs, because the JDK has none: objects become maps, arrays lists, whole
- * numbers longs. All that is not ASCII is written as escapes.
+ * The JSON that the driver protocol needs, because the JDK has none: objects become maps, arrays become lists, whole
+ * numbers become longs. Everything outside ASCII is written as escapes.
  */
 final class Json {
     private final String text;
@@ -16,7 +16,7 @@ final class Json {
         this.text = text;
     }
 
-    /** The value in a text. IllegalArgumentException when it is not JSON. */
+    /** The value in a text. IllegalArgumentException if it is not JSON. */
     static Object parse(String text) {
         Json json = new Json(text);
         Object value = json.value();
@@ -27,7 +27,7 @@ final class Json {
         return value;
     }
 
-    /** The bytes in a string that has one character, U+0000 to U+00FF, for each. */
+    /** The bytes of a string that has one character, U+0000 to U+00FF, for each byte. */
     static byte[] bytes(Object value) {
         String string = (String) value;
         if (string.chars().anyMatch(c -> c > 0xFF)) {
@@ -46,7 +46,7 @@ final class Json {
         }
     }
 
-    /** The next character that is no blank, which is left where it is. */
+    /** The next non-blank character, which is not consumed. */
     private char next() {
         blanks();
         if (at == text.length()) {

@@ -30,19 +30,19 @@ import net.java.otr4j.session.SessionStatus;
 import net.java.otr4j.session.TLV;
 
 /**
- * One end of a conversation, played by otr4j: versions 2 and 3, all policies, several instances of the correspondent.
+ * One end of a conversation, run by otr4j: versions 2 and 3, all policies, several instances of the correspondent.
  *
- * The library tells the host, which this class is, most of what happens while it works. Adapted:
- *   - Messages and texts are strings to the library. Bytes that are not UTF-8 can't be given to it (unsupported).
- *   - What the library does not tell is looked up in its fields before and after each call: that a session was
- *     established, refreshed or ended, its ssid, and whose key it has.
- *   - Whether a text was encrypted is not returned. It was if a session is encrypted, what came was an encoded message,
- *     and the host was not told that the text came in the clear.
- *   - An empty text that was encrypted stands for a message with nothing to show, and is not reported.
- *   - OtrException is how the library says that it did not accept something, and IllegalStateException that the policy or
- *     the state does not allow it: rejected, or refused. Others are errors (-32002).
- *   - What is asked of SMP without a session does nothing in the library, and is reported as refused.
- *   - The library draws its instance tag. It tells nothing of an extra key that the correspondent asks for, and sends no
+ * The library reports most of what happens to its host, which is this class. Adaptations:
+ *   - The library takes messages and texts as strings. Bytes that are not UTF-8 are unsupported.
+ *   - The driver reads what the library does not tell from its fields before and after each call: that a session was
+ *     established, refreshed or ended, its ssid, and the correspondent's key.
+ *   - The library does not return whether a text was encrypted. It was if a session is encrypted, an encoded message
+ *     came, and the library did not tell the host that the text came in the clear.
+ *   - An empty encrypted text means a message with nothing to show, and is not reported.
+ *   - OtrException means that the library did not accept something, and IllegalStateException that the policy or the
+ *     state does not allow it: message_rejected or action_refused. Other exceptions are errors (-32002).
+ *   - Without a session, SMP actions do nothing in the library. The driver reports them as refused.
+ *   - The library draws its instance tag. It does not tell that the correspondent asks for an extra key, and sends no
  *     heartbeats.
  */
 final class Party implements OtrEngineHost {
@@ -61,9 +61,9 @@ final class Party implements OtrEngineHost {
     private final Integer maxMessageSize;
     private OtrPolicy policy;
 
-    private List<Object> events = new ArrayList<>(); // of the call under way
-    private boolean inTheClear; // the host was told so in this call
-    private InstanceTag asker; // who has asked for the secret, and with which question
+    private List<Object> events = new ArrayList<>(); // of the current call
+    private boolean inTheClear; // the library told the host so in this call
+    private InstanceTag asker; // the instance that asked for the secret, and its question
     private String question;
 
     Party(Map<?, ?> params) {
@@ -120,7 +120,7 @@ final class Party implements OtrEngineHost {
         return new OtrPolicy(flags);
     }
 
-    /** A text of the protocol as the library's string. */
+    /** A text of the driver protocol as a string for the library. */
     private static String unicode(Object value) {
         byte[] bytes = Json.bytes(value);
         try {
@@ -138,7 +138,7 @@ final class Party implements OtrEngineHost {
         return OtrCryptoEngine.getFingerprintRaw(key);
     }
 
-    /** What the library keeps in a field, and does not tell. */
+    /** The value of a private field of the library. */
     private static Object inside(Object library, String field) {
         try {
             Field found = library.getClass().getDeclaredField(field);
@@ -149,7 +149,7 @@ final class Party implements OtrEngineHost {
         }
     }
 
-    /** The object that stands for the message state; each handshake makes another. */
+    /** The object that represents the message state; each handshake creates a new one. */
     private static Object state(Session one) {
         return inside(one, "sessionState");
     }
@@ -171,7 +171,7 @@ final class Party implements OtrEngineHost {
                 "fingerprint", toHex(fingerprint(key.getPublic())));
     }
 
-    /** Notes an event; names and values in turn. */
+    /** Records an event; names and values in turn. */
     private void tell(String name, Object... fields) {
         Map<String, Object> event = new HashMap<>();
         event.put("event", name);
@@ -194,10 +194,10 @@ final class Party implements OtrEngineHost {
     }
 
     private static long instance(Session one) {
-        return one.getReceiverInstanceTag().getValue() & 0xFFFFFFFFL; // 0 in version 2; a session that is over has no version
+        return one.getReceiverInstanceTag().getValue() & 0xFFFFFFFFL; // 0 in version 2; an ended session has no version
     }
 
-    /** The instance that something is about which the library does not say: clear only if one is encrypted. */
+    /** The instance of something for which the library names none: known only if exactly one is encrypted. */
     private Long onlyInstance() {
         List<Long> encrypted = session.getInstances().stream()
                 .filter(one -> status(one) == SessionStatus.ENCRYPTED).map(Party::instance).collect(toList());
@@ -208,7 +208,7 @@ final class Party implements OtrEngineHost {
         return one.getSessionStatus(one.getReceiverInstanceTag());
     }
 
-    /** Carries out an action, and gives the events that it led to. */
+    /** Carries out an action and returns its events. */
     List<Object> act(String action, Map<?, ?> params) {
         Tape.use(random);
         events = new ArrayList<>();
@@ -272,7 +272,7 @@ final class Party implements OtrEngineHost {
         }
     }
 
-    /** The library's outgoing session is that of the instance. */
+    /** Makes the session of the instance the library's outgoing session. */
     private void choose(Long wanted) {
         if (wanted == null) {
             return;
@@ -290,7 +290,7 @@ final class Party implements OtrEngineHost {
         return size == null ? List.of() : List.of(new TLV(TLV.PADDING, new byte[Math.toIntExact(size)]));
     }
 
-    /** Is this an encoded message, or the last fragment of one? */
+    /** Whether this is an encoded message, or the last fragment of one. */
     private boolean isEncoded(String message) {
         if (!message.startsWith("?OTR|") && !message.startsWith("?OTR,")) {
             return message.startsWith("?OTR:");
@@ -330,7 +330,7 @@ final class Party implements OtrEngineHost {
         }
     }
 
-    // What follows is called by the library.
+    // The library calls the following methods.
 
     @Override
     public void injectMessage(SessionID id, String message) {
@@ -427,6 +427,6 @@ final class Party implements OtrEngineHost {
 
     @Override
     public void multipleInstancesDetected(SessionID id) {
-        // It goes on with all of them; there is nothing for the user to do.
+        // The library goes on with all of them; the user need not do anything.
     }
 }

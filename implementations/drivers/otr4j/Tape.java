@@ -7,12 +7,12 @@ import java.security.Security;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 
-/** The source behind every SecureRandom, and so of all that the library draws: the bytes of the acting party's seed. */
+/** The source of every SecureRandom, and so of the library's randomness: bytes derived from the acting party's seed. */
 public final class Tape extends SecureRandomSpi {
     private static final SecureRandom SYSTEM = new SecureRandom();
     private static Stream current;
 
-    /** What has been drawn from a seed so far; a null seed stands for the system's randomness. */
+    /** A seed, and the position in its stream; a null seed stands for the system's randomness. */
     static final class Stream {
         private final byte[] seed;
         private long block;
@@ -38,20 +38,20 @@ public final class Tape extends SecureRandomSpi {
     }
 
     static void install() {
-        SYSTEM.nextInt(); // before what follows, so that it is the system's
+        SYSTEM.nextInt(); // initialise it before installing the provider, so that it is the system's
         Provider provider = new Provider("Tape", "1", "seeds of the driver") { };
         provider.put("SecureRandom.Tape", Tape.class.getName());
         Security.insertProviderAt(provider, 1);
     }
 
-    /** From now on, this party draws. */
+    /** From now on, draw from this stream. */
     static void use(Stream stream) {
         current = stream;
     }
 
     @Override
     protected void engineSetSeed(byte[] seed) {
-        // A seed of the library's own adds nothing.
+        // Ignore a seed that the library adds.
     }
 
     @Override

@@ -1,26 +1,26 @@
 // The driver of otr, the JavaScript library of npm: versions 2 and 3, all policies, one instance of the correspondent.
 //
-// The library speaks through events ('io', 'ui', 'error', 'status', 'smp', 'file'), which are noted in the order in
-// which it emits them. Adapted, from outside and before anything else runs:
-//   - crypto.randomBytes gives the bytes of a party's seed, if it has one.
-//   - setTimeout, through which every message goes out, runs its function at once, so that a call is over when it
-//     returns; in a loop and not nested, for thousands of fragments would exhaust the stack.
-//   - The library takes and gives texts as Unicode and sends them in UTF-8. Bytes that are not UTF-8 can't be sent
-//     (unsupported). What comes from the network in the clear is handed in with one character a byte.
-//   - To tell why something was not accepted, which kind of message an error notice is about, and who aborted SMP, the
-//     library's own error(), parseMsg() and abort() are listened to. What they do stays as it is.
-//   - smpSecret both starts and answers. Asked for the one that it would not do, the driver says unsupported.
-//   - The extra key is there for file names only: `use` 1, and a text as data.
-//   - Padding can't be chosen; there are no heartbeats, and nothing depends on the time.
-// fragment_size is handed on as it is, though the library counts the piece without the header of the fragment.
+// The library emits events ('io', 'ui', 'error', 'status', 'smp', 'file'), which the driver records in order.
+// Adaptations, made from outside before anything else runs:
+//   - crypto.randomBytes returns bytes derived from the party's seed, if it has one.
+//   - setTimeout, through which every message is sent, runs its function immediately, so that a call is complete when it
+//     returns. It runs them in a loop, because nested calls for thousands of fragments would exhaust the stack.
+//   - The library takes and returns texts as Unicode and sends them in UTF-8. Bytes that are not UTF-8 can't be sent
+//     (unsupported). Messages from the network are passed in with one character for each byte.
+//   - The driver wraps the library's error(), parseMsg() and abort(), without changing what they do, to find out why
+//     something was not accepted, which message an error notice concerns, and who aborted SMP.
+//   - smpSecret both starts and answers SMP. If it would not do what was asked, the driver answers unsupported.
+//   - The extra key is only for file names: `use` is 1, and the data is text.
+//   - Padding can't be chosen. There are no heartbeats, and nothing depends on the time.
+// max_message_size is passed on as fragment_size, although the library does not count the fragment header.
 'use strict'
 
 const crypto = require('crypto')
 const fs = require('fs')
 
-// What the library's modules see of these two has to be in place before they are loaded.
+// These two must be replaced before the library's modules are loaded.
 const systemRandom = crypto.randomBytes
-let current = null // the party that is acting
+let current = null // the acting party
 crypto.randomBytes = (size) => (current && current.tape ? current.tape(size) : systemRandom(size))
 
 const waiting = []
@@ -35,7 +35,7 @@ global.setTimeout = (todo) => {
     running = false
   }
 }
-console.log = console.error // standard output is the protocol's
+console.log = console.error // only the protocol may use standard output
 
 const { DSA, OTR } = require('otr')
 const HLP = require('otr/lib/helpers.js')
@@ -63,7 +63,7 @@ SM.prototype.abort = function () {
 class Unsupported extends Error {}
 class Invalid extends Error {}
 
-// Reasons that the library's words allow to give; for all others it is null.
+// The library's error texts that imply a reason; for all others the reason is null.
 const REASONS = {
   'Received an unreadable encrypted message.': 'not_encrypted',
   'Not of our latest keys.': 'unknown_key',
@@ -89,7 +89,7 @@ const POLICIES = [
   'allow_v2', 'allow_v3', 'require_encryption', 'send_whitespace_tag', 'whitespace_start_ake', 'error_start_ake',
 ]
 
-// A string with one character a byte <-> Unicode.
+// Converts between a string with one character per byte and Unicode.
 function toUnicode (bytes, what) {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(bytes, 'latin1'))
@@ -100,7 +100,7 @@ function toUnicode (bytes, what) {
 const toBytes = (text) => Buffer.from(text, 'utf8').toString('latin1')
 const toHex = (bytes) => Buffer.from(bytes, 'latin1').toString('hex')
 
-// Bytes without end that depend on the seed alone.
+// An endless stream of bytes derived from the seed.
 function newTape (seed) {
   let pending = Buffer.alloc(0)
   let block = 0n
@@ -116,7 +116,7 @@ function newTape (seed) {
   }
 }
 
-// The library's form of a private key: its public form and x, each number with its length before it.
+// A private key in the library's format: the public key and x, each number preceded by its length.
 function importKey (key) {
   const fields = ['p', 'q', 'g', 'y', 'x'].map((name) => {
     if (!key || !/^[0-9a-f]+$/.test(key[name])) throw new Invalid(`key.${name} is no hexadecimal number`)
@@ -138,8 +138,8 @@ class Party {
     if (params.instance_tag) options.instance_tag = HLP.packINT(params.instance_tag)
     if (params.max_message_size) options.fragment_size = params.max_message_size
     this.otr = new OTR(options)
-    this.version = null // of the last handshake
-    this.fingerprint = null // the correspondent's, then
+    this.version = null // in the last handshake
+    this.fingerprint = null // the correspondent's, in the last handshake
     this.listen()
     this.setPolicy(params.policy)
   }
@@ -152,15 +152,15 @@ class Party {
 
   get encrypted () { return this.otr.msgstate === CONST.MSGSTATE_ENCRYPTED }
 
-  // Is the library waiting for the answer to a question of the correspondent?
+  // Whether the library waits for our user to answer the correspondent's SMP request.
   get asked () { return !!this.otr.sm && this.otr.sm.smpstate === CONST.SMPSTATE_EXPECT0 }
 
   note (event, fields) { this.events.push({ event, ...fields }) }
 
   listen () {
     const { otr } = this
-    // In the clear, io gives what send was given, which is Unicode; the rest is ASCII. Should the library hand out
-    // something that is no string, the network gets what JavaScript makes of it.
+    // In the clear, io passes on the Unicode text given to send; everything else is ASCII. If the library emits
+    // something that is not a string, the driver converts it to one.
     otr.on('io', (message) => this.note('outgoing_message', { message: toBytes(String(message)) }))
     otr.on('ui', (text, secure) => this.note('text_received', {
       text: secure ? toBytes(text) : text, secure, warn: this.unencrypted, instance: secure ? this.instance : 0,
@@ -171,7 +171,7 @@ class Party {
     otr.on('file', (way, key, name) => this.note('extra_key_derived', {
       instance: this.instance,
       received: way === 'receive',
-      use: way === 'receive' ? null : 1, // what is received is not told
+      use: way === 'receive' ? null : 1, // not told for a received one
       data: toBytes(name),
       key: toHex(key),
     }))
@@ -193,7 +193,7 @@ class Party {
   heardStatus (status) {
     const { otr } = this
     if (status === CONST.STATUS_END_OTR) {
-      // endOtr says so in plaintext, too, when there was nothing to end.
+      // endOtr reports this in plaintext, too, when there is nothing to end.
       if (this.action === 'receive') this.note('peer_ended_session', { instance: this.instance })
       else if (this.stateBefore !== CONST.MSGSTATE_PLAINTEXT) this.note('user_ended_session', { instance: this.instance })
     }
@@ -213,7 +213,7 @@ class Party {
     this.fingerprint = fingerprint
   }
 
-  // The library's 'error' is everything that it wants to be read by somebody, warnings and the peer's errors included.
+  // The library's 'error' event is for any notice to the user, including warnings and the peer's Error Messages.
   heardNotice (words, severity) {
     if (this.inError) return
     if (this.kind === 'error') {
@@ -233,17 +233,17 @@ class Party {
     } else if (kind === 'trust') {
       this.note('smp_finished', { instance, equal: what })
     } else if (kind === 'abort' && this.action === 'receive') {
-      // The user's own abort is no news to the user. Why the library aborts it does not say.
+      // The user's own abort is not reported. For an abort by the library, the reason is unknown.
       this.note('smp_aborted', { instance, reason: this.aborting ? null : 'peer_aborted' })
     }
   }
 
-  // Carry out one action; the events of the call.
+  // Carry out one action and return the events of the call.
   act (action, todo) {
     current = this
     Object.assign(this, { action, events: [], kind: undefined, unencrypted: false, aborting: false })
     this.stateBefore = this.otr.msgstate
-    waiting.length = 0 // a failed call may have left something behind
+    waiting.length = 0 // a failed call may have left functions behind
     todo()
     return { events: this.events }
   }
@@ -357,7 +357,7 @@ function answer (line) {
 
 let serving = true
 
-// Read and write without Node's event loop: nothing here has to wait for anything but the next request.
+// Read and write without Node's event loop: the driver waits only for the next request.
 function serve () {
   const chunk = Buffer.alloc(1 << 16)
   let parts = []

@@ -2,20 +2,19 @@
 
 Usage: `python -m otterproof.implementations.drivers.potr.driver [FOLDER WITH THE PACKAGE]`.
 
-The library speaks version 2 only and was written for PyCrypto, which does not build any more. All that it takes from
-there goes through one of its modules, potr.compatcrypto.pycrypto. The driver puts what PyCrypto did in place of three
-names of that module, and leaves everything else of the library alone:
+The library speaks only version 2. It was written for PyCrypto, which no longer builds, and uses it only through its
+module potr.compatcrypto.pycrypto. The driver replaces three names of that module and changes nothing else in the
+library:
 
-- Cipher and DSA: what pycrypto.py has.
-- Crypto: the random numbers, here from the party's seed.
+- Cipher and DSA: as in pycrypto.py.
+- Crypto: random numbers, from the party's seed.
 
-The library's clock is replaced as well, by what `set_time` says.
+The library's clock is replaced as well, by the time that `set_time` gives.
 
-An application learns of changes by overriding Context.setState, of SMP by looking at the state of the run when a TLV
-has been handled, and of everything else by what receiveMessage returns or raises. Exceptions with which the library
-tells its user about a message become events here; every other one is an error. It gives no reasons. Policies for
-whitespace tags and error messages that start a handshake are unknown to it, as is an interval of heartbeats other
-than 60 s.
+An application learns of state changes by overriding Context.setState, of SMP by looking at the state of the run after
+each TLV, and of everything else from what receiveMessage returns or raises. Exceptions by which the library informs its
+user about a message become events; every other exception is an error. The library gives no reasons. It has no policies
+for starting a handshake on whitespace tags or error messages, and its heartbeat interval is always 60 s.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ def _adapt() -> None:
 # The application
 # --------------------------------------------------------------------------------------------------------------------
 
-#: The policies that the library asks for, by its names. Version 1 is never allowed.
+#: The policies that the library asks for, by its own names. Version 1 is never allowed.
 POLICIES = {
     "ALLOW_V1": Policy.NONE,
     "ALLOW_V2": Policy.ALLOW_V2,
@@ -65,14 +64,14 @@ POLICIES = {
 
 
 class Account(context.Account):  # type: ignore[misc]
-    """The library's account; it is asked to keep nothing on disk."""
+    """The library's account, without its files on disk."""
 
     def saveTrusts(self) -> None:
         pass
 
 
 class Conversation(context.Context):  # type: ignore[misc]
-    """The library's context, with the methods that an application has to give, and ears."""
+    """The library's context, with the methods that an application must provide, and hooks that report events."""
 
     def __init__(self, party: Party, account: Account, peer: str) -> None:
         super().__init__(account, peer)
@@ -118,7 +117,7 @@ class Conversation(context.Context):  # type: ignore[misc]
             self._party.emit("user_ended_session", instance=0)
 
     def _tell_smp(self, tlv: Any, under_way: bool) -> None:
-        """What an application reads off the run when a TLV of SMP has been handled."""
+        """Report what an application learns from the state of the run after an SMP TLV."""
         progress = self.crypto.smp.prog
         if isinstance(tlv, proto.SMPABORTTLV):
             if under_way:
@@ -181,7 +180,7 @@ class Party(Adapted):
             self._refuse("send")
 
     def start(self) -> None:
-        # As clients do: a query among the texts to send is replaced by the account's own.
+        # As clients do it: the library replaces a query among the texts by the account's own.
         self._transmit(self._otr.sendMessage(context.FRAGMENT_SEND_ALL, b"?OTRv2?"))
 
     def end(self, *, instance: int | None = None) -> None:
@@ -219,7 +218,7 @@ class Party(Adapted):
             self._tell_extra_key(False, use.to_bytes(4), data, key)
 
     def _transmit(self, message: bytes | None) -> None:
-        """What sendMessage did not send itself is left to the application to send."""
+        """Transmit what sendMessage returns: it leaves that to the application."""
         if message is not None:
             self.emit("outgoing_message", message=message)
 
@@ -227,7 +226,7 @@ class Party(Adapted):
         self.emit("action_refused", action=action, reason="wrong_state")
 
     def _tell_extra_key(self, received: bool, use: bytes, data: bytes, key: bytes) -> None:
-        # The library cuts `use` out of the TLV without a look at its length.
+        # The library takes `use` from the TLV without checking the length.
         self.emit("extra_key_derived", instance=0, received=received, use=int.from_bytes(use), data=data, key=key.hex())
 
 

@@ -1,12 +1,11 @@
-"""What PyCrypto did for python-potr and PyCryptodome does not do.
+"""What python-potr needs from PyCrypto and PyCryptodome lacks.
 
 - Cipher: PyCrypto's CTR mode calls a counter object for each block; PyCryptodome wants the first block as a number.
-- DSA: raw signatures on integers, which PyCryptodome does not give away. As with PyCrypto, a key is not checked when
-  it is made from its numbers (so that what the library accepts, it accepts by itself), and an r or s outside [1, q-1]
-  verifies nothing.
+- DSA: raw signatures on integers, which PyCryptodome does not offer. As in PyCrypto, a key made from its numbers is not
+  checked, so that the library alone decides what it accepts, and a signature with r or s outside [1, q-1] is invalid.
 
-The file is also copied into the folder of a program that has the library, and run there by the program's own Python;
-so it imports nothing of the project.
+This file is also copied into the folder of a program that uses the library and run by the program's own Python, so it
+imports nothing from the project.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 
 
 class _RawDsaKey:
-    """PyCrypto's DSA key: numbers, and signatures on whatever number is given."""
+    """PyCrypto's DSA key: it signs any number without hashing."""
 
     def __init__(self, y: int, g: int, p: int, q: int, x: int | None = None) -> None:
         self.y, self.g, self.p, self.q, self.x = y, g, p, q, x
@@ -40,10 +39,10 @@ class _RawDsaKey:
 
 
 def restore(module: Any, aes: Any) -> None:
-    """Put it in place of two names of the library's module for PyCrypto. aes: PyCryptodome's module of that name."""
+    """Replace Cipher and DSA in the library's module for PyCrypto. aes: PyCryptodome's module AES."""
 
     def new(key: bytes, mode: int, counter: Any) -> Any:
-        # The object gives the block to count from, and from there on would only have counted up by one.
+        # The first call gives the initial block; later calls would only count up by one.
         return aes.new(key, aes.MODE_CTR, nonce=b"", initial_value=int.from_bytes(counter(), "big"))
 
     module.Cipher = SimpleNamespace(AES=SimpleNamespace(MODE_CTR=aes.MODE_CTR, new=new))

@@ -2,13 +2,13 @@
 
 Usage: `python -m otterproof.implementations.drivers.python_otr.driver [FOLDER]`.
 
-The library speaks versions 2 and 3. It is Python 2; `python2.py` loads it and says what that takes. The library has
-no policies but the versions, no fragments to send, no padding, no heartbeats and nothing to do with the extra key; it
-makes up an instance tag for each conversation.
+The library speaks versions 2 and 3. It is written in Python 2; `python2.py` loads it and describes how. The library has
+no policies except the versions, does not fragment, pad or send heartbeats, and has no extra key. It draws a new
+instance tag for each conversation.
 
-It tells of changes and of SMP by notifications, of texts by what handle_input returns and raises. A message that it
-did not accept in the handshake is like one that needs no answer, it does not tell which. Its errors about encrypted
-messages have words that say why; they become reasons here.
+It reports state changes and SMP by notifications, and texts by what handle_input returns and raises. For a rejected
+handshake message it does the same as for one that needs no answer, so the driver can't tell them apart. Its errors
+about encrypted messages say why, in words that become reasons here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from otterproof.implementations.drivers.python_otr.python2 import Library, Priva
 
 CONTENT_TYPE = "text/plain"
 
-#: What EncryptedMessageError says -> the reason.
+#: The text of an EncryptedMessageError -> the reason.
 UNREADABLE = {
     "Received an unreadable encrypted message while unencrypted": "not_encrypted",
     "Invalid session key requested": "unknown_key",
@@ -33,7 +33,7 @@ UNREADABLE = {
     "The next DH public key is invalid": "bad_group_element",
 }
 
-#: What the end of an SMP run says -> the reason.
+#: The library's reason for the end of an SMP run -> the reason.
 SMP_ENDED = {
     "aborted from remote": "peer_aborted",
     "encryption ended": "session_left",
@@ -46,7 +46,7 @@ def _versions(policy: Policy) -> set[int]:
 
 
 class Party(Adapted):
-    """A session of the library, and the application that observes it."""
+    """A session of the library, and an observer of its notifications."""
 
     otr: Library
 
@@ -80,7 +80,7 @@ class Party(Adapted):
         except self._errors.OTRError as error:
             self.emit("error_message_received", text=str(error))
         else:
-            # While encrypted, what is returned was encrypted: other texts are UnencryptedMessage.
+            # In a session, a returned text was encrypted; for others the library raises UnencryptedMessage.
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance if secure else 0)
 
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
@@ -115,7 +115,7 @@ class Party(Adapted):
         """The correspondent's instance tag; version 2 has none."""
         return getattr(self._session.protocol, "remote_tag", 0)
 
-    # What the library posts.
+    # The library's notifications.
 
     def handle_notification(self, notification: Any) -> None:
         handler = getattr(self, f"_on_{notification.name}", None)
@@ -150,7 +150,7 @@ class Party(Adapted):
     def _on_OTRSessionSMPVerificationDidEnd(self, data: Any) -> None:
         if data.status.value == "Success":
             self.emit("smp_finished", instance=self._instance(), equal=data.same_secrets)
-        elif data.reason != "cancelled":  # by the user, who knows
+        elif data.reason != "cancelled":  # by our own user, who knows
             reason = "smp_unexpected" if data.reason.endswith("out of order") else SMP_ENDED.get(data.reason)
             reason = "smp_bad_proof" if data.reason.startswith("failed to verify") else reason
             self.emit("smp_aborted", instance=self._instance(), reason=reason)

@@ -1,7 +1,7 @@
-"""Puts python-otr 1.2.2 and what it needs into a folder: `python install.py FOLDER`.
+"""Installs python-otr 1.2.2 and its dependencies into a folder: `python install.py FOLDER`.
 
-The package's setup.py is Python 2, so that pip can't even ask it for the package's name. A stand-in for setuptools
-answers in its place; then pip downloads the source, and the modules are unpacked as they are.
+The package's setup.py is Python 2, so pip can't even get the package's name from it. A substitute for setuptools
+answers pip instead. Then pip downloads the source, and this script unpacks the modules unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 VERSION = "1.2.2"
 
-#: What pip asks of a build backend before it keeps what it has downloaded.
+#: The functions of a build backend that pip calls before it keeps a download.
 STAND_IN = f"""
 import pathlib
 
@@ -49,7 +49,7 @@ def pip(*words: str, python_path: Path | None = None) -> None:
 
 
 def install(folder: Path) -> None:
-    """Fill the folder: otr/ (Python 2) and gmpy2."""
+    """Put otr/ (Python 2) and gmpy2 into the folder."""
     with TemporaryDirectory() as temporary:
         stand_in, downloads = Path(temporary, "stand_in"), Path(temporary, "downloads")
         (stand_in / "setuptools").mkdir(parents=True)
@@ -64,7 +64,7 @@ def install(folder: Path) -> None:
                 module = archive.extractfile(member)
                 if module is not None and path.match("*/otr/*.py"):
                     (folder / "otr" / path.name).write_bytes(module.read())
-    # Its arithmetic, the one dependency that Otterproof does not have itself and that is not stood in for.
+    # gmpy2 is the only dependency that neither Otterproof has nor python2.py replaces.
     pip("install", "--no-deps", "--upgrade", "--target", str(folder), "gmpy2>=2.1,<3")
 
 

@@ -1,17 +1,16 @@
-"""Loads python-otr, which is Python 2, into Python 3: its source is translated when it is loaded, never changed.
+"""Loads python-otr, which is Python 2, into Python 3. It translates the source in memory; the files stay unchanged.
 
 In Python 2 a string is bytes. Here it is a string of the characters U+0000 to U+00FF, one for each byte, so that the
-library's own work on strings (cutting, joining, comparing, formatting) means the same as before; and what turns strings
-into something else and back (struct, hashes, ciphers, base64, hexadecimal) is given to it in a form that takes and
-gives such strings. The rest of the translation:
+library's string operations (slicing, joining, comparing, formatting) keep their meaning. Modules that convert strings
+(struct, hashes, ciphers, base64, hexadecimal) are wrapped to take and return such strings. Also translated or replaced:
 
 - syntax: `except A, b:`, octal numbers, `__metaclass__`;
-- `x.isdigit()` knows only 0 to 9, `x.encode("utf-8")` gives a string;
-- the names long, basestring, StandardError; `bytes` is the string;
-- dependencies that need not or can't be there: the two packages of which it uses little (notifications, a null object,
-  some decorators) are stood in for, as is the part of `cryptography` that went away (HMAC through a backend);
-- random numbers come from the source that is given, and so does the nonce of a DSA signature, which `cryptography`
-  draws out of reach. Keys and signatures that are received are checked by `cryptography` as ever.
+- methods: `x.isdigit()` accepts only 0 to 9, `x.encode("utf-8")` returns a string;
+- names: long, basestring, StandardError; `bytes` is the string type;
+- dependencies: there are substitutes for two packages of which the library uses little (notifications, a null object,
+  some decorators), and for a part of `cryptography` that no longer exists (HMAC through a backend);
+- randomness: random numbers come from the given source, and so does the nonce of a DSA signature, which `cryptography`
+  would draw itself. `cryptography` still checks the keys and signatures that are received.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def _encode(text: str, codec: str) -> str:
 
 
 class _Translation(ast.NodeTransformer):
-    """What is no error in Python 3, but means something else there."""
+    """Rewrites code that is valid in Python 3 but means something else there."""
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         self.generic_visit(node)
@@ -87,7 +86,7 @@ class _Translation(ast.NodeTransformer):
 
 
 def translated(source: str) -> ast.Module:
-    """A module of Python 2 as a syntax tree of Python 3."""
+    """The Python 3 syntax tree of a Python 2 module."""
     source = re.sub(r"except (\w+), (\w+):", r"except \1 as \2:", source)
     source = re.sub(r"(?<![\w.\\])0([0-7]+)(?![\w.])", r"0o\1", source)
     tree = ast.parse(source)
@@ -96,10 +95,10 @@ def translated(source: str) -> ast.Module:
 
 
 class Library:
-    """The modules of the library by name: `Library(folder, random).module("otr.protocol").OTRState`."""
+    """The modules of the library, by name: `Library(folder, random).module("otr.protocol").OTRState`."""
 
     def __init__(self, folder: Path, random: Callable[[], Random]) -> None:
-        """random: gives the source of randomness of the party at work."""
+        """random: returns the source of randomness of the acting party."""
         self._folder = folder
         self._modules: dict[str, SimpleNamespace] = _stand_ins(random)
         self.dsa = self._modules["cryptography.hazmat.primitives.asymmetric"].dsa
@@ -124,7 +123,7 @@ class Library:
         return self._modules[name]
 
     def _import(self, name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
-        """As __import__. The library imports nothing but names from modules, so what counts is the module itself."""
+        """Replaces __import__. The library only imports names from modules, so returning the module is enough."""
         if name in self._modules or name.partition(".")[0] == "otr":
             return self.module(name)
         return __import__(name, scope, local, names, level)
@@ -165,7 +164,7 @@ def _hmac(key: str, text: str, kind: _Hash) -> Any:
 
 
 class _HmacContext:
-    """What a backend of `cryptography` gave: an HMAC under way."""
+    """An HMAC in progress, as backends of `cryptography` used to return it."""
 
     def __init__(self, under_way: HMAC) -> None:
         self._hmac = under_way
@@ -203,7 +202,7 @@ class _Cipher:
 
 
 class PublicKey:
-    """A DSA public key of `cryptography`; it checks the signatures."""
+    """A DSA public key of `cryptography`, which verifies the signatures."""
 
     def __init__(self, key: dsa.DSAPublicKey) -> None:
         self._key = key
@@ -220,7 +219,7 @@ def _public_numbers(y: int, parameter_numbers: dsa.DSAParameterNumbers) -> Any:
 
 
 class PrivateKey:
-    """A DSA private key with the interface of `cryptography`, and a nonce from the given source."""
+    """A DSA private key with the interface of `cryptography`; its nonces come from the given source."""
 
     def __init__(self, key: DsaPrivateKey, random: Random) -> None:
         public = key.public
@@ -251,7 +250,7 @@ class PrivateKey:
 
 
 class NotificationCenter:
-    """An observer of a sender is told of what it posts, at once. Observers are kept with the sender."""
+    """Notifies the observers of a sender immediately. The observers are stored in the sender."""
 
     def add_observer(self, observer: Any, sender: object) -> None:
         vars(sender).setdefault("_observers", []).append(observer)
@@ -265,7 +264,7 @@ class NotificationCenter:
 
 
 class _NullType:
-    """Takes everything, does nothing, is false."""
+    """Accepts every call and attribute, does nothing, and is false."""
 
     def __call__(self, *args: object, **named: object) -> _NullType:
         return self
@@ -306,7 +305,7 @@ def _same(function: Any) -> Any:
 
 
 def _stand_ins(random: Callable[[], Random]) -> dict[str, SimpleNamespace]:
-    """Modules that are not what they are elsewhere, by name."""
+    """The substitute modules, by name."""
     primitives = "cryptography.hazmat.primitives"
     modules: dict[str, dict[str, Any]] = {
         "application.notification": {

@@ -12,36 +12,36 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A driver to begin with, for an implementation in Java. Copy this file and Json.java, fill in the places marked TODO,
- * and run it:
+ * A driver template for an implementation in Java. Copy this file and Json.java, fill in the places marked TODO, and run
+ * it:
  *
  * <pre>
  *     javac -d build Driver.java Json.java
  *     otterproof check 'exec:java -cp build Driver'
  * </pre>
  *
- * It needs Java 17 and its standard library, nothing else. As it stands it can do nothing, and says so: each action is
- * answered with "unsupported". docs/reference/driver-protocol.md tells what each method and event means.
+ * It needs only Java 17 and its standard library. As it stands, it answers every action with "unsupported".
+ * docs/reference/driver-protocol.md explains each method and event.
  */
 final class Driver {
     private static final int UNSUPPORTED = -32001, LIBRARY_FAILED = -32002;
     private static final int METHOD_NOT_FOUND = -32601, INVALID_PARAMS = -32602;
 
-    /** The implementation can't do what is asked, or can't have a value. */
+    /** The implementation can't do what was asked, or can't have a given value. */
     private static final class Unsupported extends Exception {
         Unsupported(String what) {
             super("it can't " + what);
         }
     }
 
-    /** The request is not valid: a mistake of the side that asks. */
+    /** The request is not valid: a mistake of the harness. */
     private static final class Invalid extends Exception {
         Invalid(String what) {
             super(what);
         }
     }
 
-    /** The bytes of a message, text, question, secret or data: one character, U+0000 to U+00FF, is one byte. */
+    /** The bytes of a message, text, question, secret or data: each character, U+0000 to U+00FF, is one byte. */
     static byte[] bytes(String text) throws Invalid {
         if (text.chars().anyMatch(one -> one > 0xFF)) throw new Invalid("a character above U+00FF is no byte");
         return text.getBytes(StandardCharsets.ISO_8859_1);
@@ -56,45 +56,45 @@ final class Driver {
         return java.util.HexFormat.of().formatHex(bytes);
     }
 
-    /** One local account with one correspondent. Parties know nothing of each other. */
+    /** One local account with one correspondent. Parties are independent of each other. */
     private static final class Party {
         List<Object> events = new ArrayList<>();
 
         Party(Map<String, Object> params) throws Exception {
-            // TODO: set up the implementation. The long-term key is given, so that fingerprints stay the same:
+            // TODO: set up the implementation. Use the given long-term key, so that fingerprints stay the same:
             //   Map<?, ?> key = (Map<?, ?>) params.get("key");
             //   BigInteger p = new BigInteger((String) key.get("p"), 16);   (and q, g, y, x)
-            // Make it obey "policy" (a List of Strings), "instance_tag", "max_message_size" and "heartbeat_interval"
-            // (Long, or null) as far as it can. If "seed" is not null, feed the random generator from that, if you can:
-            // then runs are repeatable, and "randomness" below is "seed". A value that it can't have is Unsupported.
+            // Apply "policy" (a List of Strings), "instance_tag", "max_message_size" and "heartbeat_interval" (Long or
+            // null) as far as the implementation can. If "seed" is not null and you can seed the random generator, do so
+            // and set "randomness" below to "seed": then runs are repeatable. Throw Unsupported for a value it can't have.
         }
 
         Map<String, Object> created() {
-            // TODO: our own instance tag (null if there is none yet), and the fingerprint of our own key.
+            // TODO: our own instance tag (null if there is none), and the fingerprint of our own key.
             return fields("instance_tag", null, "fingerprint", "00".repeat(20));
         }
 
-        /** Report an event with all its fields: names and values in turn. What is not told is null. */
+        /** Report an event with all its fields: names and values in turn. A field that is not told is null. */
         void emit(String event, Object... fields) {
             Map<String, Object> told = fields("event", event);
             told.putAll(fields(fields));
             events.add(told);
         }
 
-        // Each action hands its arguments on and reports what happens, above all
+        // Each action passes its arguments on and reports what happens. The most important event is
         //   emit("outgoing_message", "message", text(message));
-        // for what is to be transmitted. An exception by which the implementation refuses something is an event: catch
-        // it, and emit message_rejected or message_unreadable for what was received, or for what the user wants
+        // for each message to transmit. If the implementation refuses something with an exception, catch it and report
+        // an event: message_rejected or message_unreadable for a received message, and for a user action
         //   emit("action_refused", "action", "send", "reason", null);
-        // Leave all other exceptions alone: they are reported as errors of the implementation.
+        // Do not catch other exceptions: they are reported as errors of the implementation.
 
         void receive(String message) throws Exception {
-            // TODO: hand bytes(message) to the implementation. The events may be, for example:
+            // TODO: pass bytes(message) to the implementation. An example event:
             //   emit("text_received", "text", text(bytes), "secure", true, "warn", false, "instance", tag);
             throw new Unsupported("receive");
         }
 
-        // Arguments that may be null were left out.
+        // An argument that was left out is null.
 
         void send(String text, Long padding, Long instance) throws Exception {
             throw new Unsupported("send"); // TODO
@@ -121,7 +121,7 @@ final class Driver {
         }
 
         void extraKey(Long use, String data, Long instance) throws Exception {
-            throw new Unsupported("extra_key"); // TODO; data is null if there is none
+            throw new Unsupported("extra_key"); // TODO; data may be null
         }
 
         void setPolicy(List<?> policy) throws Exception {
@@ -129,7 +129,7 @@ final class Driver {
         }
 
         void setTime(Long now) throws Exception {
-            throw new Unsupported("set_time"); // TODO; only asked of drivers that claim "time"
+            throw new Unsupported("set_time"); // TODO; called only if the driver claims "time"
         }
     }
 
@@ -137,9 +137,9 @@ final class Driver {
         return fields(
                 "protocol", 2,
                 "name", "template", // TODO
-                "version", "0", // TODO: the implementation's version, asked of itself
+                "version", "0", // TODO: the version that the implementation reports
                 "otr_versions", List.of(2, 3), // TODO
-                "capabilities", List.of(), // TODO: "v2", "v3", "smp", ...: what is listed here is judged
+                "capabilities", List.of(), // TODO: "v2", "v3", "smp", ...; what you list here is judged
                 "randomness", "none");
     }
 
@@ -170,7 +170,7 @@ final class Driver {
         return fields("events", party.events);
     }
 
-    /** The result of a method; null if there is no such method. */
+    /** The result of a method; null if the method is unknown. */
     private static Object result(String method, Map<String, Object> params) throws Exception {
         Long instance = (Long) params.get("instance");
         String secret = (String) params.get("secret");
@@ -221,7 +221,7 @@ final class Driver {
         return fields("error", fields("code", code, "message", message));
     }
 
-    /** The members of an answer that depend on the method: a result, or an error. */
+    /** The part of an answer that depends on the method: a result or an error. */
     private static Map<String, Object> answer(String method, Map<String, Object> params) {
         try {
             Object result = result(method, params);
@@ -230,14 +230,14 @@ final class Driver {
             return error(UNSUPPORTED, error.getMessage());
         } catch (Invalid error) {
             return error(INVALID_PARAMS, error.getMessage());
-        } catch (Exception error) { // what the implementation raises; an Error is a crash, which is left to happen
+        } catch (Exception error) { // report what the implementation throws; an Error passes through and is a crash
             error.printStackTrace();
             return error(LIBRARY_FAILED, error.getClass().getSimpleName() + ": " + error.getMessage());
         }
     }
 
     public static void main(String[] args) throws IOException {
-        // Standard output is the protocol's alone: whatever else prints something goes to standard error.
+        // Only the protocol may use standard output; everything else that prints goes to standard error.
         OutputStream answers = new FileOutputStream(FileDescriptor.out);
         System.setOut(System.err);
         BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -251,7 +251,7 @@ final class Driver {
         }
     }
 
-    @SuppressWarnings("unchecked") // the names of an object are strings
+    @SuppressWarnings("unchecked") // the keys of a JSON object are strings
     private static Map<String, Object> asObject(Object value) {
         return (Map<String, Object>) value;
     }

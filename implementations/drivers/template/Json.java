@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * JSON as a driver needs it: a reader for requests and a writer for answers. There is nothing to fill in here.
+ * The JSON that a driver needs: a reader for requests and a writer for answers. There is nothing to fill in here.
  *
- * <p>Values are Map, List, String, Long, Boolean and null. The numbers of the protocol are whole.
+ * <p>Values are Map, List, String, Long, Boolean and null. The protocol has only whole numbers.
  */
 final class Json {
     private final String line;
@@ -16,7 +16,7 @@ final class Json {
         this.line = line;
     }
 
-    /** The value in a line. IllegalArgumentException if there is no value, or more than one. */
+    /** The value in a line. IllegalArgumentException unless there is exactly one. */
     static Object read(String line) {
         Json in = new Json(line);
         Object value = in.value();
@@ -33,7 +33,7 @@ final class Json {
         while (at < line.length() && " \t\r\n".indexOf(line.charAt(at)) >= 0) at++;
     }
 
-    /** Whether the next character that is no blank is this one; then it is skipped. */
+    /** Whether the next non-blank character is this one; if so, it is skipped. */
     private boolean nextIs(char wanted) {
         skipBlanks();
         if (at == line.length() || line.charAt(at) != wanted) return false;
@@ -84,7 +84,7 @@ final class Json {
         return items;
     }
 
-    /** A string, whose opening quote has been read. */
+    /** The rest of a string, after its opening quote. */
     private String string() {
         StringBuilder text = new StringBuilder();
         while (at < line.length()) {
@@ -120,7 +120,7 @@ final class Json {
         return Long.valueOf(line.substring(begin, at));
     }
 
-    /** A value as JSON: in ASCII, with escapes for all other characters. Numbers are Long or Integer. */
+    /** A value as JSON: printable ASCII, and escapes for everything else. Numbers are Long or Integer. */
     static String write(Object value) {
         StringBuilder out = new StringBuilder();
         put(out, value);

@@ -1,11 +1,11 @@
-/* A driver to begin with, for an implementation with an interface in C. Copy this file, protocol.h and json.h, fill in the
- * places marked TODO, and run it:
+/* A driver template for an implementation with a C interface. Copy this file, protocol.h and json.h, fill in the places
+ * marked TODO, and run it:
  *
  *     cc -Wall -Wextra -o my_driver driver.c
  *     otterproof check exec:./my_driver
  *
- * It needs a C11 compiler and POSIX, nothing else. As it stands it can do nothing, and says so: each action is answered
- * with "unsupported". docs/reference/driver-protocol.md tells what each method and event means.
+ * It needs only a C11 compiler and POSIX. As it stands, it answers every action with "unsupported".
+ * docs/reference/driver-protocol.md explains each method and event.
  */
 
 #include "protocol.h"
@@ -14,21 +14,21 @@ static void put_hello(Text *out)
 {
     put(out, "{\"protocol\":2,"
              "\"name\":\"template\"," /* TODO */
-             "\"version\":\"0\","     /* TODO: the implementation's version, asked of itself */
+             "\"version\":\"0\","     /* TODO: the version that the implementation reports */
              "\"otr_versions\":[2,3]," /* TODO */
-             "\"capabilities\":[],"   /* TODO: "v2", "v3", "smp", ...: what is listed here is judged */
+             "\"capabilities\":[],"   /* TODO: "v2", "v3", "smp", ...; what you list here is judged */
              "\"randomness\":\"none\"}");
 }
 
 static Failure set_up(Party *party, const Json *params)
 {
-    /* TODO: set up the implementation, and keep it in party->own. The long-term key is given, so that fingerprints stay
-     * the same:
+    /* TODO: set up the implementation, and store it in party->own. Use the given long-term key, so that fingerprints
+     * stay the same:
      *     const Json *key = json_member(params, "key");
      *     const char *p = json_member_string(key, "p")->text;   (and q, g, y, x, all in hexadecimal)
-     * Make it obey "policy" (a list of strings), "instance_tag", "max_message_size" and "heartbeat_interval" as far as
-     * it can; json_member gives NULL for null. If there is a "seed", feed the random generator from that, if you can:
-     * then runs are repeatable, and "randomness" above is "seed". A value that it can't have is UNSUPPORTED. */
+     * Apply "policy" (a list of strings), "instance_tag", "max_message_size" and "heartbeat_interval" as far as the
+     * implementation can; json_member gives NULL for null. If there is a "seed" and you can seed the random generator, do
+     * so and set "randomness" above to "seed": then runs are repeatable. Return UNSUPPORTED for a value it can't have. */
     (void)party;
     (void)params;
     return ok();
@@ -43,20 +43,20 @@ static void put_created(Text *out, Party *party)
 
 static void tear_down(Party *party)
 {
-    /* TODO: free what set_up has made in party->own. It may have failed half-way. */
+    /* TODO: free what set_up stored in party->own. It may have failed halfway. */
     (void)party;
 }
 
-/* Each action hands its arguments on and leaves what happens in the party's events. What the implementation does not tell
- * is null: add_word(party, field, NULL). An error by which it refuses something is an event: message_rejected or
- * message_unreadable for what was received, refused() for what the user wants. Only a breakdown is LIBRARY_FAILED, with a
- * message that begins with the name of the error and a colon. */
+/* Each action passes its arguments on and adds events to the party. A field that the implementation does not tell is null:
+ * add_word(party, field, NULL). If the implementation reports a refusal as an error, report it as an event:
+ * message_rejected or message_unreadable for a received message, refused() for a user action. Return LIBRARY_FAILED only
+ * if it breaks down, with a message that begins with the name of the error and a colon. */
 
 static Failure do_receive(Party *party, const Json *params)
 {
-    /* TODO: hand the message to the implementation:
+    /* TODO: pass the message to the implementation:
      *     const Json *message = json_member_string(params, "message");   (message->text, message->length)
-     * and tell what happens, for example:
+     * and report what happens, for example:
      *     event(party, "text_received");
      *     add_bytes(party, "text", text, length);
      *     add_bool(party, "secure", 1);
@@ -133,13 +133,13 @@ static Failure do_set_policy(Party *party, const Json *params)
 
 static Failure do_set_time(Party *party, const Json *params)
 {
-    /* TODO: "now", whole seconds. Only asked of drivers that claim "time". */
+    /* TODO: "now", in whole seconds. Called only if the driver claims "time". */
     (void)party;
     (void)params;
     return failure(UNSUPPORTED, "it can't set_time");
 }
 
-/* An action that is not in this table is unsupported as well. */
+/* An action that is not in this table is also unsupported. */
 static const Action ACTIONS[] = {
     {"receive", do_receive},     {"send", do_send},           {"start", do_start},
     {"end", do_end},             {"smp_start", do_smp_start}, {"smp_answer", do_smp_answer},

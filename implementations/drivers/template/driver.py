@@ -1,9 +1,9 @@
-"""A driver to begin with. Copy this file, fill in the places marked TODO, and run it:
+"""A driver template. Copy this file, fill in the places marked TODO, and run it:
 
     otterproof check 'exec:python3 my_driver.py'
 
-It needs nothing but Python's standard library. As it stands it can do nothing, and says so: each action is answered
-with "unsupported". docs/reference/driver-protocol.md tells what each method and event means.
+It needs only Python's standard library. As it stands, it answers every action with "unsupported".
+docs/reference/driver-protocol.md explains each method and event.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Event = dict[str, Any]
 
 
 class Unsupported(Exception):
-    """The implementation can't do what is asked."""
+    """The implementation can't do what was asked."""
 
 
 def from_latin1(text: str) -> bytes:
-    """The bytes of a message, text, question, secret or data: one character, U+0000 to U+00FF, is one byte."""
+    """The bytes of a message, text, question, secret or data: each character, U+0000 to U+00FF, is one byte."""
     return text.encode("latin-1")
 
 
@@ -35,26 +35,26 @@ def to_latin1(data: bytes) -> str:
 
 
 class Party:
-    """One local account with one correspondent. Parties know nothing of each other."""
+    """One local account with one correspondent. Parties are independent of each other."""
 
     def __init__(self, params: Params) -> None:
-        # TODO: set up the implementation. The long-term key is given, so that fingerprints stay the same:
+        # TODO: set up the implementation. Use the given long-term key, so that fingerprints stay the same:
         #   p, q, g, y, x = (int(params["key"][name], 16) for name in "pqgyx")
-        # Make it obey params["policy"], ["instance_tag"], ["max_message_size"] and ["heartbeat_interval"] as far as it
-        # can; all but the first may be null. If params["seed"] is not null, feed its random generator from that, if
-        # you can: then runs are repeatable, and "randomness" below is "seed".
+        # Apply params["policy"], ["instance_tag"], ["max_message_size"] and ["heartbeat_interval"] as far as the
+        # implementation can; all but the first may be null. If params["seed"] is not null and you can seed its random
+        # generator, do so and set "randomness" below to "seed": then runs are repeatable.
         self.events: list[Event] = []
 
     def created(self) -> Params:
-        # TODO: our own instance tag (null without one), and the fingerprint of our own key.
+        # TODO: our own instance tag (null if there is none), and the fingerprint of our own key.
         return {"instance_tag": None, "fingerprint": "00" * 20}
 
-    # Each action leaves what happens in self.events, in the order in which it happens, above all
+    # Each action appends events to self.events in the order in which they happen. The most important one is
     #   {"event": "outgoing_message", "message": to_latin1(message)}
-    # for what is to be transmitted. What the implementation does not tell is null; add nothing that it does not do.
+    # for each message to transmit. A field that the implementation does not tell is null. Report only what it does.
 
     def receive(self, message: str) -> None:
-        # TODO: hand from_latin1(message) to the implementation. The events may be, for example:
+        # TODO: pass from_latin1(message) to the implementation. Example events:
         #   {"event": "text_received", "text": to_latin1(text), "secure": True, "warn": False, "instance": 0}
         #   {"event": "session_established", "instance": 0, "version": 2, "ssid": ssid.hex(),
         #    "fingerprint": theirs.hex(),
@@ -86,7 +86,7 @@ class Party:
         raise Unsupported("set_policy")
 
     def set_time(self, now: int) -> None:
-        # Only asked of drivers that claim "time".
+        # Called only if the driver claims "time".
         raise Unsupported("set_time")
 
 
@@ -110,9 +110,9 @@ def hello(params: Params) -> Params:
     return {
         "protocol": 2,
         "name": "template",  # TODO
-        "version": "0",  # TODO: the implementation's version, asked of itself
+        "version": "0",  # TODO: the version that the implementation reports
         "otr_versions": [2, 3],  # TODO
-        "capabilities": [],  # TODO: "v2", "v3", "smp", ...: what is listed here is judged
+        "capabilities": [],  # TODO: "v2", "v3", "smp", ...; what you list here is judged
         "randomness": "none",
     }
 
@@ -136,7 +136,7 @@ METHODS: dict[str, Callable[[Params], Params]] = {"hello": hello, "create": crea
 
 
 def answer(method: str, params: Params) -> Params:
-    """The members of an answer that depend on the method: a result, or an error."""
+    """The part of an answer that depends on the method: a result or an error."""
     try:
         if method in METHODS:
             return {"result": METHODS[method](params)}
@@ -150,12 +150,12 @@ def answer(method: str, params: Params) -> Params:
         return {"result": {"events": party.events}}
     except Unsupported as error:
         return {"error": {"code": UNSUPPORTED, "message": f"it can't {error}"}}
-    except Exception as error:  # noqa: BLE001 (what the implementation raises is its answer)
+    except Exception as error:  # noqa: BLE001 (report what the implementation raises)
         return {"error": {"code": LIBRARY_FAILED, "message": f"{type(error).__name__}: {error}"}}
 
 
 def main() -> None:
-    # Standard output is the protocol's alone: whatever else prints something goes to standard error.
+    # Only the protocol may use standard output; everything else that prints goes to standard error.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     for line in sys.stdin.buffer:

@@ -1,8 +1,8 @@
-/* JSON as a driver needs it: a reader for requests and a writer for answers. There is nothing to fill in here.
+/* The JSON that a driver needs: a reader for requests and a writer for answers. There is nothing to fill in here.
  *
- * A string of the protocol has one character, U+0000 to U+00FF, for each byte. It is read into these bytes at once: `text`
- * has `length` bytes, NULs among them if there are any, and one NUL more. A string with another character is refused.
- * When memory is short the program ends, as a crash that is left to happen.
+ * A string of the protocol has one character, U+0000 to U+00FF, for each byte. The reader converts it to these bytes: `text`
+ * has `length` bytes, which may include NULs, and a terminating NUL. It refuses strings with other characters.
+ * If memory runs out, the program aborts, which counts as a crash.
  */
 
 #ifndef JSON_H
@@ -15,12 +15,12 @@ typedef enum { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_
 
 typedef struct Json {
     JsonKind kind;
-    long long number;     /* of a number; one that is too large becomes the largest */
+    long long number;     /* of a number; one out of range becomes the nearest value */
     char *text;           /* of a string */
     size_t length;        /* of `text` */
     char *name;           /* of a member of an object */
-    struct Json *first;   /* item of a list or member of an object; NULL if it is empty */
-    struct Json *next;    /* item or member beside this one; NULL after the last */
+    struct Json *first;   /* the first item of a list or member of an object; NULL if empty */
+    struct Json *next;    /* the item or member after this one; NULL for the last */
 } Json;
 
 static inline void *json_memory(void *old, size_t size)
@@ -54,7 +54,7 @@ static inline void json_skip_blanks(JsonReader *in)
     while (in->at < in->end && strchr(" \t\r\n", *in->at) && *in->at) in->at++;
 }
 
-/* Whether the next character that is no blank is this one; then it is skipped. */
+/* Whether the next non-blank character is this one; if so, it is skipped. */
 static inline int json_next_is(JsonReader *in, char wanted)
 {
     json_skip_blanks(in);
@@ -63,7 +63,7 @@ static inline int json_next_is(JsonReader *in, char wanted)
     return 1;
 }
 
-/* What is behind a backslash: a byte; -1 if it is no escape of a byte. */
+/* The byte that an escape stands for, after its backslash; -1 if it is not an escape for a byte. */
 static inline int json_escape(JsonReader *in)
 {
     static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
@@ -85,7 +85,7 @@ static inline int json_escape(JsonReader *in)
     return code <= 0xFF ? code : -1;
 }
 
-/* The bytes of a string, whose opening quote has been read; NULL if it is not one. */
+/* The bytes of a string after its opening quote; NULL if it is not valid. */
 static inline char *json_string(JsonReader *in, size_t *length)
 {
     char *out = json_memory(NULL, (size_t)(in->end - in->at) + 1);
@@ -181,7 +181,7 @@ static inline int json_read_value(JsonReader *in, Json *value)
     return read;
 }
 
-/* The value in a line; NULL if there is no value, or more than one. To be freed with json_free. */
+/* The value in a line; NULL unless there is exactly one. Free it with json_free. */
 static inline Json *json_read(const char *line, size_t length)
 {
     JsonReader in = {(const unsigned char *)line, (const unsigned char *)line + length, 0};
@@ -194,7 +194,7 @@ static inline Json *json_read(const char *line, size_t length)
     return NULL;
 }
 
-/* A member of an object; NULL if it is left out or null. */
+/* A member of an object; NULL if it is missing or null. */
 static inline const Json *json_member(const Json *object, const char *name)
 {
     const Json *member = object && object->kind == JSON_OBJECT ? object->first : NULL;
@@ -202,7 +202,7 @@ static inline const Json *json_member(const Json *object, const char *name)
     return member && member->kind != JSON_NULL ? member : NULL;
 }
 
-/* The same, if it is a string or a number. */
+/* The same; NULL also if it is not a string, or not a number. */
 static inline const Json *json_member_string(const Json *object, const char *name)
 {
     const Json *member = json_member(object, name);
@@ -218,7 +218,7 @@ static inline const Json *json_member_number(const Json *object, const char *nam
 /* ---- the writer -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    char *data; /* with a NUL at its end; NULL while it is empty */
+    char *data; /* NUL-terminated; NULL while empty */
     size_t length, room;
 } Text;
 
@@ -233,7 +233,7 @@ static inline void put_data(Text *out, const char *data, size_t length)
     out->data[out->length] = 0;
 }
 
-/* Something that is JSON already. */
+/* Text that is already JSON. */
 static inline void put(Text *out, const char *json)
 {
     put_data(out, json, strlen(json));
@@ -249,7 +249,7 @@ static inline void put_number(Text *out, long long number)
     put_data(out, at, (size_t)(digits + sizeof digits - at));
 }
 
-/* A string with one character for each byte; in ASCII, with escapes for all that is not printable there. */
+/* A string with one character for each byte: printable ASCII, and escapes for everything else. */
 static inline void put_bytes(Text *out, const void *data, size_t length)
 {
     static const char digits[] = "0123456789abcdef";

@@ -1,5 +1,5 @@
-/* The driver protocol in C: the loop over requests, the parties by name, and the events. There is nothing to fill in here;
- * driver.c gives serve() what the implementation does. It is included before any other header.
+/* The driver protocol in C: the request loop, the parties by name, and the events. There is nothing to fill in here;
+ * driver.c passes the implementation's functions to serve(). Include this file before any other header.
  */
 
 #ifndef PROTOCOL_H
@@ -16,7 +16,7 @@
 
 enum { UNSUPPORTED = -32001, LIBRARY_FAILED = -32002, METHOD_NOT_FOUND = -32601, INVALID_PARAMS = -32602 };
 
-/* How a call ended: with code 0, or with an error, its code and a message for people. */
+/* The outcome of a call: code 0, or an error code and a message for humans. */
 typedef struct {
     int code;
     const char *message;
@@ -28,28 +28,28 @@ static inline Failure failure(int code, const char *message)
     return result;
 }
 
-/* The action has been carried out. */
+/* Success. */
 static inline Failure ok(void)
 {
     return failure(0, NULL);
 }
 
-/* One local account with one correspondent. Parties know nothing of each other. */
+/* One local account with one correspondent. Parties are independent of each other. */
 typedef struct Party {
     char *name;
-    Text events; /* what has happened in the call under way */
+    Text events; /* of the current call */
     struct Party *next;
-    void *own; /* what the implementation needs for an account; NULL at first */
+    void *own; /* the implementation's data for the account; NULL at first */
 } Party;
 
-/* An action of the protocol and what carries it out. It leaves what happens in the party's events. */
+/* An action of the protocol and the function that carries it out, which adds events to the party. */
 typedef struct {
     const char *name;
     Failure (*run)(Party *party, const Json *params);
 } Action;
 
-/* What serve() needs. put_hello and put_created write a JSON object; set_up and tear_down make and free what is in
- * party->own, the second also where the first has failed half-way. The last of the actions has no name. */
+/* What serve() needs. put_hello and put_created write a JSON object. set_up creates party->own, and tear_down frees it, also
+ * after set_up failed halfway. The list of actions ends with one whose name is NULL. */
 typedef struct {
     void (*put_hello)(Text *out);
     Failure (*set_up)(Party *party, const Json *params);
@@ -74,7 +74,7 @@ static inline void add_field(Party *party, const char *name)
     put(&party->events, "\":");
 }
 
-/* A message, text, question or data: bytes. */
+/* Bytes: a message, text, question or data. */
 static inline void add_bytes(Party *party, const char *name, const void *data, size_t length)
 {
     add_field(party, name);
@@ -100,7 +100,7 @@ static inline void add_bool(Party *party, const char *name, int value)
     put(&party->events, value ? "true" : "false");
 }
 
-/* A name of the protocol, such as a reason; NULL for what the implementation does not tell. */
+/* A word of the protocol, such as a reason; NULL if the implementation does not tell it. */
 static inline void add_word(Party *party, const char *name, const char *word)
 {
     add_field(party, name);
@@ -110,14 +110,14 @@ static inline void add_word(Party *party, const char *name, const char *word)
         put(&party->events, "null");
 }
 
-/* Something is to be transmitted. */
+/* A message to transmit. */
 static inline void outgoing(Party *party, const void *message, size_t length)
 {
     event(party, "outgoing_message");
     add_bytes(party, "message", message, length);
 }
 
-/* The implementation refuses what its user asks for, which is no error. */
+/* The implementation refuses a user action. This is an event, not an error. */
 static inline void refused(Party *party, const char *action, const char *reason)
 {
     event(party, "action_refused");
@@ -127,7 +127,7 @@ static inline void refused(Party *party, const char *action, const char *reason)
 
 /* ---- requests and answers ------------------------------------------------------------------------------------------ */
 
-/* The place of a party in the list, which is its end if there is no party of that name. */
+/* The link to the party in the list; the end of the list if there is no party with that name. */
 static inline Party **find(Party **parties, const Json *params)
 {
     const Json *name = json_member_string(params, "party");
@@ -233,10 +233,10 @@ static inline void put_answer(const Driver *driver, Party **parties, const Json 
     free(result.data);
 }
 
-/* Answer requests until `shutdown` or the end of input; the exit code. */
+/* Answer requests until `shutdown` or the end of input. Returns the exit code. */
 static inline int serve(const Driver *driver)
 {
-    /* Standard output is the protocol's alone: whatever else prints something goes to standard error. */
+    /* Only the protocol may use standard output; everything else that prints goes to standard error. */
     FILE *answers = fdopen(dup(STDOUT_FILENO), "w");
     Party *parties = NULL;
     char *line = NULL;

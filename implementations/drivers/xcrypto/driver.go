@@ -1,14 +1,14 @@
 // The driver of golang.org/x/crypto/otr: version 2 only, without policies, instance tags or a clock.
 //
 // The library has four calls (Receive, Send, Authenticate, End) and a constant, QueryMessage. Receive returns a text, at
-// most one change of security and the messages to send, all together, so their order is fixed here: the text, the
-// messages, the change. Adapted, since the library has nothing for it:
-//   - An error that Receive returns is how the library says that it did not accept something. It becomes rejected or
-//     unreadable (smp_aborted for SMP), with the reason that its words allow; the words go to standard error.
-//   - Authenticate both starts and answers. Which of them it would do stands in an unexported field; asked for the
-//     other, the driver says unsupported instead of letting one pass for the other.
-//   - Policies: ALLOW_V2 must be set and can't be anything else; every other one but ALLOW_V3 is unsupported.
-//   - SMP can't be aborted by the user, there is no extra key and no heartbeat, padding is always added and can't be chosen.
+// most one security change and the messages to send, without an order among them, so the driver uses a fixed one: the
+// text, the messages, the change. Adaptations:
+//   - If the library does not accept something, Receive returns an error. It becomes message_rejected or
+//     message_unreadable (smp_aborted for SMP), with the reason that its text implies; the text goes to standard error.
+//   - Authenticate both starts and answers SMP. An unexported field says which it would do; if the other was asked for,
+//     the driver answers unsupported.
+//   - Policies: ALLOW_V2 is always on; policies without it, and all others except ALLOW_V3, are unsupported.
+//   - The user can't abort SMP. There is no extra key and no heartbeat. Padding is always added and can't be chosen.
 package main
 
 import (
@@ -20,8 +20,8 @@ import (
 	"golang.org/x/crypto/otr"
 )
 
-// What the library says when it accepts something not, by a part of it: the event, and the reason if it is plain.
-// The first that fits counts.
+// The library's error texts: a part of the text, the event, and the reason if the text makes it clear. The first match
+// counts.
 var errorsKnown = []struct{ part, event, reason string }{
 	{"invalid OTR fragment", "message_rejected", "bad_fragment"},
 	{"invalid base64", "message_rejected", "bad_armour"},
@@ -49,7 +49,7 @@ var errorsKnown = []struct{ part, event, reason string }{
 
 type conversation struct {
 	otr.Conversation
-	established []byte // the fingerprint when keys were last agreed upon
+	established []byte // the correspondent's fingerprint in the last handshake
 }
 
 func newParty(p *params) (party, error) {
@@ -71,7 +71,7 @@ func newParty(p *params) (party, error) {
 	return c, c.setPolicy(p.Policy)
 }
 
-// field reads an unexported field. Nothing is ever written to one.
+// field reads an unexported field. The driver never writes to one.
 func (c *conversation) field(names ...string) reflect.Value {
 	value := reflect.ValueOf(&c.Conversation).Elem()
 	for _, name := range names {
@@ -94,7 +94,7 @@ func (c *conversation) receive(message []byte) ([]event, error) {
 	refreshed := c.IsEncrypted()
 	shown, secure, change, toSend, err := c.Receive(message)
 	var events []event
-	// After decryption an empty text is what a message with nothing but TLVs has; the library makes no difference.
+	// An empty text after decryption may be a message with only TLVs; the library does not tell them apart.
 	if len(shown) > 0 || (!secure && shown != nil) {
 		events = append(events, newEvent("text_received", event{
 			"text": text(shown), "secure": secure, "warn": nil, "instance": 0,
@@ -126,13 +126,13 @@ func (c *conversation) receive(message []byte) ([]event, error) {
 		events = append(events, newEvent("peer_ended_session", event{"instance": 0}))
 	case otr.SMPSecretNeeded:
 		var question interface{}
-		// The library does not tell an empty question from none.
+		// The library does not distinguish an empty question from none.
 		if asked := c.SMPQuestion(); asked != "" {
 			question = text(asked)
 		}
 		events = append(events, newEvent("smp_requested", event{"instance": 0, "question": question}))
 	case otr.SMPComplete, otr.SMPFailed:
-		// An abort by the peer is SMPFailed as well.
+		// The library reports an abort by the peer as SMPFailed, too.
 		events = append(events, newEvent("smp_finished", event{"instance": 0, "equal": change == otr.SMPComplete}))
 	}
 	return events, nil
@@ -152,7 +152,7 @@ func rejection(err error) event {
 		}
 		return newEvent(known.event, event{"instance": 0, "reason": reason})
 	}
-	return nil // not reached: the last one fits everything
+	return nil // not reached: the last entry matches everything
 }
 
 // refused answers a user's action that the library returned an error for.
@@ -166,7 +166,7 @@ func refused(action string, err error) []event {
 	return []event{newEvent("action_refused", event{"action": action, "reason": reason})}
 }
 
-// onlySession refuses to address an instance other than the one there is.
+// onlySession refuses any instance other than the library's only one.
 func onlySession(p *params) error {
 	if p.Instance != nil && *p.Instance != 0 {
 		return unsupported("version 2 has no instances")
@@ -234,7 +234,7 @@ func (c *conversation) authenticate(action, question string, p *params) ([]event
 		return refused(action, logged(err)), nil
 	}
 	if err != nil {
-		// The peer's first message is judged only now, when it is answered.
+		// The library checks the peer's first message only now, when it is answered.
 		events = append(events, rejection(logged(err)))
 	}
 	return events, nil
@@ -248,7 +248,7 @@ func (c *conversation) extraKey(*params) ([]event, error) {
 	return nil, unsupported("the library has no extra symmetric key")
 }
 
-// setTime does nothing: nothing in the library depends on the time.
+// setTime does nothing: the library does not depend on the time.
 func (c *conversation) setTime(int64) {}
 
 func (c *conversation) setPolicy(policy []string) error {
@@ -257,7 +257,7 @@ func (c *conversation) setPolicy(policy []string) error {
 		switch name {
 		case "allow_v2":
 			allowed = true
-		case "allow_v3": // there is no version 3 to be allowed
+		case "allow_v3": // allowing version 3 has no effect
 		default:
 			return unsupported("the library has no policy " + name)
 		}

@@ -1,9 +1,9 @@
-// The driver protocol for Go: what the drivers of Go libraries have in common, none of it about OTR itself.
+// The driver protocol for Go: what the drivers of Go libraries share, independent of OTR.
 //
-// Requests come in on standard input, one JSON-RPC 2.0 object a line, and are answered one by one on standard output,
-// which carries nothing else; the library's own words on an error go to standard error. A driver is this file, which
-// lives in xcrypto/ and is linked into otr3/, together with a type that implements `party` and a function newParty.
-// A panic is not recovered anywhere: a library that crashes must be seen to crash.
+// Requests arrive on standard input, one JSON-RPC 2.0 object per line, and are answered one by one on standard output,
+// which carries nothing else. Error texts of the library go to standard error. A driver consists of this file, which is
+// in xcrypto/ and linked into otr3/, a type that implements `party`, and a function newParty. The driver never recovers
+// from a panic: if the library crashes, the harness must see the crash.
 package main
 
 import (
@@ -20,10 +20,10 @@ import (
 	"unicode/utf8"
 )
 
-// libraryVersion is set when the driver is built (-ldflags "-X main.libraryVersion=..."), for the packages do not tell.
+// libraryVersion is set when the driver is built (-ldflags "-X main.libraryVersion=..."), since the packages do not tell it.
 var libraryVersion = "unknown"
 
-// text is a byte string whose JSON form is a string with one character, U+0000 to U+00FF, a byte.
+// text is a byte string. In JSON it is a string with one character, U+0000 to U+00FF, for each byte.
 type text []byte
 
 func (t text) MarshalJSON() ([]byte, error) {
@@ -50,7 +50,7 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// event is the JSON form of one event of the contract; a field that the library does not tell is nil.
+// event is the JSON form of an event of the contract. A field that the library does not tell is nil.
 type event map[string]interface{}
 
 func newEvent(name string, fields event) event {
@@ -68,7 +68,7 @@ func outgoing(messages ...[]byte) (events []event) {
 	return
 }
 
-// optional gives nil, which is null in JSON, for a reason that is not known.
+// optional returns nil, null in JSON, for an unknown reason.
 func optional(s string) interface{} {
 	if s == "" {
 		return nil
@@ -76,19 +76,19 @@ func optional(s string) interface{} {
 	return s
 }
 
-// unsupported is the error for what a library has no means to do.
+// unsupported is the error for what the library can't do.
 type unsupported string
 
 func (u unsupported) Error() string { return string(u) }
 
-// invalid is the error for a request that no driver could carry out.
+// invalid is the error for a request that is not valid.
 type invalid string
 
 func (i invalid) Error() string { return string(i) }
 
 type dsaKey struct{ P, Q, G, Y, X string }
 
-// serialized is the key as the OTR text has it: type 0, then the five numbers.
+// serialized returns the key in the format of the OTR text: type 0, then the five numbers.
 func (k dsaKey) serialized() ([]byte, error) {
 	out := []byte{0, 0}
 	for _, digits := range []string{k.P, k.Q, k.G, k.Y, k.X} {
@@ -105,7 +105,7 @@ func (k dsaKey) serialized() ([]byte, error) {
 	return out, nil
 }
 
-// params holds the parameters of every method; a pointer that stays nil was left out or was null.
+// params holds the parameters of all methods. A pointer is nil if the parameter was left out or null.
 type params struct {
 	Party             string
 	Key               dsaKey
@@ -125,7 +125,7 @@ type params struct {
 	Now               int64
 }
 
-// party is one end of a conversation, played by the library.
+// party is one end of a conversation, run by the library.
 type party interface {
 	instanceTag() interface{}
 	fingerprint() []byte
@@ -143,8 +143,8 @@ type party interface {
 
 // tape is a source of randomness that gives the same bytes for the same seed.
 //
-// One byte is answered without moving on: crypto/dsa reads one now and then, by a coin of its own, so that nobody
-// relies on how much it reads.
+// Reading a single byte does not advance it: crypto/dsa reads one byte at random, so that nobody relies on how much it
+// reads.
 type tape struct {
 	seed    []byte
 	block   uint64
@@ -166,7 +166,7 @@ func (t *tape) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// newTape gives nil without a seed: the library then uses the system's randomness.
+// newTape returns nil without a seed; the library then uses the system's randomness.
 func newTape(seed *string) (io.Reader, error) {
 	if seed == nil {
 		return nil, nil
@@ -178,7 +178,7 @@ func newTape(seed *string) (io.Reader, error) {
 	return &tape{seed: bytes}, nil
 }
 
-// logged writes what the library said to standard error, which is kept for the report; the answer has no place for it.
+// logged writes an error of the library to standard error, which the report includes; the answer has no field for it.
 func logged(err error) error {
 	fmt.Fprintln(os.Stderr, err)
 	return err
@@ -214,7 +214,7 @@ func (d *driver) call(method string, p *params) (interface{}, error) {
 	case "shutdown":
 		return none{}, nil
 	case "set_time":
-		// One clock for all, unless a party is named.
+		// All parties share the time, unless a party is named.
 		for name, one := range d.parties {
 			if p.Party == "" || p.Party == name {
 				one.setTime(p.Now)
@@ -263,7 +263,7 @@ func code(err error) int {
 	return -32002
 }
 
-// answer gives the answer to one line, and whether it is the last.
+// answer returns the answer to one line, and whether it is the last.
 func (d *driver) answer(line []byte) (event, bool) {
 	var request struct {
 		ID     json.RawMessage
@@ -295,7 +295,7 @@ func (d *driver) answer(line []byte) (event, bool) {
 	return event{"jsonrpc": "2.0", "id": request.ID, "result": result}, *request.Method == "shutdown"
 }
 
-// serve answers until shutdown, or until standard input ends.
+// serve answers requests until shutdown or the end of standard input.
 func serve(hello event) {
 	d := &driver{hello: hello, parties: map[string]party{}}
 	in, out := bufio.NewReader(os.Stdin), bufio.NewWriter(os.Stdout)
