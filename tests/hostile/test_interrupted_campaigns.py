@@ -49,7 +49,7 @@ def test_the_campaign_that_is_interrupted_has_it_all(workshop: Workshop, tmp_pat
     assert stages.count(FindingStage.ONCE) == 1
     checks = [finding.check for finding in state.findings]
     assert len(set(checks)) == len(checks) > 2, "each check is a finding once"
-    assert sum(len(finding.aliases) for finding in state.findings) > 2, "some turned out to be known when shrunk"
+    assert sum(len(finding.aliases) for finding in state.findings) > 1, "some turned out to be known when shrunk"
     assert sum(finding.examples for finding in state.findings) > len(state.findings)
     assert "after removing .jsonl" in workshop.trouble.passed, "one was a known one"
     assert state.seen
