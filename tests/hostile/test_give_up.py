@@ -53,7 +53,7 @@ def test_a_method_is_given_up_and_the_others_are_not(error: Exception) -> None:
     for _ in range(2):
         fails(giving_up, "receive", error)
         giving_up.next_case()
-    with pytest.raises(TargetGivenUp, match=f"it: receive is no longer called: it failed 2 times in a row.*: {error}"):
+    with pytest.raises(TargetGivenUp, match=f"it: receive is no longer called after 2 failures in a row.*: {error}"):
         answers(giving_up, "receive")
     answers(giving_up, "send")
 
@@ -146,7 +146,7 @@ def test_a_check_gives_up_what_always_hangs(
     assert counts["given_up"] > 5
     assert counts["infra"] == 0
     given_up = [one for one in content["scenarios"] if one["verdict"] == "given_up"]
-    assert all("receive is no longer called: it failed 3 times in a row" in one["detail"] for one in given_up)
+    assert all("receive is no longer called after 3 failures in a row" in one["detail"] for one in given_up)
     assert all(one["transcripts"] == [] for one in given_up)
     assert "does not conform" in capsys.readouterr().out
 

@@ -57,7 +57,7 @@ class GivingUp:
         """A context for one call of a method of the target of this name. Raises TargetGivenUp."""
         if self.limit and max(self._hangs[method], self._crashes[method]) >= self.limit:
             raise TargetGivenUp(
-                f"{name}: {method} is no longer called: it failed {self.limit} times in a row (see "
+                f"{name}: {method} is no longer called after {self.limit} failures in a row (see "
                 f"--give-up-after); last failure: {self._last[method]}",
                 method=method,
             )

@@ -67,7 +67,7 @@ def add_arguments(parser: Parser) -> None:
     running.add_argument(
         "--keep-going",
         action="store_true",
-        help="go on after a failure, and report each kind of failure once (always on for third-party targets)",
+        help="go on after a failure, and report each kind of failure once (always on for a target in its own process)",
     )
     add_jobs(running)
     add_timeout(running)

@@ -151,7 +151,7 @@ def _verify(options: argparse.Namespace) -> int:
             _show(report, failures)
         names = ", ".join(report.name for report, _ in found)
         but = ", except for known deviations" if any(failures for _, failures in found) else ""
-        say(f"{wrong} answers are wrong" if wrong else f"the answers of {names} are correct{but}")
+        say(f"wrong answers: {wrong}" if wrong else f"the answers of {names} are correct{but}")
     content = [
         {
             "subject": report.name,
