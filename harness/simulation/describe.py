@@ -64,9 +64,11 @@ _MOVES: Mapping[type[Move], str] = {
 }
 
 #: Changes by an insider, and the parts of handshake messages whose words are not in VARIANTS.
-_MADE_AGAIN = "the insider makes message {position} of those waiting for {to} again, with {lie}"
+_REPLACED = "the insider replaces message {position} of those waiting for {to} with one that has {lie}"
 _WRONG_MAC = "the insider gives message {position} of those waiting for {to} a MAC that {lie}"
-_NEXT_KEY = "the insider makes message {position} of those waiting for {to} with its next key and the counter {value}"
+_NEXT_KEY = (
+    "the insider sends message {position} of those waiting for {to} under its next key, with the counter {value}"
+)
 _PARTS: Mapping[str, Sequence[str]] = {
     "gx": ("g^x {value}",),
     "gx_key": ("the key {value}",),
@@ -78,7 +80,7 @@ _PARTS: Mapping[str, Sequence[str]] = {
     "block_added": ("{value} behind X",),
     "block_bytes": ("{value} at byte {number} of X",),
     "revealed_key": ("the revealed key {value}",),
-    FOR_COMMIT: ("what is right for the insider's own commit",),
+    FOR_COMMIT: ("the contents that fit the insider's own commit",),
 }
 
 #: Parties that are called by their names; the others are called by their roles.
@@ -111,7 +113,7 @@ def describe_move(move: Move) -> str:
     if isinstance(move, Craft) and move.part in HANDSHAKE_PARTS:
         lies = VARIANTS.get(move.part) or _PARTS[move.part]
         words["lie"] = lies[move.number % len(lies)].format(**words)
-        return _MADE_AGAIN.format(**words)
+        return _REPLACED.format(**words)
     if isinstance(move, Craft) and move.part == NEXT_KEY:
         return _NEXT_KEY.format(**words)
     if isinstance(move, Craft) and move.part == MAC:
