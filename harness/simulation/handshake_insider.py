@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -33,7 +33,7 @@ from otterproof.harness.wire.layers import Layer, parse_signature_block
 from otterproof.harness.wire.layouts import DH_GENERATOR
 from otterproof.harness.wire.numbers import dsa_verifies, fingerprint, mpi, power
 from otterproof.harness.wire.signed import SignedMessage
-from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, RatchetSnapshot
 
 #: The sizes in bytes that a D-H exponent can have, with leading zeros or without.
 _EXPONENT = range(32, 41)
@@ -160,7 +160,7 @@ def _other_commit(commit: OpenCommit, party: ShowsSecrets, move: Craft) -> OpenC
     if move.part != OWN_KEY:
         return altered_commit(commit, move.part, move.number, move.value)
     keys = _own_keys(party)
-    return commit.to(mpi(keys[move.number % len(keys)].public)) if keys else None
+    return commit.to(mpi(keys[move.number % len(keys)][1])) if keys else None
 
 
 def _altered(
@@ -171,7 +171,9 @@ def _altered(
     commit = next(known.commits(sender), None)
     if commit is None or signed.primed:
         return None
-    own = next((one for one in _own_keys(party) if one.public == commit.gx), None)
+    keyid = next((keyid for keyid, public in _own_keys(party) if public == commit.gx), None)
+    exponent = None if keyid is None else exponent_of(party, commit.gx)
+    own = None if keyid is None or exponent is None else OwnKey(keyid, exponent)
     made = for_commit(signed, commit, move.number, own)
     return None if made is None or made.message.body == signed.message.body else made
 
@@ -180,7 +182,7 @@ def _made(base: CraftedHandshake, message: Message, commit: OpenCommit | None = 
     return replace(base, raw=build(message), name=name_of(message), commit=commit)
 
 
-def _of_signed(base: CraftedHandshake, signed: SignedMessage, own: Iterable[OwnKey]) -> CraftedHandshake:
+def _of_signed(base: CraftedHandshake, signed: SignedMessage, own: Collection[tuple[int, int]]) -> CraftedHandshake:
     layer = parse_signature_block(signed.block)
     there = {one.name: one.value for one in layer.fields}
     keyid = there.get("keyid")
@@ -190,7 +192,7 @@ def _of_signed(base: CraftedHandshake, signed: SignedMessage, own: Iterable[OwnK
         signed=signed,
         ssid=signed.keys.ssid,
         keyid=keyid if isinstance(keyid, int) else 0,
-        in_session=any((one.public, one.keyid) == (signed.ours, keyid) for one in own),
+        in_session=(keyid, signed.ours) in own,
         fingerprint=fingerprint(key) if key is not None else b"",
     )
 
@@ -198,19 +200,24 @@ def _of_signed(base: CraftedHandshake, signed: SignedMessage, own: Iterable[OwnK
 # ---- what is found by trying
 
 
-def _own_keys(party: ShowsSecrets) -> Sequence[OwnKey]:
-    """The D-H keys of a party in its sessions; in each session the previous one comes first."""
+def _ratchets(party: ShowsSecrets) -> Sequence[RatchetSnapshot]:
     state = state_of(party)
-    ratchets = [one.ratchet for one in state.sessions if one.ratchet is not None] if state is not None else []
-    exponents = dict(exponents_of(party))
-    own = [item for ratchet in ratchets for item in sorted(ratchet.our_keys.items())]
-    return [OwnKey(keyid, key, exponents[key]) for keyid, key in own if key in exponents]
+    return [one.ratchet for one in state.sessions if one.ratchet is not None] if state is not None else []
 
 
-def exponents_of(party: ShowsSecrets) -> Iterator[tuple[int, int]]:
-    """The public value and the exponent of each secret of a party that can be a D-H exponent, one at a time."""
-    for exponent in dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in _EXPONENT):
-        yield power(DH_GENERATOR, exponent), exponent
+def _own_keys(party: ShowsSecrets) -> Sequence[tuple[int, int]]:
+    """The key ids and D-H keys of a party in its sessions; in each session the previous one comes first."""
+    return [item for ratchet in _ratchets(party) for item in sorted(ratchet.our_keys.items())]
+
+
+def _exponents(party: ShowsSecrets) -> Sequence[int]:
+    """The secrets of a party that can be D-H exponents."""
+    return list(dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in _EXPONENT))
+
+
+def exponent_of(party: ShowsSecrets, public: int) -> int | None:
+    """The exponent of a D-H key of a party; None if the party does not hold it."""
+    return next((one for one in _exponents(party) if power(DH_GENERATOR, one) == public), None)
 
 
 def _opened(message: Message, party: ShowsSecrets) -> OpenCommit | None:
@@ -222,15 +229,15 @@ def _signed(message: Message, sender: str, party: ShowsSecrets, to: str, known: 
     """A signed message of a party whose secrets and long-term key are known, with its keys."""
     if sender not in known.keys:
         return None
-    primed, state = message.kind is Kind.SIGNATURE, state_of(party)
+    primed, exponents = message.kind is Kind.SIGNATURE, _exponents(party)
     values = list(islice(known.dh_values(sender), _TRIED))
-    if primed and state is not None:
-        ratchets = [one.ratchet for one in state.sessions if one.ratchet is not None]
-        values = [key for ratchet in ratchets for key in ratchet.their_keys.values()]
+    if primed and state_of(party) is not None:
+        values = [key for ratchet in _ratchets(party) for key in ratchet.their_keys.values()]
     others = tuple(key for name, key in known.keys.items() if name not in (sender, to))
     others += (known.keys[to],) if to in known.keys else ()
     for theirs in values:
-        for ours, exponent in exponents_of(party):
+        for exponent in exponents:
+            ours = power(DH_GENERATOR, exponent)
             keys = crypto.handshake_keys(power(theirs, exponent))
             made = SignedMessage(message, keys, primed, ours, theirs, known.keys[sender], others)
             if _mac_is_right(made, made.own[2]):

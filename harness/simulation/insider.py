@@ -13,7 +13,7 @@ from otterproof.harness.simulation.handshake_insider import (
     CraftedHandshake,
     Known,
     crafted_handshake,
-    exponents_of,
+    exponent_of,
     name_of,
 )
 from otterproof.harness.simulation.moves import Craft
@@ -119,7 +119,7 @@ def _keys_of(party: ShowsSecrets, ratchet: RatchetSnapshot) -> KeysOf:
         ours, theirs = ratchet.our_keys.get(sender), ratchet.their_keys.get(recipient)
         if ours is None or theirs is None:
             return None
-        exponent = next((exponent for public, exponent in exponents_of(party) if public == ours), None)
+        exponent = exponent_of(party, ours)
         return None if exponent is None else crypto.session_keys(ours, theirs, power(theirs, exponent))
 
     return keys_of

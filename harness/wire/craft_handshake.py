@@ -138,7 +138,6 @@ class OwnKey:
     """A D-H key of the insider's client in an existing session."""
 
     keyid: int
-    public: int
     exponent: int
 
 

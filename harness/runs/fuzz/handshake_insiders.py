@@ -70,18 +70,21 @@ def lying_commit(source: random.Random, to: str, other: str) -> Sequence[Move]:
     lies = len(VARIANTS.get(part, "x"))
     number = source.choice((source.randrange(lies), lies - 1)) if part == "gx_hash" else source.randrange(lies)
     value = {"gx": _DH, "gx_key": _AES_KEY}.get(part, _NOTHING).draw(source)
-    begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), Craft(to, -1, part, number, value)]
-    revealed: list[Move] = [Deliver(to), Deliver(other), Craft(to, -1, FOR_COMMIT, source.randrange(2), 0)]
-    return [*begun, *revealed, *_talk(source, to, other)]
+    handshake = _committing(to, other, Craft(to, -1, part, number, value), source.randrange(2))
+    return [*handshake, *_talk(source, to, other)]
 
 
 def known_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A handshake within a session, in which the correspondent uses a key of that session, with its id or another."""
-    texts: list[Move] = [User(to, "send", _TEXT), Settle(), User(other, "send", _TEXT), Settle()]
     which, number = source.randrange(2), source.randrange(2)
-    begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), Craft(to, -1, OWN_KEY, which, 0)]
-    revealed: list[Move] = [Deliver(to), Deliver(other), Craft(to, -1, FOR_COMMIT, number, 0)]
-    return [*texts * source.randrange(4), *begun, *revealed, Settle(), User(to, "send", _TEXT), Settle()]
+    handshake = _committing(to, other, Craft(to, -1, OWN_KEY, which, 0), number)
+    return [*_texts(to, other) * source.randrange(4), *handshake, Settle(), User(to, "send", _TEXT), Settle()]
+
+
+def _committing(to: str, other: str, commit: Craft, number: int) -> list[Move]:
+    """A handshake with another commit of the correspondent's, up to the Reveal Signature Message that fits it."""
+    begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), commit]
+    return [*begun, Deliver(to), Deliver(other), Craft(to, -1, FOR_COMMIT, number, 0)]
 
 
 def lying_dh_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
@@ -92,9 +95,7 @@ def lying_dh_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A handshake with lies ahead of the correspondent's signed message; one that is accepted takes its place."""
-    begins = source.choice((to, other))
-    reached = [other, to, other] if begins == to else [to, other, to, other]
-    begun: list[Move] = [Settle(), User(begins, "start", {}), *(Deliver(name) for name in reached)]
+    begun = [Settle(), *up_to_signed(source.choice((to, other)), to, other)]
     lies = []
     for part in source.choices(list(_SIGNED), [one[0] for one in _SIGNED.values()], k=source.randint(1, _LIES)):
         _, number, value = _SIGNED[part]
@@ -102,6 +103,12 @@ def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move
     right = [lie for lie in lies if _may_be_right(lie)][:1]  # once one is accepted, the others come too late
     wrong = [lie for lie in lies if not _may_be_right(lie)]
     return [*begun, *ahead(to, (*wrong, *right)), *_as_told(to, other, right), *_talk(source, to, other)]
+
+
+def up_to_signed(begins: str, to: str, other: str) -> list[Move]:
+    """A handshake up to the correspondent's signed message, which is under way."""
+    reached = [other, to, other] if begins == to else [to, other, to, other]
+    return [User(begins, "start", {}), *(Deliver(name) for name in reached)]
 
 
 def _as_told(to: str, other: str, right: Sequence[Craft]) -> list[Move]:
@@ -121,5 +128,9 @@ def _may_be_right(lie: Craft) -> bool:
 
 def _talk(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """The rest of the handshake, and perhaps texts, which show the present keys and those that follow them."""
-    texts: list[Move] = [User(to, "send", _TEXT), Settle(), User(other, "send", _TEXT), Settle()]
-    return [Settle(), *texts * source.choice((0, 1, 3))]
+    return [Settle(), *_texts(to, other) * source.choice((0, 1, 3))]
+
+
+def _texts(to: str, other: str) -> list[Move]:
+    """A text of either side, which arrives."""
+    return [User(to, "send", _TEXT), Settle(), User(other, "send", _TEXT), Settle()]

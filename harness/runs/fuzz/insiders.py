@@ -14,7 +14,13 @@ from otterproof.harness.runs.fuzz.actions import FIELDS, SECRET, Choice, Domain,
 from otterproof.harness.runs.fuzz.altered import ahead
 from otterproof.harness.runs.fuzz.case import CLIENTS
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.fuzz.handshake_insiders import known_key, lying_commit, lying_dh_key, lying_signature
+from otterproof.harness.runs.fuzz.handshake_insiders import (
+    known_key,
+    lying_commit,
+    lying_dh_key,
+    lying_signature,
+    up_to_signed,
+)
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike
 from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, Splice, User
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
@@ -181,8 +187,7 @@ def _next_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
 def _another_takes_over(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A text that waits for one correspondent, and then a session with a peer that has another long-term key."""
     waits: list[Move] = [Settle(), User(other, "end", {}), Settle(), User(to, "send", {"text": _text(source)})]
-    begun: list[Move] = [User(other, "start", {}), *(Deliver(name) for name in (to, other, to, other))]
-    return [*waits, *begun, Craft(to, 0, "public_key", 0, 0), Settle()]
+    return [*waits, *up_to_signed(other, to, other), Craft(to, 0, "public_key", 0, 0), Settle()]
 
 
 def _header_bytes(source: random.Random, to: str, other: str) -> Sequence[Move]:

@@ -157,12 +157,17 @@ def _commits_from_many_clients(who: str, other: str, tags: Sequence[int], answer
 _FOR_ANOTHER = b"?OTR:AAMDAAArKwAAGhs=."
 
 
+def intruded(who: str, other: str, messages: Sequence[bytes]) -> Sequence[Move]:
+    """Messages from the adversary, and what they cause."""
+    return [move for message in messages for move in (Inject(who, message), Settle())]
+
+
 def _willing(who: str, other: str, ended: bool, messages: Sequence[bytes]) -> Sequence[Move]:
     """Messages to a client whose policy makes it begin a handshake on whitespace tags and errors."""
     willing = BOTH | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
     begun: list[Move] = [User(who, "set_policy", {"policy": willing})]
     begun += [User(who, "end", {}), Settle()] if ended else []
-    return [*begun, *(move for message in messages for move in (Inject(who, message), Settle()))]
+    return [*begun, *intruded(who, other, messages)]
 
 
 def _late_piece(who: str, other: str, number: int, size: int, seconds: int, strays: Sequence[bytes]) -> Sequence[Move]:

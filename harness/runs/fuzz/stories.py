@@ -26,7 +26,7 @@ from otterproof.harness.runs.fuzz.actions import (
 from otterproof.harness.runs.fuzz.altered import ALTERED
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour, moves_of
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike, Series
-from otterproof.harness.runs.fuzz.situations import SITUATIONS, compared
+from otterproof.harness.runs.fuzz.situations import SITUATIONS, compared, intruded
 from otterproof.harness.simulation.moves import (
     ChangeField,
     Craft,
@@ -135,11 +135,6 @@ def _interrupted(who: str, other: str, secret: bytes, deliveries: int, by: str, 
         begun.append(Deliver((who, other)[index % 2]))
     args = {"secret": secret, "question": None} if by == "smp_start" else {}
     return [*begun, User(who if mine else other, by, args), Settle()]
-
-
-def _intruded(who: str, other: str, messages: Sequence[bytes]) -> Sequence[Move]:
-    """Messages from the adversary, and what they cause."""
-    return [move for message in messages for move in (Inject(who, message), Settle())]
 
 
 def _renewals(who: str, other: str, count: int, texts: bool) -> Sequence[Move]:
@@ -262,7 +257,7 @@ STORIES: tuple[Row, ...] = (
         _crossing,
         {**_BACK_AND_FORTH, "texts": _TURNS},
     ),
-    Row("intruded", 8, _intruded, {"who": WHO, "messages": Either((Several(Lookalike(), 12), Series()))}),
+    Row("intruded", 8, intruded, {"who": WHO, "messages": Either((Several(Lookalike(), 12), Series()))}),
     Row("renewals", 2, _renewals, {"who": WHO, "count": Choice((2, 3, 8, 16)), "texts": Choice((False, True))}),
     Row("tagged", 2, _tagged, {**_BACK_AND_FORTH, "policy": _FLAGS}),
 )
