@@ -19,7 +19,7 @@ from typing import Any
 
 from otterproof.harness.runs.faults.drawn import drawn
 from otterproof.harness.runs.faults.ways import Way
-from otterproof.harness.runs.fuzz.execute import attempt, prepare
+from otterproof.harness.runs.fuzz.execute import Watched, attempt, prepare
 from otterproof.harness.runs.fuzz.generate import Program, with_target
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
@@ -79,25 +79,31 @@ def recorded() -> Iterator[Calls]:
             setattr(module, name, genuine[name])
 
 
-def _timed(made: Program, clock: Callable[[], float]) -> float:
+def _timed(made: Program, clock: Callable[[], float], watched: Watched | None = None) -> float:
     """The seconds that a case takes, without what its setup needs once for all cases."""
     prepare(made)
     began = clock()
-    attempt(made)
+    attempt(made, watched=watched)
     return clock() - began
 
 
-def in_process(rounds: int, batch: int) -> tuple[list[float], list[float]]:
-    """Processor seconds per case: (bare cryptography, all of it), one pair per round.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Some programs of a campaign, and the calls of primitives in them.
 
-    A program is timed in its first run, and its calls are recorded in another one.
+    crypto, seconds: processor seconds per case, of these calls alone and of the whole case in process.
     """
-    clock = time.process_time
-    pairs = []
-    for made in _batches(rounds, batch):
-        seconds = sum(_timed(one, clock) for one in made)
-        pairs.append((_calls_of(made).again(clock) / batch, seconds / batch))
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+    programs: Sequence[Program]
+    calls: Calls
+    crypto: float
+    seconds: float
+
+
+def in_process(rounds: int, batch: int) -> tuple[list[float], list[float]]:
+    """Processor seconds per case: (bare cryptography, all of it), one pair per round."""
+    found = _campaign(rounds, batch)
+    return [one.crypto for one in found], [one.seconds for one in found]
 
 
 def through_driver(rounds: int, batch: int) -> tuple[list[float], list[float]]:
@@ -105,13 +111,31 @@ def through_driver(rounds: int, batch: int) -> tuple[list[float], list[float]]:
     target, clock = DriverTarget("reference", ENGINE_DRIVERS["reference"]), time.perf_counter
     pairs = []
     try:
-        for made in _batches(rounds, batch):
-            calls = _calls_of(made)
-            seconds = sum(_timed(one, clock) for one in _through(target, made))
-            pairs.append((calls.again(clock) / batch, seconds / batch))
+        for one in _campaign(rounds, batch):
+            seconds = sum(_timed(program, clock) for program in _through(target, one.programs))
+            pairs.append((one.calls.again(clock) / batch, seconds / batch))
     finally:
         target.close()
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+@cache
+def _campaign(rounds: int, batch: int) -> Sequence[Round]:
+    """The first programs of a campaign against the reference engine in this process.
+
+    A program is timed in its first run, as in a campaign, since the insider remembers powers for the next. Its calls
+    are recorded in another run.
+    """
+    clock, programs = time.process_time, drawn(SingleEngineTarget("reference", ReferenceEngine), SEED, Way.FEEDBACK)
+    found = []
+    for _ in range(rounds):
+        made, seconds = [], 0.0
+        for one, watched in islice(programs, batch):
+            seconds += _timed(one, clock, watched)
+            made.append(one)
+        calls = _calls_of(made)
+        found.append(Round(made, calls, calls.again(clock) / batch, seconds / batch))
+    return found
 
 
 def _calls_of(programs: Iterable[Program]) -> Calls:
@@ -123,22 +147,6 @@ def _calls_of(programs: Iterable[Program]) -> Calls:
             attempt(one)
         calls.made += some.made
     return calls
-
-
-def _batches(rounds: int, batch: int) -> list[Sequence[Program]]:
-    """The first programs of a campaign against the reference engine in this process."""
-    programs = _campaign(rounds * batch)
-    return [programs[number * batch : (number + 1) * batch] for number in range(rounds)]
-
-
-@cache
-def _campaign(count: int) -> Sequence[Program]:
-    """The first programs of a campaign; what each shows is known before the next one is drawn."""
-    programs = []
-    for one, watched in islice(drawn(SingleEngineTarget("reference", ReferenceEngine), SEED, Way.FEEDBACK), count):
-        attempt(one, watched=watched)
-        programs.append(one)
-    return programs
 
 
 def _through(target: Target, programs: Iterable[Program]) -> Iterator[Program]:
