@@ -22,6 +22,7 @@ from typing import Protocol, TypeAlias
 from otterproof.implementations.reasons import RefuseReason as RefuseReason
 from otterproof.implementations.reasons import RejectReason as RejectReason
 from otterproof.implementations.reasons import SmpAbortReason as SmpAbortReason
+from otterproof.implementations.values import quickly_made
 
 #: The protocol versions that an engine speaks. It never offers version 1 and never answers it.
 VERSIONS = (2, 3)
@@ -96,6 +97,7 @@ class SmpState(Enum):
     EXPECT4 = "expect4"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class DsaPublicKey:
     """The public half of a long-term DSA key. [choice keys.dsa-ranges, choice keys.dsa-signature]"""
@@ -121,6 +123,7 @@ class Entropy(Protocol):
         """Return `size` bytes. The same label, index and size always give the same bytes."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
     """A message to transmit, exactly as it goes onto the network; one event per fragment. [choice fragments.sent]"""
@@ -128,6 +131,7 @@ class OutgoingMessage:
     message: bytes
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class TextReceived:
     """A text to show to the user. [choice text.warning, choice text.shown-first]
@@ -142,6 +146,7 @@ class TextReceived:
     instance: int | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class SessionEstablished:
     """A handshake has completed, and the session is ENCRYPTED. [choice completion.order]
@@ -194,6 +199,7 @@ class MessageUnreadable:
     offset: int | None = 0
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class MessageRejected:
     """A received message was ignored: news for the log, not for the user.
@@ -278,6 +284,7 @@ Event: TypeAlias = (
 )
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class RatchetSnapshot:
     """The public D-H values and the counters of one ENCRYPTED session. [Key Management]
@@ -296,6 +303,7 @@ class RatchetSnapshot:
     verified: frozenset[tuple[int, int]]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class SessionSnapshot:
     """The observable state of one session. [choice forgetting.session]
@@ -316,6 +324,7 @@ class SessionSnapshot:
     pending_mac_keys: tuple[bytes, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class PartySnapshot:
     """The observable state of a whole engine.

@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
+from otterproof.implementations.values import quickly_made
+
 #: The party's own key id, and its peer's.
 KeyPair: TypeAlias = tuple[int, int]
 
 V = TypeVar("V")
 
 
+@quickly_made
 @dataclass(frozen=True)  # no slots: with them, MacLedger[Message]() fails in Python 3.11
 class MacLedger(Generic[V]):
     """The receiving MAC keys of a session that verified a message: those of live pairs, and those owed.

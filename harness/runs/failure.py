@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple
 
 from otterproof.harness.simulation.describe import describe_input, describe_result
@@ -184,18 +185,27 @@ def _refused(step: Step) -> bool:
     return step.failure is None and isinstance(first, MessageRejected | MessageUnreadable | ActionRefused | None)
 
 
+def reactions(step: Step) -> tuple[Kind | type, ...]:
+    """What a party did in a step: kinds of sent messages and classes of other events, without repetitions in a row."""
+    found: list[Kind | type] = []
+    last: Kind | type | None = None
+    for event in step.events:
+        what = parse_once(event.message).kind if isinstance(event, OutgoingMessage) else type(event)
+        if what is not last:
+            found.append(what)
+            last = what
+    return tuple(found)
+
+
+@cache
+def reaction_name(what: Kind | type) -> str:
+    """The name of a reaction, as reports give it."""
+    return f"sends {what}" if isinstance(what, Kind) else event_name(what)
+
+
 def observed(step: Step) -> tuple[str, ...]:
     """What a party did in a step: its events by name, and its messages by kind, without repetitions in a row."""
-    if not step.events:
-        return ()
-    found: list[str] = []
-    for event in step.events:
-        name = (
-            f"sends {parse_once(event.message).kind}" if isinstance(event, OutgoingMessage) else event_name(type(event))
-        )
-        if name not in found[-1:]:
-            found.append(name)
-    return tuple(found)
+    return tuple(map(reaction_name, reactions(step)))
 
 
 def _message_of(step: Step, field: str) -> bytes | None:

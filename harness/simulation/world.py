@@ -18,6 +18,7 @@ from otterproof.harness.simulation.network import LIMIT, Network
 from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import Copyable, HasScreen, Inspectable, Party
 from otterproof.implementations.contract import DsaPrivateKey, Event, OutgoingMessage, PartySnapshot
+from otterproof.implementations.values import quickly_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class StepFailure:
         return cls(f"{type(error).__name__}: {error}", isinstance(error, TargetUnsupported))
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Step:
     """One input to one party and its result.

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from otterproof.harness.wire.fields import FieldError, Type, encode
 from otterproof.harness.wire.message import Message
+from otterproof.implementations.values import quickly_made
 
 
 def secbytes(secret: int) -> bytes:
@@ -31,6 +32,7 @@ def h2(byte: int, secret: int) -> bytes:
     return hashlib.sha256(bytes([byte]) + secbytes(secret)).digest()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class SessionKeys:
     """The keys derived from one pair of D-H keys, as the owner of the key `ours` uses them."""

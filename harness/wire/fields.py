@@ -7,9 +7,10 @@ the raw bytes of all fields always gives the layer back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 
@@ -31,8 +32,7 @@ _NUMBERS = {Type.BYTE: 1, Type.SHORT: 2, Type.INT: 4}
 _MPI, _DATA, _REST = Type.MPI, Type.DATA, Type.REST
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A field in a layout. size: of FIXED, its bytes; of DATA, the only valid length, or 0 for any."""
 
     name: str
@@ -70,6 +70,10 @@ class Field(NamedTuple):
     offset: int
 
 
+#: Makes a field from its values, in half the time again: the class takes them as arguments.
+field_of: Callable[[tuple[str, Type, bytes, int | bytes | None, int]], Field] = partial(tuple.__new__, Field)
+
+
 class FieldError(LookupError):
     """A message does not have the field asked for, or the field can't hold the value given."""
 
@@ -83,8 +87,7 @@ def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem,
     fields: list[Field] = []
     problems: list[Problem] = []
     at, end = 0, len(data)
-    for part in layout:
-        name, kind = part.name, part.type
+    for name, kind, size in layout:
         if at >= end and kind is not _REST:
             problems.append(Problem("missing", name, at, "the message ends before it"))
             break
@@ -95,7 +98,7 @@ def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem,
             start = at + 4
             stop = start + (int.from_bytes(data[at:start]) if start <= end else 4)  # even the length may be cut short
         else:
-            stop = end if kind is _REST else at + part.size
+            stop = end if kind is _REST else at + size
         raw, content = data[at:stop], data[start:stop]
         if stop > end:
             there = f"{stop - start} bytes announced, {max(end - start, 0)} there"
@@ -105,10 +108,10 @@ def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem,
             break
         if kind is _MPI and content[:1] == b"\0":
             problems.append(Problem("leading-zero", name, at, "an MPI with leading zero bytes"))
-        elif kind is _DATA and part.size and len(content) != part.size:
-            problems.append(Problem("length", name, at, f"{len(content)} bytes where {part.size} are prescribed"))
+        elif kind is _DATA and size and len(content) != size:
+            problems.append(Problem("length", name, at, f"{len(content)} bytes where {size} are prescribed"))
         value = content if width is None and kind is not _MPI else int.from_bytes(content)
-        fields.append(Field(name, kind, raw, value, at))
+        fields.append(field_of((name, kind, raw, value, at)))
         at = stop
     if at < end:
         fields.append(Field("end", Type.REST, data[at:], data[at:], at))

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 from otterproof.harness.wire.fields import FieldError
 from otterproof.harness.wire.message import Kind, Message, parse
+from otterproof.implementations.values import quickly_made
 
 FRAGMENTS = frozenset({Kind.FRAGMENT_V2, Kind.FRAGMENT_V3})
 
@@ -54,6 +55,7 @@ def fragment(message: bytes, size: int, version: int, tags: tuple[int, int] = (0
 _Chain: TypeAlias = "tuple[_Chain, bytes] | None"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Assembly:
     """The fragments of a message so far: the last was k of n, and their pieces have `size` bytes in all."""

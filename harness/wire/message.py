@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64decode, b64encode
-from binascii import Error
-from collections.abc import Iterable, Sequence
+from base64 import b64encode
+from binascii import Error, a2b_base64
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
-from otterproof.harness.wire.fields import Field, Layout, Part, Problem, Type, UnreadableField, encode, read
+from otterproof.harness.wire.fields import Field, Layout, Part, Problem, Type, UnreadableField, encode, field_of, read
 from otterproof.harness.wire.layouts import BODIES, MAC_SIZE, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
+from otterproof.implementations.values import quickly_made
 
 
 class Kind(StrEnum):
@@ -56,6 +56,7 @@ ENCODED = frozenset(
 )
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Armour:
     """What surrounds the binary layer: text up to and with "?OTR:", the base64 as received, the rest from "." on."""
@@ -75,15 +76,20 @@ class Piece(NamedTuple):
     content: bytes
 
 
+@quickly_made
 @dataclass(frozen=True)  # no slots, for cached properties: judges ask for the same ones again and again
 class Message:
-    """A message as fields that tile its layer. `version` is None for text, and if the header is cut short."""
+    """A message as fields that tile its layer. `version` is None for text, and if the header is cut short.
+
+    piece: what a well-formed fragment holds; None for a malformed fragment, and for other messages.
+    """
 
     kind: Kind
     version: int | None
     fields: tuple[Field, ...]
     problems: tuple[Problem, ...] = ()
     armour: Armour | None = None
+    piece: Piece | None = None
 
     @cached_property
     def body(self) -> bytes:
@@ -155,16 +161,6 @@ class Message:
         return _parse_binary(body, replace(self.armour, base64=b64encode(body)))
 
     @cached_property
-    def piece(self) -> Piece | None:
-        """The piece in a well-formed fragment; None for a malformed fragment, and for other messages."""
-        if not self.has("k"):
-            return None
-        sender = receiver = 0
-        if self.kind is Kind.FRAGMENT_V3:
-            sender, receiver = int(self.data("sender_tag"), 16), int(self.data("receiver_tag"), 16)
-        return Piece(sender, receiver, int(self.data("k")), int(self.data("n")), self.data("piece"))
-
-    @cached_property
     def key_ids(self) -> tuple[int, int]:
         """The key ids of a data message: its sender's and its recipient's."""
         return self.number("sender_keyid"), self.number("recipient_keyid")
@@ -202,8 +198,8 @@ _FRAGMENT_V3 = re.compile(
     rb"(\?OTR\|)([0-9a-fA-F]{1,8})(\|)([0-9a-fA-F]{1,8})(,)([0-9]{1,5})(,)([0-9]{1,5})(,)([^,]+)(,)"
 )
 _FRAGMENT_V2 = re.compile(rb"(\?OTR,)([0-9]{1,5})(,)([0-9]{1,5})(,)([^,]+)(,)")
-_V3_NAMES = ["before", "marker", "sender_tag", "-", "receiver_tag", "-", "k", "-", "n", "-", "piece", "-", "after"]
-_V2_NAMES = ["before", "marker", "k", "-", "n", "-", "piece", "-", "after"]
+_V3_NAMES = ("before", "marker", "sender_tag", "-", "receiver_tag", "-", "k", "-", "n", "-", "piece", "-", "after")
+_V2_NAMES = ("before", "marker", "k", "-", "n", "-", "piece", "-", "after")
 _QUERY = re.compile(rb"(\?OTR)(\?v[^?\x00-\x20\x7f]*\?|v[^?\x00-\x20\x7f]*\?|\?)")
 _TAG = re.compile(rb"(" + TAG_BASE + rb")((?:[ \t]{8})+)")
 #: Marks that may make a text a message of the protocol; overlapping marks count, too. A version can be any byte, though
@@ -223,12 +219,12 @@ def parse(raw: bytes) -> Message:
             return _parse_armoured(before + marker_text, rest)
         before, marker_text, rest = raw.partition(b"?OTR Error:")
         if marker_text:
-            return _text(Kind.ERROR, None, ("before", before), ("marker", marker_text), ("text", rest))
+            return _text(Kind.ERROR, None, ("before", "marker", "text"), (before, marker_text, rest))
         if query := _QUERY.search(raw):
-            return _text(Kind.QUERY, None, *_around(query, ("before", "marker", "versions", "after")))
+            return _text(Kind.QUERY, None, ("before", "marker", "versions", "after"), _around(query))
     if tag := _TAG.search(raw):
-        return _text(Kind.TAGGED_PLAINTEXT, None, *_around(tag, ("before", "tag_base", "tag_groups", "after")))
-    return _text(Kind.PLAINTEXT, None, ("text", raw))
+        return _text(Kind.TAGGED_PLAINTEXT, None, ("before", "tag_base", "tag_groups", "after"), _around(tag))
+    return _text(Kind.PLAINTEXT, None, ("text",), (raw,))
 
 
 #: The longest message that is cached, in bytes.
@@ -254,45 +250,58 @@ def armour(body: bytes) -> bytes:
     return b"?OTR:" + b64encode(body) + b"."
 
 
-def _text(kind: Kind, version: int | None, *parts: tuple[str, bytes], problems: tuple[Problem, ...] = ()) -> Message:
-    names, raws = zip(*parts, strict=True)
-    offsets = accumulate(map(len, raws), initial=0)
-    return Message(kind, version, tuple(map(Field, names, repeat(Type.REST), raws, raws, offsets)), problems)
+def _text(
+    kind: Kind,
+    version: int | None,
+    names: tuple[str, ...],
+    parts: tuple[bytes, ...],
+    problems: tuple[Problem, ...] = (),
+    piece: Piece | None = None,
+) -> Message:
+    """A message whose layer is text, from its parts and their names."""
+    offsets = accumulate(map(len, parts), initial=0)
+    fields = tuple(map(field_of, zip(names, repeat(Type.REST), parts, parts, offsets, strict=False)))
+    return Message(kind, version, fields, problems, None, piece)
 
 
-def _around(match: re.Match[bytes], names: Sequence[str]) -> Iterable[tuple[str, bytes]]:
-    """Named parts: the bytes before a match, its groups (which tile it), and the bytes after it."""
-    before, after = match.string[: match.start()], match.string[match.end() :]
-    return zip(names, (before, *match.groups(), after), strict=True)
+def _around(match: re.Match[bytes]) -> tuple[bytes, ...]:
+    """The bytes before a match, its groups (which tile it), and the bytes after it."""
+    return match.string[: match.start()], *match.groups(), match.string[match.end() :]
 
 
 def _parse_fragment(raw: bytes, marker: re.Match[bytes]) -> Message:
+    if marker[0] == b"?OTR|":
+        if match := _FRAGMENT_V3.match(raw, marker.start()):
+            parts = _around(match)
+            _, _, sender, _, receiver, _, k, _, n, _, content, _, _ = parts
+            piece = Piece(int(sender, 16), int(receiver, 16), int(k), int(n), content)
+            return _text(Kind.FRAGMENT_V3, 3, _V3_NAMES, parts, (), piece)
+    elif match := _FRAGMENT_V2.match(raw, marker.start()):
+        parts = _around(match)
+        _, _, k, _, n, _, content, _, _ = parts
+        return _text(Kind.FRAGMENT_V2, 2, _V2_NAMES, parts, (), Piece(0, 0, int(k), int(n), content))
     kind, version = (Kind.FRAGMENT_V3, 3) if marker[0] == b"?OTR|" else (Kind.FRAGMENT_V2, 2)
-    pattern, names = (_FRAGMENT_V3, _V3_NAMES) if version == 3 else (_FRAGMENT_V2, _V2_NAMES)
-    match = pattern.match(raw, marker.start())
-    if match is None:
-        problem = Problem("form", "fragment", marker.start(), "it does not have the form of a fragment")
-        parts = (
-            ("before", raw[: marker.start()]),
-            ("marker", marker[0]),
-            ("fragment", raw[marker.end() :]),
-        )
-        return _text(kind, version, *parts, problems=(problem,))
-    return _text(kind, version, *_around(match, names))
+    problem = Problem("form", "fragment", marker.start(), "it does not have the form of a fragment")
+    return _text(
+        kind,
+        version,
+        ("before", "marker", "fragment"),
+        (raw[: marker.start()], marker[0], raw[marker.end() :]),
+        (problem,),
+    )
 
 
 def _parse_armoured(before: bytes, rest: bytes) -> Message:
     base64, dot, after = rest.partition(b".")
     if dot and len(base64) % 4 == 0 and _BASE64.fullmatch(base64):
         try:
-            return _parse_binary(b64decode(base64), Armour(before, base64, dot + after))
+            return _parse_binary(a2b_base64(base64), Armour(before, base64, dot + after))
         except Error as error:
             reason = str(error)
     else:
         reason = "it is not padded base64 that ends with a dot"
     problem = Problem("armour", "armour", len(before), reason)
-    parts = (("before", before), ("armour", base64), ("after", dot + after))
-    return _text(Kind.BAD_ARMOUR, None, *parts, problems=(problem,))
+    return _text(Kind.BAD_ARMOUR, None, ("before", "armour", "after"), (before, base64, dot + after), (problem,))
 
 
 def layout(version: int, kind: str) -> Layout:

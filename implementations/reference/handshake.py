@@ -23,6 +23,7 @@ from otterproof.implementations.contract import (
     SmpAbortReason,
     StoredTextDropped,
 )
+from otterproof.implementations.values import quickly_made
 
 from .codec import (
     GXMPI,
@@ -91,6 +92,7 @@ def receive(step: Step, version: int, kind: MessageType, instance: int, body: by
 A = TypeVar("A", AwaitingDHKey, AwaitingRevealSig, AwaitingSig)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Whom a message came from: the version it was in, and the session as it stands."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from otterproof.implementations.contract import RatchetSnapshot, RejectReason
+from otterproof.implementations.values import quickly_made
 
 from .codec import Reject, mpi
 from .numbers import Exponent, G, sha1, sha256
@@ -20,6 +21,7 @@ from .numbers import Exponent, G, sha1, sha256
 PairIds = tuple[int, int]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class KeyPair:
     """A D-H key pair of ours."""
@@ -33,6 +35,7 @@ class KeyPair:
         return cls(private, private.applied_to(G))
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class PairKeys:
     """The session keys of one pair, and what was done with them. [Computing AES keys, MAC keys ...]
@@ -67,6 +70,7 @@ class PairKeys:
         return sha256(b"\xff" + self.secbytes)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Ratchet:
     """The live keys of an ENCRYPTED session: `ours` and `theirs` are (previous, current).

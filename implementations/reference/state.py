@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from otterproof.implementations.contract import AuthState, MessageState, PartySnapshot, Policy, SessionSnapshot
+from otterproof.implementations.values import quickly_made
 
 from .ratchet import KeyPair, Ratchet
 from .smp import NO_RUN, SmpRun
@@ -82,6 +83,7 @@ class AwaitingSig:
 Auth = Idle | AwaitingDHKey | AwaitingRevealSig | AwaitingSig
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Session:
     """The state kept for one of the correspondent's clients. `order`: a later session has a higher one.
@@ -130,6 +132,7 @@ class StoredText:
     fingerprint: bytes | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class FragmentStore:
     """The first `k` of `n` pieces of a message, `size` bytes so far.
@@ -153,6 +156,7 @@ class FragmentStore:
         return b"".join(self.pieces[: self.k])
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class PartyState:
     """Everything an engine remembers of one correspondent. Sessions, fragments and draws are replaced, never changed.

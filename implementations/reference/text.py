@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from re import compile as regex
 
 from otterproof.implementations.contract import Policy
+from otterproof.implementations.values import quickly_made
 
 _ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 
@@ -30,6 +31,7 @@ _QUERY = regex(rb"\?OTR(?:\?v([^?\x00-\x20\x7f]*)\?|v([^?\x00-\x20\x7f]*)\?|\?)"
 _TAG = regex(_TAG_BASE + rb"((?:[ \t]{8})+)")
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """A piece of a message; tags are 0 in version 2. k and n are as written, not yet checked."""
@@ -47,6 +49,7 @@ class BadFragment:
     """It says that it is a fragment, and does not have the form of one."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """Everything after "?OTR:"."""

@@ -32,11 +32,13 @@ from otterproof.implementations.contract import (
     SmpState,
     UserEndedSession,
 )
+from otterproof.implementations.values import quickly_made
 
 #: The message that completes a handshake, for the side that sent the Reveal Signature (True) and for the other.
 _LAST = {True: Kind.SIGNATURE, False: Kind.REVEAL_SIGNATURE}
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class HandshakeSide:
     """One side of a completed handshake."""

@@ -26,6 +26,7 @@ from otterproof.implementations.contract import (
     PartyConfig,
     SessionEstablished,
 )
+from otterproof.implementations.values import quickly_made
 
 #: The check for a message that does not have exactly its fields.
 _FIELDS = {
@@ -60,6 +61,7 @@ class Wrong(NamedTuple):
     got: object
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Sender:
     """What is known of the party that sends a message.

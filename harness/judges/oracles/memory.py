@@ -15,6 +15,7 @@ from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.party import ShowsSecrets
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, SessionSnapshot, SmpState
+from otterproof.implementations.values import quickly_made
 
 #: Returns what a source of randomness has given so far, by label and index.
 Drawn = Callable[[], Mapping[tuple[str, int], bytes]]
@@ -45,6 +46,7 @@ class _Dropped:
     pairs: Collection[tuple[int, int]]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class _Sought:
     """Drawn values that a party must not have in memory: all those with some labels.

@@ -29,6 +29,7 @@ from otterproof.implementations.contract import (
     TextReceived,
     UserEndedSession,
 )
+from otterproof.implementations.values import quickly_made
 
 #: The policy flag that allows a version.
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
@@ -82,6 +83,7 @@ def enabled(policy: Policy | None) -> bool:
     return policy is None or bool(policy.value & _VERSIONS)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class SessionView:
     """A session as the events of its party show it. `number` counts completed handshakes in the whole world.

@@ -9,21 +9,18 @@ came to a cell, in powers of two.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
-from otterproof.harness.runs.failure import observed
+from otterproof.harness.runs.failure import reaction_name, reactions
 from otterproof.harness.simulation.moves import Move, User
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import states
 from otterproof.harness.wire import Kind, parse_once
 from otterproof.implementations.contract import (
     AuthState,
-    Event,
     MessageState,
-    OutgoingMessage,
     PeerEndedSession,
     SessionEstablished,
     UserEndedSession,
@@ -47,11 +44,15 @@ class Area(StrEnum):
 #: Something that a run has shown: its area, and its name there.
 Behaviour = tuple[Area, str]
 
-#: The authentication state that a party enters by sending a message.
-_AWAITS = {
-    Kind.DH_COMMIT: AuthState.AWAITING_DHKEY,
-    Kind.DH_KEY: AuthState.AWAITING_REVEALSIG,
-    Kind.REVEAL_SIGNATURE: AuthState.AWAITING_SIG,
+#: The message state and the authentication state that a party enters by sending a message, or with an event; None for
+#: the state of before.
+_THEN: Mapping[Kind | type, tuple[MessageState | None, AuthState | None]] = {
+    Kind.DH_COMMIT: (None, AuthState.AWAITING_DHKEY),
+    Kind.DH_KEY: (None, AuthState.AWAITING_REVEALSIG),
+    Kind.REVEAL_SIGNATURE: (None, AuthState.AWAITING_SIG),
+    SessionEstablished: (MessageState.ENCRYPTED, AuthState.NONE),
+    PeerEndedSession: (MessageState.FINISHED, None),
+    UserEndedSession: (MessageState.PLAINTEXT, None),
 }
 
 #: From this many visits on, the number of visits to a cell is behaviour of its own.
@@ -65,7 +66,10 @@ _INPUTS = {"tagged": "tagged_plaintext", "dh": "dh_key", "key": ""}
 
 #: Short names for kinds of messages; and for each kind, its name here and the phrase for a party that receives it.
 _SHORTER = {Kind.DH_COMMIT: "commit", Kind.REVEAL_SIGNATURE: "reveal"}
-_KINDS = {kind: (_SHORTER.get(kind, kind.value), f"receives {kind}") for kind in Kind}
+_KINDS = {kind: (_SHORTER.get(kind, kind.value), (Area.KIND, f"receives {kind}")) for kind in Kind}
+
+#: How many cells and outcomes are remembered in words, and the most reactions of an outcome that is.
+_REMEMBERED, _FEW = 1 << 12, 16
 
 
 @cache
@@ -97,9 +101,9 @@ class Tracker:
         self._role = role
         self._message = MessageState.ENCRYPTED if established else MessageState.PLAINTEXT
         self._auth = AuthState.NONE
-        self._state = self._in_words()
+        self._state = _in_words(self._message, self._auth)
         self.cell = ""
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
         self.made = 0
         self.seen: dict[Behaviour, int] = {}
 
@@ -107,55 +111,63 @@ class Tracker:
         """Take in a step of the run."""
         if step.party != self._role or step.action == "set_policy":
             return
-        given = step.action
+        given, shows = step.action, []
         message = step.args.get("message")
         if isinstance(message, bytes):
             given, receives = _KINDS[parse_once(message).kind]
-            self._note(Area.KIND, receives)
-        before, self.cell = self.cell, f"{self._state}: {given}"
-        self._note(Area.PAIR, f"{before} > {self.cell}")
-        self._counts[self.cell] += 1
-        if (count := self._counts[self.cell]) >= _MANY and count.bit_count() == 1:
-            self._note(Area.COUNT, f"{self.cell} {count} times")
-        if step.events:
-            was = (self._message, self._auth)
-            for event in step.events:
-                self._follow(event)
-            if (self._message, self._auth) != was:
-                self._state = self._in_words()
-        did = observed(step)
+            shows.append(receives)
+        self.cell, pair = _cell(self._state, given, self.cell)
+        shows.append(pair)
+        self._counts[self.cell] = count = self._counts.get(self.cell, 0) + 1
+        if count >= _MANY and count.bit_count() == 1:
+            shows.append((Area.COUNT, f"{self.cell} {count} times"))
+        did = reactions(step)
         for one in did:
-            if one.startswith("sends "):
-                self._note(Area.KIND, one)
-        broken = ["breaks down"] if step.failure is not None and not step.failure.unsupported else []
-        self._note(Area.CELL, self.cell)
-        then = f"{self.cell} -> {self._state}: {', '.join([*did, *broken]) or 'nothing'}"
-        self._note(Area.TRANSITION, then[:_LONGEST])
+            self._follow(one)
+        broken = step.failure is not None and not step.failure.unsupported
+        outcome = _outcome if len(did) <= _FEW else _outcome.__wrapped__
+        shows += outcome(self.cell, self._state, did, broken)
+        for behaviour in shows:
+            self.seen.setdefault(behaviour, self.made)
 
     @property
     def established(self) -> bool:
         """Whether the party is in a session and in no handshake."""
         return (self._message, self._auth) == (MessageState.ENCRYPTED, AuthState.NONE)
 
-    def _note(self, area: Area, name: str) -> None:
-        self.seen.setdefault((area, name), self.made)
+    def _follow(self, did: Kind | type) -> None:
+        """Take in a reaction of the party."""
+        then = _THEN.get(did)
+        if then is not None:
+            message, auth = then
+            self._message = message or self._message
+            self._auth = auth or self._auth
+            self._state = _in_words(self._message, self._auth)
 
-    def _in_words(self) -> str:
-        """The state of the party, as MESSAGE/AUTHENTICATION."""
-        return f"{self._message.value}/{self._auth.value}"
 
-    def _follow(self, event: Event) -> None:
-        match event:
-            case OutgoingMessage():
-                self._auth = _AWAITS.get(parse_once(event.message).kind, self._auth)
-            case SessionEstablished():
-                self._message, self._auth = MessageState.ENCRYPTED, AuthState.NONE
-            case PeerEndedSession():
-                self._message = MessageState.FINISHED
-            case UserEndedSession():
-                self._message = MessageState.PLAINTEXT
-            case _:
-                pass
+# Runs show the same things again and again, and to put them into words takes longer than to look them up.
+
+
+@cache
+def _in_words(message: MessageState, auth: AuthState) -> str:
+    """A state as MESSAGE/AUTHENTICATION."""
+    return f"{message.value}/{auth.value}"
+
+
+@lru_cache(_REMEMBERED)
+def _cell(state: str, given: str, before: str) -> tuple[str, Behaviour]:
+    """The cell of a state and an input, and the pair with the cell before it."""
+    cell = f"{state}: {given}"
+    return cell, (Area.PAIR, f"{before} > {cell}")
+
+
+@lru_cache(_REMEMBERED)
+def _outcome(cell: str, state: str, did: tuple[Kind | type, ...], broken: bool) -> tuple[Behaviour, ...]:
+    """What a reaction shows, and the state after it. broken: whether the party broke down."""
+    names = [*map(reaction_name, did), *(["breaks down"] if broken else [])]
+    sends = [(Area.KIND, reaction_name(one)) for one in did if isinstance(one, Kind)]
+    transition = f"{cell} -> {state}: {', '.join(names) or 'nothing'}"
+    return *sends, (Area.CELL, cell), (Area.TRANSITION, transition[:_LONGEST])
 
 
 def moves_of(moves: Iterable[Move]) -> set[Behaviour]:
