@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from otterproof.harness.simulation.moves import Craft
-from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
+from otterproof.harness.targets.party import Party, ShowsSecrets, shows_secrets, state_of
 from otterproof.harness.wire import Kind, Message, build, crypto, parse, parse_once, proof
 from otterproof.harness.wire.craft_handshake import (
     COMMIT_PARTS,
@@ -101,17 +101,17 @@ class Known:
     """What an insider knows besides its client's secrets.
 
     keys: the long-term keys of parties, and of strangers. crafted: what insiders have made of messages, by name. sent:
-    the messages that were sent, each with its sender, the latest first.
+    the messages that were sent, each with its sender; the rest is not looked at.
     """
 
     keys: Mapping[str, DsaPrivateKey]
     crafted: Mapping[bytes, object]
-    sent: Sequence[tuple[str, bytes]]
+    sent: Sequence[tuple[str, bytes, object]]
 
     def dh_values(self, sender: str) -> Iterator[int]:
         """The g^y that others have sent, without duplicates, the latest first."""
         seen: set[int] = set()
-        for who, raw in self.sent:
+        for who, raw, _ in reversed(self.sent):
             message = parse_once(raw)
             if who == sender or message.kind is not Kind.DH_KEY or not message.has("gy"):
                 continue
@@ -122,7 +122,7 @@ class Known:
 
     def commits(self, sender: str) -> Iterator[OpenCommit]:
         """The commits that insiders made in the name of a sender, the latest first."""
-        for who, raw in self.sent:
+        for who, raw, _ in reversed(self.sent):
             one = self.crafted.get(name_of(parse_once(raw))) if who == sender else None
             if isinstance(one, CraftedHandshake) and one.commit is not None:
                 yield one.commit
@@ -135,7 +135,7 @@ def crafted_handshake(
     name = name_of(message)
     earlier = known.crafted.get(name)
     for sender, party in senders:
-        if not isinstance(party, ShowsSecrets):
+        if not shows_secrets(party):
             continue
         made: CraftedHandshake | None = None
         base = CraftedHandshake(b"", b"", name, sender)
@@ -146,7 +146,7 @@ def crafted_handshake(
             made = _made(base, changed.message, commit=changed) if changed is not None else None
         elif message.kind is Kind.DH_KEY and move.part == "gy":
             raw = altered_dh_key(build(message), move.value)
-            made = _made(base, parse(raw)) if raw is not None else None
+            made = _made(base, parse_once(raw)) if raw is not None else None
         elif proof(message) is not None and move.part in (*SIGNED_PARTS, FOR_COMMIT):
             signed = mine.signed or _signed(message, sender, party, move.to, known)
             result = _altered(signed, sender, party, move, known) if signed is not None else None

@@ -17,8 +17,8 @@ from otterproof.harness.simulation.handshake_insider import (
     name_of,
 )
 from otterproof.harness.simulation.moves import Craft
-from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
-from otterproof.harness.wire import Kind, Message, crypto, parse
+from otterproof.harness.targets.party import Party, ShowsSecrets, shows_secrets, state_of
+from otterproof.harness.wire import Kind, Message, crypto, parse_once
 from otterproof.harness.wire.craft import MAC, KeysOf, altered, with_wrong_mac
 from otterproof.harness.wire.craft_smp import SMP_TYPES, Lie, smp_lie
 from otterproof.harness.wire.layers import Tlv, parse_plaintext
@@ -69,7 +69,7 @@ def crafted(
 
     Bytes are a message with a wrong MAC, which has no valid sender.
     """
-    message = parse(raw)
+    message = parse_once(raw)
     if message.problems:
         return None
     if message.kind is not Kind.DATA:
@@ -78,7 +78,7 @@ def crafted(
     for name, party in senders:
         state = state_of(party)
         session = next((one for one in state.sessions if one.instance == instance), None) if state else None
-        if session is None or session.ratchet is None or not isinstance(party, ShowsSecrets):
+        if session is None or session.ratchet is None or not shows_secrets(party):
             continue
         keys_of = _keys_of(party, session.ratchet)
         if move.part == MAC:
@@ -90,7 +90,7 @@ def crafted(
         of_smp = [[one for one in many.tlvs if one.type in {*SMP_TYPES, 6}] for many in (result, before)]
         return Crafted(
             made.raw,
-            name_of(parse(made.raw)),
+            name_of(parse_once(made.raw)),
             name_of(message),
             name,
             session.ssid,
@@ -108,7 +108,7 @@ def answers(party: Party, message: Message) -> tuple[Tlv, ...]:
     state = state_of(party)
     instance = message.number("sender_tag") if message.has("sender_tag") else 0
     session = next((one for one in state.sessions if one.instance == instance), None) if state else None
-    if session is None or session.ratchet is None or not isinstance(party, ShowsSecrets) or message.problems:
+    if session is None or session.ratchet is None or not shows_secrets(party) or message.problems:
         return ()
     keys = _keys_of(party, session.ratchet)(message.number("recipient_keyid"), message.number("sender_keyid"))
     return () if keys is None else parse_plaintext(crypto.decrypt_data(message, keys.receiving_aes)).tlvs

@@ -78,7 +78,7 @@ class Network:
 
     def replace(self, receiver: str, at: int, crafted: Crafted | CraftedHandshake) -> None:
         """Replace a message under way by one that an insider made."""
-        earlier = self.crafted.get(name_of(wire.parse(self.queues[receiver][at])))
+        earlier = self.crafted.get(name_of(wire.parse_once(self.queues[receiver][at])))
         if earlier is not None:
             crafted = crafted.after(earlier)
         self.queues[receiver][at] = crafted.raw

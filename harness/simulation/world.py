@@ -115,8 +115,8 @@ class World:
         if queue:
             at = move.position % len(queue)
             senders = [(name, party) for name, party in self.parties.items() if move.to in routes[name]]
-            sent = [(one.sender, one.message) for one in reversed(self.network.history)]
-            made = crafted(queue[at], move, senders, Known(self.keys, self.network.crafted, sent))
+            known = Known(self.keys, self.network.crafted, self.network.history)
+            made = crafted(queue[at], move, senders, known)
             if isinstance(made, bytes):
                 queue[at] = made
             elif made is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, cast, runtime_checkable
 
 from otterproof.implementations.contract import Event, PartySnapshot
 
@@ -63,9 +63,25 @@ class HasScreen(Protocol):
     def shown(self) -> Sequence[str]: ...
 
 
+#: Whether classes of parties have abilities, as far as known: `isinstance` looks for the methods every time.
+_KNOWN: dict[tuple[type, type], bool] = {}
+
+
+def _able(party: object, ability: type) -> bool:
+    kinds = (type(party), ability)
+    if kinds not in _KNOWN:
+        _KNOWN[kinds] = issubclass(*kinds)
+    return _KNOWN[kinds]
+
+
 def state_of(party: object) -> PartySnapshot | None:
     """The state that a party shows; None if it shows nothing."""
-    return party.inspect() if isinstance(party, Inspectable) else None
+    return cast(Inspectable, party).inspect() if _able(party, Inspectable) else None
+
+
+def shows_secrets(party: object) -> TypeGuard[ShowsSecrets]:
+    """Whether a party shows its secrets."""
+    return _able(party, ShowsSecrets)
 
 
 class ActionDispatcher(ABC):

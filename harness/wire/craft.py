@@ -16,7 +16,7 @@ from otterproof.harness.wire.craft_smp import SMP_PARTS, Change
 from otterproof.harness.wire.data_lies import LIES, Sealed, lying
 from otterproof.harness.wire.fields import FieldError, Type, encode
 from otterproof.harness.wire.layers import Plaintext, Tlv, build_plaintext, parse_plaintext, tlv
-from otterproof.harness.wire.message import Kind, Message, armour, build, parse
+from otterproof.harness.wire.message import Kind, Message, armour, build, parse_once
 from otterproof.harness.wire.mutate import splice_bytes
 
 #: Looks up the session keys for a pair of key ids, the sender's first; None if the insider does not have them.
@@ -46,7 +46,7 @@ class Altered:
 
 def altered(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | bytes) -> Altered | None:
     """Change one part of a data message. None if nothing changes, or if the insider can't read the message."""
-    message = parse(raw)
+    message = parse_once(raw)
     keys = _keys(message, keys_of)
     if keys is None:
         return None
@@ -71,7 +71,11 @@ def altered(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | by
         return None
     made = crypto.mac_data(crypto.encrypt_data(message, keys.sending_aes, plaintext), keys.sending_mac)
     result = build(made)
-    return None if result == raw else Altered(result, plaintext, original, _renumbered(parse(raw), parse(result)))
+    return (
+        None
+        if result == raw
+        else Altered(result, plaintext, original, _renumbered(parse_once(raw), parse_once(result)))
+    )
 
 
 def _keys(message: Message, keys_of: KeysOf) -> crypto.SessionKeys | None:
@@ -92,7 +96,7 @@ def _with_any_header(
         return None
     tail = hmac.digest(keys.sending_mac, changed, "sha1") + encode(Type.DATA, message.data("old_mac_keys"), "keys")
     raw = armour(changed + tail)
-    after = parse(raw)
+    after = parse_once(raw)
     renumbered = after.kind is not Kind.DATA or bool(after.problems) or _renumbered(message, after)
     if after.kind is Kind.DATA and after.has("encrypted_message") and after.has("ctr"):
         plaintext = crypto.decrypt_data(after, keys.sending_aes)
@@ -194,7 +198,7 @@ PARTS = (*HEADER_PARTS, "header_bytes", NEXT_KEY, *PLAINTEXT_PARTS, MAC)
 
 def with_wrong_mac(raw: bytes, keys_of: KeysOf, number: int, ssid: bytes) -> bytes | None:
     """A data message with a wrong MAC, one of LIES by its number; None if the insider can't read it or make it."""
-    message = parse(raw)
+    message = parse_once(raw)
     keys = _keys(message, keys_of)
     if keys is None:
         return None

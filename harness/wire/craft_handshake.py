@@ -28,7 +28,7 @@ from otterproof.harness.wire.handshake_lies import (
     flipped,
 )
 from otterproof.harness.wire.layers import parse_signature_block
-from otterproof.harness.wire.message import Message, build, parse
+from otterproof.harness.wire.message import Message, build, parse, parse_once
 from otterproof.harness.wire.mutate import inverted_after, splice_bytes
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.harness.wire.signed import NONCE, SignedMessage, secrets_of
@@ -124,7 +124,7 @@ def altered_commit(commit: OpenCommit, part: str, number: int, value: int | byte
 def altered_dh_key(raw: bytes, value: int | bytes) -> bytes | None:
     """Change g^y in a D-H Key Message. None if nothing changes."""
     try:
-        made = build(parse(raw).with_value("gy", value))
+        made = build(parse_once(raw).with_value("gy", value))
     except FieldError:
         return None
     return None if made == raw else made
@@ -363,7 +363,7 @@ def altered_signed(of: SignedMessage, part: str, number: int, value: int | bytes
         return None
     if raw is None:
         return None
-    message = parse(raw)
+    message = parse_once(raw)
     return None if message.body == of.message.body else replace(of, message=message)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import islice, product
-from typing import NoReturn, cast
+from typing import NoReturn
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import Observation
 from otterproof.harness.judges.oracles.reading import Reader
-from otterproof.harness.targets.party import ShowsSecrets
+from otterproof.harness.targets.party import shows_secrets
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, SessionSnapshot, SmpState
 from otterproof.implementations.values import quickly_made
@@ -60,12 +59,6 @@ class _Sought:
 
 
 _NOTHING_SOUGHT = _Sought()
-
-
-@cache  # the check is slow, as it looks for every method of the protocol
-def _show_secrets(kind: type) -> bool:
-    """Whether parties of a class show their secrets."""
-    return issubclass(kind, ShowsSecrets)
 
 
 class _Memory:
@@ -134,9 +127,9 @@ class Forgetting(Oracle):
         if not new and not dropped and sought is None:
             return
         party = self._reader.world.parties[view.party]
-        if not _show_secrets(type(party)):
+        if not shows_secrets(party):
             return
-        memory = _Memory(cast(ShowsSecrets, party).secrets())
+        memory = _Memory(party.secrets())
         if new:  # their exponents are in memory
             self._keys |= new
             self._note(view.party, memory.exponents())
