@@ -108,9 +108,8 @@ class Oracles:
         if unknown:
             raise ValueError(f"no oracle {', '.join(sorted(unknown))}; there are {', '.join(ORACLES)}")
         self._world = world
-        # For each party, the last step that all oracles judged and found right; and the party that made the latest of
-        # these steps. Later steps only stored or refused fragments, or set a policy, which changes nothing that the
-        # oracles remember.
+        # For each party, the last step that all oracles judged and found right; later steps only stored or refused
+        # fragments, or set a policy, which changes nothing that the oracles remember. And the party judged last.
         self._judged: dict[str, Step] = {}
         self._last = ""
         self.reader = Reader(world, configs, foreign)
@@ -129,10 +128,20 @@ class Oracles:
 
     def __call__(self, step: Step) -> None:
         """Show a step to every oracle; raises OracleFailure."""
-        view, before, selection = self.reader.view(step), self._judged.get(step.party), self._selections[step.party]
+        before, selection = self._judged.get(step.party), self._selections[step.party]
+        if (
+            before is not None
+            and step.party == self._last
+            and not (selection.for_fragments or step.events)
+            and _same_as_judged(step, before)
+            and self.reader.only_stores(step)
+        ):
+            return  # half of all steps are of this kind, and nobody needs to judge it: a peer stores a fragment
+        view = self.reader.view(step)
         if before is not None:
             if _changes_nothing(view, before):
                 self._judge(view, selection.for_fragments if step.party == self._last else selection.after_other_party)
+                self._last = step.party
                 return
             then, now = before.after, step.after
             view.settled = then is not None and now is not None and then.sessions == now.sessions
@@ -203,16 +212,19 @@ def _changes_nothing(view: Observation, last: Step) -> bool:
     if (not view.is_fragment and step.action != "set_policy") or view.message is not None or step.failure is not None:
         return False
     refusal = [] if view.fragment is None else [MessageRejected(view.fragment)]
-    return (
-        (not step.events or list(step.events) == refusal)
-        and _same_but_for_fragments(step.before, step.after)
-        and _same_but_for_fragments(last.after, step.after)
+    return (not step.events or list(step.events) == refusal) and _same_as_judged(step, last)
+
+
+def _same_as_judged(step: Step, last: Step) -> bool:
+    """Whether a party is after a step, and was before it, as when it was last judged, apart from stored fragments."""
+    return _same_but_for_fragments(last.after, step.after) and (
+        step.before is last.after or _same_but_for_fragments(step.before, step.after)
     )
 
 
 def _same_but_for_fragments(one: PartySnapshot | None, other: PartySnapshot | None) -> bool:
     """Whether two snapshots are equal, apart from the stored fragments."""
-    if one is None or other is None:
+    if one is None or other is None or one is other:
         return one is other
     return bool(_BUT_FOR_FRAGMENTS(one) == _BUT_FOR_FRAGMENTS(other))
 

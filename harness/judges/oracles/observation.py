@@ -80,7 +80,7 @@ def session_of(event: Event) -> int:
 
 def enabled(policy: Policy | None) -> bool:
     """Whether a policy allows any version; True if the policy is unknown."""
-    return policy is None or bool(policy.value & _VERSIONS)
+    return policy is None or bool(policy._value_ & _VERSIONS)
 
 
 @quickly_made
@@ -236,13 +236,17 @@ class Observation:
             for one in self.observed
         )
 
-    @cached_property
+    @property
     def ambiguous(self) -> bool:
         """Whether a foreign party received bytes that the protocol texts allow to be read as one of several messages.
 
         Its reaction is then not judged by what the engines read.
         """
-        raw = self.step.args.get("message") if self.foreign and self.step.action == "receive" else None
+        return self.foreign and self._ambiguous
+
+    @cached_property
+    def _ambiguous(self) -> bool:
+        raw = self.step.args.get("message") if self.step.action == "receive" else None
         if not isinstance(raw, bytes):
             return False
         return wire.is_ambiguous(wire.parse_once(raw)) or (self.message is not None and wire.is_ambiguous(self.message))

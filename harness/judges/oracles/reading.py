@@ -157,6 +157,24 @@ class Reader(Remembering):
             self._policies[step.party] = changed
         return view
 
+    def only_stores(self, step: Step) -> bool:
+        """Read a step if all that happened is that a fragment was stored; returns whether that is so.
+
+        The step is one without events. If this returns False, `view` has to read it.
+        """
+        raw = step.args.get("message")
+        if step.action != "receive" or step.failure is not None or not isinstance(raw, bytes):
+            return False
+        message = wire.parse_once(raw)
+        if message.piece is None or not enabled(self._policies.get(step.party)):
+            return False
+        own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
+        reason, stores, whole = _take_fragment(message, self._stores.get(step.party, {}), own)
+        if reason is not None or whole is not None:
+            return False
+        self._stores[step.party] = stores
+        return True
+
     def renumbered(self, *ssids: bytes | None) -> bool:
         """Whether an insider may have made the two sides of a session disagree on its keys and counters."""
         return not self._renumbered.isdisjoint(ssids)
