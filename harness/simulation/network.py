@@ -87,6 +87,9 @@ class Network:
 
     def apply(self, move: NetworkMove) -> bytes | None:
         """Make a move. Returns the message to be handed to `move.to` now, if the move delivers one."""
+        if isinstance(move, Deliver):  # the usual one
+            queue = self.queues[move.to]
+            return queue.pop(move.position % len(queue)) if queue else None
         if isinstance(move, Inject):
             return move.message
         if isinstance(move, Replay):
@@ -101,8 +104,6 @@ class Network:
             return None
         at = move.position % len(queue)
         match move:
-            case Deliver():
-                return queue.pop(at)
             case Drop():
                 del queue[at]
             case Duplicate():
@@ -138,7 +139,10 @@ class Network:
 
     def _next(self, to: Sequence[str] | None) -> str | None:
         """The first receiver for whom a message waits."""
-        return next((name for name in (self.queues if to is None else to) if self.queues[name]), None)
+        for name in self.queues if to is None else to:
+            if self.queues[name]:
+                return name
+        return None
 
     def waiting(self) -> int:
         """How many messages are under way."""

@@ -80,6 +80,7 @@ class _Selection:
 
     def __init__(self, oracles: Collection[Oracle], *, peer: bool) -> None:
         """peer: whether the party is not under test."""
+        self.under_test = not peer
         self.every = [one for one in oracles if not (peer and one.one_sided)]
         self.for_fragments = [one for one in self.every if isinstance(one, Fragments)]
         self.after_other_party = [one for one in self.every if isinstance(one, (KeyIds, Fragments))]
@@ -138,6 +139,7 @@ class Oracles:
         ):
             return  # half of all steps are of this kind, and nobody needs to judge it: a peer stores a fragment
         view = self.reader.view(step)
+        view.under_test = selection.under_test
         if before is not None:
             if _changes_nothing(view, before):
                 self._judge(view, selection.for_fragments if step.party == self._last else selection.after_other_party)

@@ -95,7 +95,7 @@ class Agreement(Oracle):
                 self._judge(view, one)
         if view.handshake is not None or self._keyids:
             self._judge_keyid(view)
-        if view.changes or not view.settled:
+        if view.under_test and (view.changes or not view.settled):
             self._judge_state(view)
 
     def _note(self, view: Observation, sent: Sent) -> None:
@@ -276,7 +276,8 @@ class Smp(Oracle):
             elif isinstance(one, (SmpAborted, SessionEstablished, PeerEndedSession, UserEndedSession)):
                 self._runs.pop((view.party, session_of(one)), None)
                 self._asked.discard((view.party, session_of(one)))
-        self._judge_states(view)
+        if view.under_test:
+            self._judge_states(view)
         if view.crafted is not None and view.crafted.lie is not None:
             self._judge_lie(view, view.crafted, *view.crafted.lie)
 
@@ -375,7 +376,7 @@ class Smp(Oracle):
     def _judge_states(self, view: Observation) -> None:
         if view.step.after is None or view.step.before is None:
             return
-        if view.same_sessions and not view.observed and view.step.action not in _ACTIONS:
+        if view.step.action not in _ACTIONS and len(view.sent) == len(view.observed) and view.same_sessions:
             return
         closed = {
             event.instance

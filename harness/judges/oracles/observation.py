@@ -152,9 +152,10 @@ class Observation:
 
     The rest is worked out here once for all oracles. sent: the whole messages that the party sent. changes: its reports
     of changed sessions. is_data: a data message for this party was received, valid or not. accepted: it was also acted
-    upon; for a foreign party, visibly so. settled (set by the caller of the oracles): the party's sessions are as they
-    were when all oracles last judged them and found nothing wrong. An oracle then need not judge them again by what it
-    remembers, unless that has changed.
+    upon; for a foreign party, visibly so. The caller of the oracles sets two more. settled: the party's sessions are as
+    they were when all oracles last judged them and found nothing wrong. An oracle then need not judge them again by
+    what it remembers, unless that has changed. under_test: what the party does by itself is judged, and not only how
+    the others' messages fare with it.
     """
 
     step: Step
@@ -175,6 +176,7 @@ class Observation:
 
     def __post_init__(self) -> None:
         self.settled = False
+        self.under_test = True
         self.party = self.step.party
         self.sent: Sequence[Sent] = ()
         self.changes: Sequence[SessionEstablished | PeerEndedSession | UserEndedSession] = ()

@@ -84,10 +84,12 @@ class KeyIds(Oracle):
             # The same ratchet is judged again only after more keys have been announced, perhaps by the other side.
             where, ratchet = (view.party, session.ssid), session.ratchet
             judged, announced = self._judged.get(where, (None, 0))
+            if judged is not ratchet:
+                self._held(view, session.ssid, ratchet)
             if judged is not ratchet or announced != len(self._values):
-                self._live(view, session.ssid, ratchet)
+                self._sides(view, session.ssid, ratchet)
                 self._judged[where] = (ratchet, len(self._values))
-            earlier = view.session(session.instance, after=False)
+            earlier = view.session(session.instance, after=False) if view.under_test else None
             if earlier is not None and earlier.ssid == session.ssid and earlier.ratchet is not None:
                 self._rotation(view, session.instance, earlier.ratchet, ratchet)
 
@@ -131,7 +133,8 @@ class KeyIds(Oracle):
             got = f"key {owner[1]} of {owner[0]} again"
             self.fail("key-ids.key-reused", view, expected=f"a new key {keyid} of {view.party}", got=got)
 
-    def _live(self, view: Observation, ssid: bytes, ratchet: RatchetSnapshot) -> None:
+    def _held(self, view: Observation, ssid: bytes, ratchet: RatchetSnapshot) -> None:
+        """Judge which keys a party holds, and for which pairs it keeps anything."""
         ours, theirs = set(ratchet.our_keys), set(ratchet.their_keys)
         current = ratchet.their_keyid
         if ours != {ratchet.our_keyid, ratchet.our_keyid - 1} or 0 in ours:
@@ -142,16 +145,19 @@ class KeyIds(Oracle):
             self.fail("key-ids.wrong-peer-keys-held", view, expected=expected, got=sorted(theirs))
         for keyid, value in ratchet.our_keys.items():
             self._announce(view, ssid, keyid, value)
-        for keyid, value in ratchet.their_keys.items():
-            owner = self._values.get((ssid, value))
-            if owner is not None and owner[1] != keyid and not self._reader.renumbered(ssid):
-                expected = f"key id {owner[1]}, under which {owner[0]} holds it"
-                self.fail("key-ids.sides-differ", view, expected=expected, got=f"key id {keyid}")
         pairs = {*ratchet.sent, *ratchet.received, *ratchet.verified}
         if any(pair[0] not in ours or pair[1] not in theirs for pair in pairs):
             dead = sorted(pair for pair in pairs if pair[0] not in ours or pair[1] not in theirs)
             expected = "nothing is kept of pairs whose keys are dropped"
             self.fail("key-ids.dead-pair-kept", view, expected=expected, got=_pairs(dead))
+
+    def _sides(self, view: Observation, ssid: bytes, ratchet: RatchetSnapshot) -> None:
+        """Judge whether the peer holds its keys under the same ids."""
+        for keyid, value in ratchet.their_keys.items():
+            owner = self._values.get((ssid, value))
+            if owner is not None and owner[1] != keyid and not self._reader.renumbered(ssid):
+                expected = f"key id {owner[1]}, under which {owner[0]} holds it"
+                self.fail("key-ids.sides-differ", view, expected=expected, got=f"key id {keyid}")
 
     def _rotation(self, view: Observation, instance: int, old: RatchetSnapshot, new: RatchetSnapshot) -> None:
         if old is new and not view.accepted:
