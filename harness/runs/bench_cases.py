@@ -1,9 +1,9 @@
 """What the cases of `fuzz` cost, as a ratio to the bare cryptography in them.
 
-While cases run, every call of a primitive by the reference engine is recorded with its arguments. Making these calls
-again, and nothing else, takes the time that the cryptography needs. In process, both sides are measured in processor
-time, so that other programs on the machine matter less. The cases are the first of a `fuzz` campaign with this seed:
-drawn afresh or changes of others, half of them with insiders.
+While cases run, every call of a primitive by the reference engine, and by insiders, is recorded with its arguments.
+Making these calls again, and nothing else, takes the time that the cryptography needs. In process, both sides are
+measured in processor time, so that other programs on the machine matter less. The cases are the first of a `fuzz`
+campaign with this seed: drawn afresh or changes of others, half of them with insiders.
 """
 
 from __future__ import annotations
@@ -21,14 +21,20 @@ from otterproof.harness.runs.faults.drawn import drawn
 from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.runs.fuzz.execute import Watched, attempt, prepare
 from otterproof.harness.runs.fuzz.generate import Program, with_target
+from otterproof.harness.simulation import insider
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.targets.engines import SingleEngineTarget, Target
+from otterproof.harness.wire import craft_handshake, craft_smp, proofs, signed
 from otterproof.implementations import reference
 from otterproof.implementations.reference import ReferenceEngine, numbers
 
-#: The primitives of the engine, except exponentiation.
-_PRIMITIVES = ("aes_ctr", "sha1", "sha256", "hmac_sha1", "hmac_sha256", "sign", "verify")
+#: The primitives of the engine, except exponentiation; products and quotients in the group are SMP's.
+_PRIMITIVES = ("aes_ctr", "sha1", "sha256", "hmac_sha1", "hmac_sha256", "sign", "verify", "_times", "_over")
+
+#: The modules with which insiders make their messages, and what is slow there; its results are remembered.
+_INSIDERS = (insider, craft_handshake, craft_smp, proofs, signed)
+_OF_INSIDERS = ("power", "dsa_sign")
 
 #: The seed of the programs that the figures are about.
 SEED = "bench"
@@ -49,13 +55,17 @@ class Calls:
 
 
 @contextmanager
-def recorded() -> Iterator[Calls]:
-    """Inside, the reference engine's calls of primitives are recorded."""
-    calls = Calls()
+def recorded(remembered: set[object] | None = None) -> Iterator[Calls]:
+    """Inside, the calls of primitives by the reference engine and by insiders are recorded.
+
+    remembered: what insiders have computed before and need not compute again; the rest is added to it.
+    """
+    calls, known = Calls(), remembered if remembered is not None else set()
     modules = [module for name, module in sys.modules.items() if name.startswith(f"{reference.__name__}.")]
-    genuine = {name: getattr(numbers, name) for name in _PRIMITIVES}
-    applied_to = numbers.Exponent.applied_to
+    applied_to, exponent = numbers.Exponent.applied_to, numbers.Exponent.__init__
     names = [(module, name) for name in _PRIMITIVES for module in modules if hasattr(module, name)]
+    others = [(module, name) for name in _OF_INSIDERS for module in _INSIDERS if hasattr(module, name)]
+    genuine = {(module, name): getattr(module, name) for module, name in [*names, *others]}
 
     def noting(primitive: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: Any) -> object:
@@ -64,19 +74,37 @@ def recorded() -> Iterator[Calls]:
 
         return call
 
+    def noting_once(primitive: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: Any) -> object:
+            computed = partial(getattr(primitive, "__wrapped__", primitive), *arguments)
+            if (place := (computed.func, arguments)) not in known:
+                known.add(place)
+                calls.made.append(computed)
+            return primitive(*arguments)
+
+        return call
+
     def applied(self: numbers.Exponent, base: int) -> int:
         calls.made.append(partial(applied_to, self, base))
         return applied_to(self, base)
 
+    def made(self: numbers.Exponent, number: int) -> None:
+        calls.made.append(partial(exponent, object.__new__(numbers.Exponent), number))
+        exponent(self, number)
+
     try:
         for module, name in names:
-            setattr(module, name, noting(genuine[name]))
+            setattr(module, name, noting(genuine[module, name]))
+        for module, name in others:
+            setattr(module, name, noting_once(genuine[module, name]))
         setattr(numbers.Exponent, "applied_to", applied)  # noqa: B010 (a plain assignment is not typed)
+        setattr(numbers.Exponent, "__init__", made)  # noqa: B010
         yield calls
     finally:
         setattr(numbers.Exponent, "applied_to", applied_to)  # noqa: B010
-        for module, name in names:
-            setattr(module, name, genuine[name])
+        setattr(numbers.Exponent, "__init__", exponent)  # noqa: B010
+        for (module, name), function in genuine.items():
+            setattr(module, name, function)
 
 
 def _timed(made: Program, clock: Callable[[], float], watched: Watched | None = None) -> float:
@@ -127,23 +155,23 @@ def _campaign(rounds: int, batch: int) -> Sequence[Round]:
     are recorded in another run.
     """
     clock, programs = time.process_time, drawn(SingleEngineTarget("reference", ReferenceEngine), SEED, Way.FEEDBACK)
-    found = []
+    found, remembered = [], set[object]()
     for _ in range(rounds):
         made, seconds = [], 0.0
         for one, watched in islice(programs, batch):
             seconds += _timed(one, clock, watched)
             made.append(one)
-        calls = _calls_of(made)
+        calls = _calls_of(made, remembered)
         found.append(Round(made, calls, calls.again(clock) / batch, seconds / batch))
     return found
 
 
-def _calls_of(programs: Iterable[Program]) -> Calls:
-    """The calls that the cases of some programs make, from where each case begins."""
+def _calls_of(programs: Iterable[Program], remembered: set[object]) -> Calls:
+    """The calls that the cases of some programs make, from where each case begins. remembered: as in `recorded`."""
     calls = Calls()
     for one in programs:
         one.setup.case()
-        with recorded() as some:
+        with recorded(remembered) as some:
             attempt(one)
         calls.made += some.made
     return calls

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, product
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
@@ -43,6 +43,13 @@ class _Dropped:
     old: RatchetSnapshot
     keys: Mapping[int, int]
     pairs: Collection[tuple[int, int]]
+
+
+class _Born(NamedTuple):
+    """Keys, as public values, and values in memory that may be their exponents: those that were new at one moment."""
+
+    keys: tuple[int, ...]
+    values: tuple[bytes, ...]
 
 
 @quickly_made
@@ -102,11 +109,11 @@ class Forgetting(Oracle):
         super().__init__(reader)
         self._drawn = dict(drawn or {})
         # _keys: the keys that parties hold or held, as public values. _candidates: every value that was in memory when
-        # such a key was new and may be its exponent. _waiting: for each party, the candidates whose public values have
-        # not been computed yet, in their order. _exponents: the other candidates, by their public values.
+        # such a key was new and may be its exponent. _born: for each party, those whose public values are not known
+        # yet, with the keys that were new at the same time. _exponents: the other candidates, by their public values.
         self._keys: set[tuple[str, int]] = set()
         self._candidates: set[tuple[str, bytes]] = set()
-        self._waiting: dict[str, tuple[bytes, ...]] = {}
+        self._born: dict[str, tuple[_Born, ...]] = {}
         self._exponents: dict[tuple[str, int], bytes] = {}
         # The public values of a pair of keys -> their shared secret, which is the same for both sides.
         self._shared: dict[frozenset[int], int] = {}
@@ -132,7 +139,7 @@ class Forgetting(Oracle):
         memory = _Memory(party.secrets())
         if new:  # their exponents are in memory
             self._keys |= new
-            self._note(view.party, memory.exponents())
+            self._note(view.party, (public for _, public in new), memory.exponents())
         # Several clients may answer one commit. Its D-H key may then be the first key of one session while the
         # handshake of another session still needs it, waiting for the Signature Message.
         others = dropped and any(one.auth_state is AuthState.AWAITING_SIG for one in after.sessions)
@@ -142,20 +149,28 @@ class Forgetting(Oracle):
         if sought is not None:
             self._search_drawn(view, memory, sought)
 
-    def _note(self, party: str, candidates: Iterable[bytes]) -> None:
-        """Remember values that may be exponents of a party's keys."""
-        new = dict.fromkeys(one for one in candidates if (party, one) not in self._candidates)
+    def _note(self, party: str, keys: Iterable[int], values: Iterable[bytes]) -> None:
+        """Remember new keys of a party, and values in its memory that may be their exponents."""
+        new = dict.fromkeys(one for one in values if (party, one) not in self._candidates)
         self._candidates.update((party, one) for one in new)
-        self._waiting[party] = (*self._waiting.get(party, ()), *new)
+        self._born[party] = (*self._born.get(party, ()), _Born(tuple(keys), tuple(new)))
 
     def _exponent(self, party: str, public: int) -> bytes | None:
-        """The exponent of a party's key; None if it was not in memory. Old keys are tried, and dropped, first."""
-        waiting = self._waiting.get(party, ())
-        while waiting and (party, public) not in self._exponents:
-            first, *others = waiting
-            self._exponents.setdefault((party, public_value(first)), first)
-            self._waiting[party] = waiting = tuple(others)
-        return self._exponents.get((party, public))
+        """The exponent of a party's key; None if it was not in memory. Values of the key's age are tried first.
+
+        A key and a value are taken to belong together without that if no others of their age are left.
+        """
+        where = (party, public)
+        groups = dict(enumerate(self._born.get(party, ())))
+        for place in sorted(groups, key=lambda place: public not in groups[place].keys):
+            group = groups[place]
+            while group.values and where not in self._exponents:
+                first, *others = group.values
+                known = group.keys[0] if len(group.keys) == 1 and not others else public_value(first)
+                self._exponents.setdefault((party, known), first)
+                groups[place] = group = _Born(tuple(one for one in group.keys if one != known), tuple(others))
+        self._born[party] = tuple(one for one in groups.values() if one.values)
+        return self._exponents.get(where)
 
     def _committed(self, view: Observation) -> set[int]:
         """The public values in the D-H Commits that the party has sent, as far as known."""
@@ -179,12 +194,26 @@ class Forgetting(Oracle):
         pairs = [pair for pair in known if pair[0] not in ours or pair[1] not in theirs]
         return _Dropped(old, keys, pairs) if keys or pairs else None
 
+    def _may_be_held(self, view: Observation, memory: _Memory) -> bool:
+        """Whether the exponent of a key that is not live may be in memory.
+
+        The party holds the exponents of its live keys, so if there are no more candidates than these, there is no
+        other one. That saves computing public values.
+        """
+        sessions = view.step.after.sessions if view.step.after is not None else ()
+        live = {key for one in sessions if one.ratchet is not None for key in one.ratchet.our_keys.values()}
+        held = [one for group in self._born.get(view.party, ()) for one in group.values if memory.holder(one)]
+        return len(held) > sum((view.party, key) not in self._exponents for key in live)
+
     def _search(self, view: Observation, memory: _Memory, waiting: Collection[int], dropped: _Dropped) -> None:
         old = dropped.old
+        may_be_held = self._may_be_held(view, memory)
         for keyid, public in dropped.keys.items():
-            exponent = self._exponent(view.party, public) if public not in waiting else None
+            if public in waiting or not (may_be_held or (view.party, public) in self._exponents):
+                continue
+            exponent = self._exponent(view.party, public)
             holder = None if exponent is None else memory.holder(exponent)
-            if holder is not None:
+            if holder is not None and exponent is not None and public_value(exponent) == public:
                 what = f"the exponent of the party's key {keyid}, which is dropped"
                 self._kept("forgetting.own-key-kept", view, what, holder)
         for pair in dropped.pairs:
