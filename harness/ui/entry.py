@@ -36,6 +36,7 @@ def _run() -> int:
         with interruptible():
             from otterproof.harness.ui import cli  # see above
 
+            collect_rarely()  # and leave alone what has just been imported
             return cli.main()
     except KeyboardInterrupt:
         print("otterproof: interrupted", file=sys.stderr)

@@ -185,6 +185,32 @@ class Message:
         return hashlib.sha256(self.mac_input() + self.data("mac")).digest()
 
 
+class TextMessage(Message):
+    """A message whose layer is text. Its fields are made only if asked for; most fragments have been joined before."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        version: int | None,
+        names: tuple[str, ...],
+        parts: tuple[bytes, ...],
+        problems: tuple[Problem, ...] = (),
+        piece: Piece | None = None,
+    ) -> None:
+        """names, parts: of the fields, and their bytes."""
+        made = self.__dict__
+        made["kind"], made["version"], made["problems"], made["armour"] = kind, version, problems, None
+        made["piece"], made["_names"], made["_parts"] = piece, names, parts
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        parts: tuple[bytes, ...] = self.__dict__["_parts"]
+        offsets = accumulate(map(len, parts), initial=0)
+        return tuple(
+            map(field_of, zip(self.__dict__["_names"], repeat(Type.REST), parts, parts, offsets, strict=False))
+        )
+
+
 def proof(message: Message) -> bytes | None:
     """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
     if message.kind not in (Kind.REVEAL_SIGNATURE, Kind.SIGNATURE) or not message.has("mac"):
@@ -219,12 +245,12 @@ def parse(raw: bytes) -> Message:
             return _parse_armoured(before + marker_text, rest)
         before, marker_text, rest = raw.partition(b"?OTR Error:")
         if marker_text:
-            return _text(Kind.ERROR, None, ("before", "marker", "text"), (before, marker_text, rest))
+            return TextMessage(Kind.ERROR, None, ("before", "marker", "text"), (before, marker_text, rest))
         if query := _QUERY.search(raw):
-            return _text(Kind.QUERY, None, ("before", "marker", "versions", "after"), _around(query))
+            return TextMessage(Kind.QUERY, None, ("before", "marker", "versions", "after"), _around(query))
     if tag := _TAG.search(raw):
-        return _text(Kind.TAGGED_PLAINTEXT, None, ("before", "tag_base", "tag_groups", "after"), _around(tag))
-    return _text(Kind.PLAINTEXT, None, ("text",), (raw,))
+        return TextMessage(Kind.TAGGED_PLAINTEXT, None, ("before", "tag_base", "tag_groups", "after"), _around(tag))
+    return TextMessage(Kind.PLAINTEXT, None, ("text",), (raw,))
 
 
 #: The longest message that is cached, in bytes.
@@ -250,20 +276,6 @@ def armour(body: bytes) -> bytes:
     return b"?OTR:" + b64encode(body) + b"."
 
 
-def _text(
-    kind: Kind,
-    version: int | None,
-    names: tuple[str, ...],
-    parts: tuple[bytes, ...],
-    problems: tuple[Problem, ...] = (),
-    piece: Piece | None = None,
-) -> Message:
-    """A message whose layer is text, from its parts and their names."""
-    offsets = accumulate(map(len, parts), initial=0)
-    fields = tuple(map(field_of, zip(names, repeat(Type.REST), parts, parts, offsets, strict=False)))
-    return Message(kind, version, fields, problems, None, piece)
-
-
 def _around(match: re.Match[bytes]) -> tuple[bytes, ...]:
     """The bytes before a match, its groups (which tile it), and the bytes after it."""
     return match.string[: match.start()], *match.groups(), match.string[match.end() :]
@@ -275,14 +287,14 @@ def _parse_fragment(raw: bytes, marker: re.Match[bytes]) -> Message:
             parts = _around(match)
             _, _, sender, _, receiver, _, k, _, n, _, content, _, _ = parts
             piece = Piece(int(sender, 16), int(receiver, 16), int(k), int(n), content)
-            return _text(Kind.FRAGMENT_V3, 3, _V3_NAMES, parts, (), piece)
+            return TextMessage(Kind.FRAGMENT_V3, 3, _V3_NAMES, parts, (), piece)
     elif match := _FRAGMENT_V2.match(raw, marker.start()):
         parts = _around(match)
         _, _, k, _, n, _, content, _, _ = parts
-        return _text(Kind.FRAGMENT_V2, 2, _V2_NAMES, parts, (), Piece(0, 0, int(k), int(n), content))
+        return TextMessage(Kind.FRAGMENT_V2, 2, _V2_NAMES, parts, (), Piece(0, 0, int(k), int(n), content))
     kind, version = (Kind.FRAGMENT_V3, 3) if marker[0] == b"?OTR|" else (Kind.FRAGMENT_V2, 2)
     problem = Problem("form", "fragment", marker.start(), "it does not have the form of a fragment")
-    return _text(
+    return TextMessage(
         kind,
         version,
         ("before", "marker", "fragment"),
@@ -301,7 +313,7 @@ def _parse_armoured(before: bytes, rest: bytes) -> Message:
     else:
         reason = "it is not padded base64 that ends with a dot"
     problem = Problem("armour", "armour", len(before), reason)
-    return _text(Kind.BAD_ARMOUR, None, ("before", "armour", "after"), (before, base64, dot + after), (problem,))
+    return TextMessage(Kind.BAD_ARMOUR, None, ("before", "armour", "after"), (before, base64, dot + after), (problem,))
 
 
 def layout(version: int, kind: str) -> Layout:

@@ -133,11 +133,11 @@ class Oracles:
         if (
             before is not None
             and step.party == self._last
-            and not (selection.for_fragments or step.events)
+            and not selection.for_fragments
             and _same_as_judged(step, before)
-            and self.reader.only_stores(step)
+            and self.reader.only_fragment(step)
         ):
-            return  # half of all steps are of this kind, and nobody needs to judge it: a peer stores a fragment
+            return  # half of all steps are of this kind, and nobody needs to judge it: a peer receives a fragment
         view = self.reader.view(step)
         view.under_test = selection.under_test
         if before is not None:

@@ -32,6 +32,7 @@ from otterproof.implementations.contract import (
     MAX_REASSEMBLY,
     MIN_INSTANCE_TAG,
     Event,
+    MessageRejected,
     MessageState,
     OutgoingMessage,
     PartyConfig,
@@ -157,20 +158,20 @@ class Reader(Remembering):
             self._policies[step.party] = changed
         return view
 
-    def only_stores(self, step: Step) -> bool:
-        """Read a step if all that happened is that a fragment was stored; returns whether that is so.
+    def only_fragment(self, step: Step) -> bool:
+        """Read a step in which a fragment was stored, or refused as it must be, and nothing else can have happened.
 
-        The step is one without events. If this returns False, `view` has to read it.
+        Returns whether it is such a step; if not, `view` has to read it.
         """
         raw = step.args.get("message")
         if step.action != "receive" or step.failure is not None or not isinstance(raw, bytes):
             return False
         message = wire.parse_once(raw)
-        if message.piece is None or not enabled(self._policies.get(step.party)):
+        if message.kind not in wire.FRAGMENTS or not enabled(self._policies.get(step.party)):
             return False
         own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
         reason, stores, whole = _take_fragment(message, self._stores.get(step.party, {}), own)
-        if reason is not None or whole is not None:
+        if whole is not None or list(step.events) != ([] if reason is None else [MessageRejected(reason)]):
             return False
         self._stores[step.party] = stores
         return True
