@@ -91,10 +91,12 @@ class Watched:
 
     edges: whether to ask the target which edges it reached, which are then among what was seen. tapes: what parties
     drew that does not follow from the program's seed [Case]. sent: for each move, how many messages had been sent
-    before it.
+    before it. sampled: whether only samples are judged where judging takes long; a failure is then judged by another
+    run, in which everything is.
     """
 
     edges: bool = False
+    sampled: bool = False
     seen: dict[Behaviour, int] = field(default_factory=dict)
     excuses_used: set[str] = field(default_factory=set)
     tapes: Mapping[str, Tape] = field(default_factory=dict)
@@ -133,6 +135,10 @@ def play(
     if sessions is not None and session is not None and ended is not None and not sessions.trusted(ended.cause):
         first, ended = ended, _play(program, fresh, watch, watched)
         sessions.compare(first.cause, None if ended is None else ended.cause)
+    if ended is not None and watched is not None and watched.sampled and program.setup.in_process:
+        watched.sampled = False
+        watched.sent.clear()
+        ended = _play(program, fresh, watch, watched) or ended
     if ended is not None and isinstance(ended.cause, TargetStranded):
         ended = _play(program, fresh, watch, watched)
     return ended
@@ -160,6 +166,7 @@ def _play(
         with suppress(TargetUnsupported):
             case = setup.case(fresh=fresh, session=session)
             case.world.watchers[:0] = watching
+            case.oracles.sample(on=told.sampled)
             try:
                 edges.begin()
                 case.begin()
@@ -174,6 +181,7 @@ def _play(
                 case.finish()
             finally:
                 del case.world.watchers[: len(watching)]
+                case.oracles.sample(on=False)
                 told.excuses_used |= case.passed_over
                 told.tapes = case.tapes
         edges.note(made, now=True)
