@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from otterproof.implementations.contract import (
     MAX_EXTRA_KEY_DATA,
@@ -41,6 +40,7 @@ from otterproof.implementations.contract import (
     TextReceived,
     UserEndedSession,
 )
+from otterproof.implementations.values import replace
 
 from . import exchange, handshake, smp, text
 from .codec import MessageType, Reject, check_tags, fingerprint, unarmour

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
@@ -24,6 +23,7 @@ from otterproof.implementations.contract import (
     SmpState,
     TextReceived,
 )
+from otterproof.implementations.values import replace
 
 from . import smp
 from .codec import LAYOUTS, Fields, MessageType, Reject, data, header, mpi, read

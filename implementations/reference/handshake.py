@@ -9,7 +9,7 @@ REVEAL-IGNORED-1, REVEAL-REJECT-1, SIG-REJECT-1; choice handshake.failed-check]
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from otterproof.implementations.contract import (
@@ -23,7 +23,7 @@ from otterproof.implementations.contract import (
     SmpAbortReason,
     StoredTextDropped,
 )
-from otterproof.implementations.values import quickly_made
+from otterproof.implementations.values import quickly_made, replace
 
 from .codec import (
     GXMPI,

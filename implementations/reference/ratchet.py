@@ -9,10 +9,10 @@ gives a new one and leaves the old one as it was. [Key Management]
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from otterproof.implementations.contract import RatchetSnapshot, RejectReason
-from otterproof.implementations.values import quickly_made
+from otterproof.implementations.values import quickly_made, replace
 
 from .codec import Reject, mpi
 from .numbers import Exponent, G, sha1, sha256

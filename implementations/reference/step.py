@@ -5,8 +5,6 @@ A step begins with the party's state, and the code that acts on an input puts ne
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     Entropy,
@@ -17,6 +15,7 @@ from otterproof.implementations.contract import (
     PartyConfig,
     RejectReason,
 )
+from otterproof.implementations.values import replace
 
 from .codec import Reject, armour
 from .ratchet import KeyPair

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from otterproof.harness.judges.oracles.base import Oracle
@@ -20,6 +19,7 @@ from otterproof.implementations.contract import (
     StoredTextDropped,
     TextReceived,
 )
+from otterproof.implementations.values import replace
 
 
 class SentMessage(NamedTuple):

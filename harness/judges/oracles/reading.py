@@ -7,7 +7,6 @@ sessions. Snapshots are left to the oracles, so a party that shows none is read 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from otterproof.harness import wire
@@ -43,6 +42,7 @@ from otterproof.implementations.contract import (
     TextReceived,
     UserEndedSession,
 )
+from otterproof.implementations.values import replace
 
 _NO_LINKS: Mapping[int, SessionView] = {}
 
