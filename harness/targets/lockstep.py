@@ -104,9 +104,9 @@ class LockstepParty(ActionDispatcher):
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
         first: Sequence[Event] = getattr(self._first, action)(**args) or ()
-        outcomes = [(name, getattr(self.engines[name], action)(**args) or ()) for name in self._others]
-        if not outcomes and self.follower is None:
+        if not self._others and self.follower is None:
             return first
+        outcomes = [(name, getattr(self.engines[name], action)(**args) or ()) for name in self._others]
         after = self._first.inspect()
         for name, other in outcomes:
             if list(first) != list(other):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import TypeVar
 
 from otterproof.harness.wire import crypto
@@ -30,7 +29,7 @@ from otterproof.harness.wire.handshake_lies import (
 from otterproof.harness.wire.layers import parse_signature_block
 from otterproof.harness.wire.message import Message, build, parse, parse_once
 from otterproof.harness.wire.mutate import inverted_after, splice_bytes
-from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
+from otterproof.harness.wire.numbers import dsa_sign, dsa_signatures, mpi, power, public_key
 from otterproof.harness.wire.signed import NONCE, SignedMessage, secrets_of
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
@@ -227,7 +226,7 @@ def _public_key(of: SignedMessage, number: int, _: int | bytes) -> bytes:
 
 def _signed_until(of: SignedMessage, wanted: Callable[[int, int], bool]) -> tuple[int, int]:
     """A valid signature with a wanted property, found by trying nonces."""
-    return next(pair for nonce in count(NONCE) if wanted(*(pair := dsa_sign(of.signer, of.m(), nonce))))
+    return next(one for one in dsa_signatures(of.signer, of.m(), NONCE) if wanted(*one))
 
 
 def _with_q(of: SignedMessage) -> tuple[int, int]:
@@ -295,8 +294,8 @@ def _one_of(lies: Mapping[str, Callable[[SignedMessage], bytes]]) -> Callable[[S
 
 def _mac_cut_short(of: SignedMessage) -> bytes:
     """A wrong MAC that a C string comparison accepts: nonces are tried until the right one begins with a zero byte."""
-    m = of.m()
-    tried = (parse(of.with_signature(dsa_sign(of.signer, m, nonce))) for nonce in count(NONCE))
+    identity, signatures = of.identity, dsa_signatures(of.signer, of.m(), NONCE)
+    tried = (parse(of.with_signature(one, identity)) for one in signatures)
     message = next(one for one in tried if one.data("mac")[0] == 0)
     return build(message.with_value("mac", inverted_after(message.data("mac"), 1)))
 

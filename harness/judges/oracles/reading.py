@@ -45,6 +45,7 @@ from otterproof.implementations.contract import (
 from otterproof.implementations.values import replace
 
 _NO_LINKS: Mapping[int, SessionView] = {}
+_NO_STORES: Mapping[int, wire.Assembly] = {}
 
 #: No fragments yet.
 _NOTHING = wire.Assembly()
@@ -118,12 +119,14 @@ class Reader(Remembering):
         own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
         policy = self._policies.get(step.party)
         links = self.links(step.party)
-        came = _Incoming(self._stores.get(step.party, {}))
+        stores, raw = self._stores.get(step.party, _NO_STORES), step.args.get("message")
         has_come = step.failure is None or not step.failure.unsupported  # else the party does not support it
-        if step.action == "receive" and has_come and isinstance(raw := step.args.get("message"), bytes):
+        if step.action == "receive" and has_come and isinstance(raw, bytes):
             # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
-            came = _incoming(raw, came.stores, own) if enabled(policy) else _Incoming({})
+            came = _incoming(raw, stores, own) if enabled(policy) else _Incoming({})
             self._stores[step.party] = came.stores
+        else:
+            came = _Incoming(stores)
         crafted = self._crafted(came.message)
         view = Observation(
             step,
@@ -170,7 +173,7 @@ class Reader(Remembering):
         if message.kind not in wire.FRAGMENTS or not enabled(self._policies.get(step.party)):
             return False
         own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
-        reason, stores, whole = _take_fragment(message, self._stores.get(step.party, {}), own)
+        reason, stores, whole = _take_fragment(message, self._stores.get(step.party, _NO_STORES), own)
         if whole is not None or list(step.events) != ([] if reason is None else [MessageRejected(reason)]):
             return False
         self._stores[step.party] = stores
