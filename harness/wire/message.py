@@ -13,10 +13,11 @@ from base64 import b64encode
 from binascii import Error, a2b_base64
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
+from otterproof.harness.support.cached import cached_property
 from otterproof.harness.wire.fields import Field, Layout, Part, Problem, Type, UnreadableField, encode, field_of, read
 from otterproof.harness.wire.layouts import BODIES, MAC_SIZE, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
 from otterproof.implementations.values import quickly_made

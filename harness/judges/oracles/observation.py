@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake
 from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.world import Step
+from otterproof.harness.support.cached import cached_property
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import (
     Event,
