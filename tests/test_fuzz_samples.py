@@ -28,7 +28,7 @@ def test_samples_show_what_all_show_but_not_in_every_program() -> None:
         assert sampled in (None, full), f"{drawn}: a failure is that of the run in which everything is judged"
         assert full is None or full.check == CHECK
         seen[sampled is not None, full is not None] += 1
-    assert seen[True, True] > 5
+    assert seen[True, True] > 2
     assert seen[False, True] > 0, "nothing was left out"
     assert not seen[True, False]
 

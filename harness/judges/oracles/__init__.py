@@ -67,7 +67,7 @@ ORACLES: Mapping[str, type[Oracle]] = {
 
 
 #: Of what takes long to judge, one in so many is judged in samples.
-_SHARE = 4
+_SHARE = 8
 
 #: The oracles that must be told of every renewal of a session.
 RENEWALS = frozenset({"authenticity", "healing", "key-ids", "counters", "mac-revelation"})

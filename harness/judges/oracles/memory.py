@@ -101,8 +101,8 @@ class Forgetting(Oracle):
     keys may wait to be revealed). While no SMP run is under way, no SMP exponent is held; while no handshake is under
     way, no AES key r is. These last two rules are left out if the drawn randomness is not known.
 
-    The first run of a program in a campaign of `fuzz` looks for the keys of one pair in four, always the same ones, as
-    computing the shared secrets takes long. All other runs, among them the one that confirms a failure, look for all.
+    The first run of a program in a campaign of `fuzz` looks for one key in eight and its pairs, always the same ones,
+    as that takes long. All other runs, among them the one that confirms a failure, look for all keys.
     """
 
     id = "forgetting"
@@ -111,7 +111,7 @@ class Forgetting(Oracle):
     def __init__(self, reader: Reader, drawn: Mapping[str, Drawn] | None = None) -> None:
         super().__init__(reader)
         self._drawn = dict(drawn or {})
-        #: Of the pairs that are dropped, one in so many is searched for.
+        #: Of a party's own keys, one in so many is searched for when it is dropped, with its pairs.
         self.share = 1
         # _keys: the keys that parties hold or held, as public values. _candidates: every value that was in memory when
         # such a key was new and may be its exponent. _born: for each party, those whose public values are not known
@@ -133,7 +133,7 @@ class Forgetting(Oracle):
         dropped: list[_Dropped] = []
         if not (view.settled and view.same_sessions):
             live = {key for session in after.sessions if session.ratchet for key in session.ratchet.our_keys.values()}
-            new = {(view.party, public) for public in live} - self._keys
+            new = {(view.party, public) for public in live if not public % self.share} - self._keys
             dropped = [one for session in before.sessions if (one := self._drop(view, session, live)) is not None]
         sought = self._to_search(view, after)
         if not new and not dropped and sought is None:
@@ -183,8 +183,7 @@ class Forgetting(Oracle):
         drawn = source() if source is not None else {}
         return {public_value(value) for (label, _), value in drawn.items() if label == "ake.x"}
 
-    @staticmethod
-    def _drop(view: Observation, before: SessionSnapshot, live: Collection[int]) -> _Dropped | None:
+    def _drop(self, view: Observation, before: SessionSnapshot, live: Collection[int]) -> _Dropped | None:
         """What a step drops from a session, None if nothing. live: keys that other sessions may need."""
         old, after = before.ratchet, view.session(before.instance)
         if old is None or after is before:
@@ -194,8 +193,9 @@ class Forgetting(Oracle):
         theirs = new.their_keys if new else {}
         if ours.keys() == old.our_keys.keys() and theirs.keys() == old.their_keys.keys():
             return None
-        keys = {keyid: key for keyid, key in old.our_keys.items() if keyid not in ours and key not in live}
-        known = {*old.sent, *old.received, *old.verified} & set(product(old.our_keys, old.their_keys))
+        sampled = {keyid: key for keyid, key in old.our_keys.items() if not key % self.share}
+        keys = {keyid: key for keyid, key in sampled.items() if keyid not in ours and key not in live}
+        known = {*old.sent, *old.received, *old.verified} & set(product(sampled, old.their_keys))
         pairs = [pair for pair in known if pair[0] not in ours or pair[1] not in theirs]
         return _Dropped(old, keys, pairs) if keys or pairs else None
 
@@ -223,8 +223,6 @@ class Forgetting(Oracle):
                 self._kept("forgetting.own-key-kept", view, what, holder)
         for pair in dropped.pairs:
             ours, theirs = old.our_keys[pair[0]], old.their_keys[pair[1]]
-            if (ours + theirs) % self.share:
-                continue
             secret = self._secret(view.party, ours, theirs)
             if secret is None:
                 continue

@@ -111,38 +111,35 @@ class Tracker:
         """Take in a step of the run."""
         if step.party != self._role or step.action == "set_policy":
             return
-        given, shows = step.action, []
+        given, note, made = step.action, self.seen.setdefault, self.made
         message = step.args.get("message")
         if isinstance(message, bytes):
             given, receives = _KINDS[parse_once(message).kind]
-            shows.append(receives)
+            note(receives, made)
         self.cell, pair = _cell(self._state, given, self.cell)
-        shows.append(pair)
+        note(pair, made)
         self._counts[self.cell] = count = self._counts.get(self.cell, 0) + 1
         if count >= _MANY and count.bit_count() == 1:
-            shows.append((Area.COUNT, f"{self.cell} {count} times"))
+            note((Area.COUNT, f"{self.cell} {count} times"), made)
         did = reactions(step)
         for one in did:
-            self._follow(one)
+            if (then := _THEN.get(one)) is not None:
+                self._enter(*then)
         broken = step.failure is not None and not step.failure.unsupported
         outcome = _outcome if len(did) <= _FEW else _outcome.__wrapped__
-        shows += outcome(self.cell, self._state, did, broken)
-        for behaviour in shows:
-            self.seen.setdefault(behaviour, self.made)
+        for behaviour in outcome(self.cell, self._state, did, broken):
+            note(behaviour, made)
 
     @property
     def established(self) -> bool:
         """Whether the party is in a session and in no handshake."""
         return (self._message, self._auth) == (MessageState.ENCRYPTED, AuthState.NONE)
 
-    def _follow(self, did: Kind | type) -> None:
-        """Take in a reaction of the party."""
-        then = _THEN.get(did)
-        if then is not None:
-            message, auth = then
-            self._message = message or self._message
-            self._auth = auth or self._auth
-            self._state = _in_words(self._message, self._auth)
+    def _enter(self, message: MessageState | None, auth: AuthState | None) -> None:
+        """Enter a state; None is that of before."""
+        self._message = message or self._message
+        self._auth = auth or self._auth
+        self._state = _in_words(self._message, self._auth)
 
 
 # Runs show the same things again and again, and to put them into words takes longer than to look them up.
