@@ -288,9 +288,9 @@ def measure(rounds: int = 15) -> Iterator[tuple[Figure, ...]]:
     yield (timed("snapshot", snapshots(rounds)),)
     slowest = max((driver_calls(name, rounds) for name in ENGINE_DRIVERS), key=statistics.median)
     yield (timed("driver_call", slowest),)
-    pairs = in_process(max(1, rounds // 3), _CASES)
+    pairs = in_process(max(1, rounds * 2 // 3), _CASES)
     yield (Figure("fuzz_vs_crypto", ratio_of_all(pairs)), timed("fuzz_case", pairs[1]))
-    pairs = through_driver(max(1, rounds // 3), _CASES)
+    pairs = through_driver(max(1, rounds * 2 // 3), _CASES)
     yield (Figure("fuzz_driver_vs_crypto", ratio_of_all(pairs)), timed("fuzz_driver_case", pairs[1]))
     try:
         libotr = libotr_messages(rounds, 20)

@@ -90,7 +90,7 @@ class Agreement(Oracle):
         for sent in view.sent:  # first, so that it is remembered even if a failure is excused
             self._note(view, sent)
         self._judge_values(view)
-        for one in view.observed:
+        for one in view.changes:
             if isinstance(one, SessionEstablished):
                 self._judge(view, one)
         if view.handshake is not None or self._keyids:
@@ -284,8 +284,8 @@ class Smp(Oracle):
     def _judge_lie(self, view: Observation, insider: Crafted, kind: int, lie: Lie) -> None:
         """Judge the reaction to a number out of range or a proof that does not verify."""
         sender = self._reader.world.parties[insider.sender]
-        told = any(isinstance(one, SmpRequested) for one in view.observed) if kind == 2 else False
-        equal = any(isinstance(one, SmpFinished) and one.equal for one in view.observed)
+        told = any(isinstance(one, SmpRequested) for one in view.reports) if kind == 2 else False
+        equal = any(isinstance(one, SmpFinished) and one.equal for one in view.reports)
         replies = [one.message for one in view.sent if one.message.kind is Kind.DATA and kind in (3, 4)]
         goes_on = any(tlv.type == kind + 1 for message in replies for tlv in answers(sender, message))
         if told or equal or goes_on:
@@ -299,7 +299,7 @@ class Smp(Oracle):
 
     def _begin(self, view: Observation) -> None:
         where = self._where(view) if view.step.action in _ACTIONS else None
-        if where is None or any(isinstance(one, ActionRefused) for one in view.observed):
+        if where is None or any(isinstance(one, ActionRefused) for one in view.reports):
             return
         if view.foreign and not any(one.message.kind is Kind.DATA for one in view.sent):
             return  # it did nothing, but does not report that it refused
@@ -334,7 +334,7 @@ class Smp(Oracle):
             self._aborts.update(self._named(view)[:-1])
         elif view.crafted is not None and view.crafted.smp:
             pass  # of several SMP messages at once, one may finish the run and the next be out of turn
-        elif view.step.action == "smp_abort" or any(isinstance(one, SmpAborted) for one in view.observed):
+        elif view.step.action == "smp_abort" or any(isinstance(one, SmpAborted) for one in view.reports):
             self._aborts.update(self._named(view))
 
     @staticmethod
@@ -380,7 +380,7 @@ class Smp(Oracle):
             return
         closed = {
             event.instance
-            for event in view.observed
+            for event in view.reports
             if isinstance(event, (SmpAborted, SmpFinished, SessionEstablished, PeerEndedSession, UserEndedSession))
         }
         where = self._where(view) if view.step.action in _ACTIONS else None
@@ -393,7 +393,7 @@ class Smp(Oracle):
             elif where == (view.party, session.instance):
                 rule = "smp.wrong-state-after-action"
                 possible, then = _ACTIONS[view.step.action]
-                if any(isinstance(one, ActionRefused) for one in view.observed):
+                if any(isinstance(one, ActionRefused) for one in view.reports):
                     right, expected = before is now, f"{before.name}, as the action is refused"
                 else:
                     right, expected = before in possible and now is then, f"{then.name}, or the action is refused"

@@ -65,7 +65,7 @@ class Authenticity(Oracle):
                 self._write_down(view)
 
     def _judge(self, view: Observation) -> None:
-        secure = [event for event in view.observed if isinstance(event, TextReceived) and event.secure]
+        secure = [event for event in view.reports if isinstance(event, TextReceived) and event.secure]
         if not view.accepted:
             if secure:
                 expected = "no text is shown as secure"
@@ -198,7 +198,7 @@ class Rejection(Oracle):
             expected = "nothing beside the refusal"
             self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
         quiet, kinds = message.number("flags") & 1, [one.message.kind for one in view.sent]
-        told = any(isinstance(one, MessageUnreadable) for one in view.observed)
+        told = any(isinstance(one, MessageUnreadable) for one in view.reports)
         if quiet and (told or kinds) and self._wrong_keys(view, message):
             self.fail("rejection.flag-ignored", view, expected="no event, and no answer", got=view.step.events)
         if told and not quiet and kinds != [Kind.ERROR]:
@@ -219,7 +219,7 @@ class Rejection(Oracle):
         if not view.is_data or view.message is None:
             return []
         quiet = view.message.has("flags") and view.message.number("flags") & 1
-        told = any(isinstance(one, MessageUnreadable) for one in view.observed)
+        told = any(isinstance(one, MessageUnreadable) for one in view.reports)
         if told == bool(quiet):
             if quiet:
                 self.fail("rejection.flag-ignored", view, expected="the user is not told", got=view.step.events)

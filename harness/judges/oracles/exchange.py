@@ -89,7 +89,7 @@ class InstanceTags(Oracle):
                 allowed = ", ".join(f"{one:08x}" for one in sorted(touched)) or "no session"
                 expected, got = f"only these sessions may change: {allowed}", f"session {instance:08x} changes"
                 self.fail("instance-tags.other-session-changed", view, expected=expected, got=got)
-        moved = {session_of(event) for event in view.observed if isinstance(event, SessionEstablished)}
+        moved = {session_of(event) for event in view.changes if isinstance(event, SessionEstablished)}
         if after.focus != before.focus and after.focus not in moved & touched:
             expected = f"{before.focus:08x}, or a session that has just been established"
             self.fail("instance-tags.focus-moved", view, expected=expected, got=f"{after.focus:08x}")
@@ -211,7 +211,7 @@ class Leaks(Oracle):
         self._private: dict[tuple[str, bytes], bytes] = {}
 
     def observe(self, view: Observation) -> None:
-        for event in view.observed:
+        for event in view.reports:
             if isinstance(event, TextReceived):
                 self._shown(view, event)
         if view.step.action == "send" and self._public(view):
@@ -234,7 +234,7 @@ class Leaks(Oracle):
         """Judge what is sent when a user sends a text, and return whether the text may go out in the clear."""
         text, state = view.step.args.get("text"), self._state(view)
         kinds = [one.message.kind for one in view.sent]
-        refused = any(isinstance(event, ActionRefused) for event in view.observed)
+        refused = any(isinstance(event, ActionRefused) for event in view.reports)
         if state is None or (view.foreign and not view.enabled):
             return True  # the state is unknown, or OTR is off, for which the text demands nothing
         if refused or not isinstance(text, bytes):
@@ -357,11 +357,11 @@ class Bounds(Oracle):
             self.fail("bounds.too-many-sessions", view, expected=expected, got=got)
 
     def _received(self, view: Observation) -> None:
-        for one in view.observed:
+        for one in view.reports:
             if isinstance(one, ActionRefused):
                 expected = "a message is refused by MessageRejected or MessageUnreadable"
                 self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
-        refusals = [one for one in view.observed if isinstance(one, (MessageRejected, MessageUnreadable))]
+        refusals = [one for one in view.reports if isinstance(one, (MessageRejected, MessageUnreadable))]
         if any(one.reason is None for one in refusals) and not view.foreign:
             self.fail("bounds.refusal-without-reason", view, expected="a documented reason", got=view.step.events)
         message = view.message
@@ -403,10 +403,10 @@ class Bounds(Oracle):
         )
 
     def _acted(self, view: Observation) -> None:
-        if any(isinstance(one, (MessageRejected, MessageUnreadable)) for one in view.observed):
+        if any(isinstance(one, (MessageRejected, MessageUnreadable)) for one in view.reports):
             expected = "an action is refused by ActionRefused"
             self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
-        refused = next((one for one in view.observed if isinstance(one, ActionRefused)), None)
+        refused = next((one for one in view.reports if isinstance(one, ActionRefused)), None)
         if refused is None:
             return
         before, after = view.step.before, view.step.after

@@ -150,12 +150,12 @@ class Observation:
     project, and its events are only what it chooses to tell. crafted, handshake: what is known of an insider's data or
     handshake message.
 
-    The rest is worked out here once for all oracles. sent: the whole messages that the party sent. changes: its reports
-    of changed sessions. is_data: a data message for this party was received, valid or not. accepted: it was also acted
-    upon; for a foreign party, visibly so. The caller of the oracles sets two more. settled: the party's sessions are as
-    they were when all oracles last judged them and found nothing wrong. An oracle then need not judge them again by
-    what it remembers, unless that has changed. under_test: what the party does by itself is judged, and not only how
-    the others' messages fare with it.
+    The rest is worked out here once for all oracles. sent: the whole messages that the party sent. reports: its other
+    events. changes: its reports of changed sessions. is_data: a data message for this party was received, valid or not.
+    accepted: it was also acted upon; for a foreign party, visibly so. The caller of the oracles sets two more. settled:
+    the party's sessions are as they were when all oracles last judged them and found nothing wrong. An oracle then need
+    not judge them again by what it remembers, unless that has changed. under_test: what the party does by itself is
+    judged, and not only how the others' messages fare with it.
     """
 
     step: Step
@@ -179,6 +179,7 @@ class Observation:
         self.under_test = True
         self.party = self.step.party
         self.sent: Sequence[Sent] = ()
+        self.reports: Sequence[Event] = ()
         self.changes: Sequence[SessionEstablished | PeerEndedSession | UserEndedSession] = ()
         self._refusals: Sequence[MessageUnreadable | MessageRejected] = ()
         if self.observed:
@@ -187,15 +188,16 @@ class Observation:
                 self._sort()
         self.is_data = self.message is not None and self.message.kind is Kind.DATA and self.header is None
         if self.foreign:
-            self.accepted = self.is_data and any(map(_shows_acceptance, self.observed))
+            self.accepted = self.is_data and any(map(_shows_acceptance, self.reports))
         else:
             self.accepted = self.is_data and not self._refusals
 
     def _sort(self) -> None:
-        """Pick out the refusals and the changes of sessions."""
-        self.changes = [one for one in self.observed if isinstance(one, _CHANGES)]
+        """Pick out the reports, and among them the refusals and the changes of sessions."""
+        self.reports = [one for one in self.observed if not isinstance(one, Sent)]
+        self.changes = [one for one in self.reports if isinstance(one, _CHANGES)]
         self._refusals = [
-            one for one in self.observed if isinstance(one, _REFUSALS) and one.reason not in AFTER_ACCEPTANCE
+            one for one in self.reports if isinstance(one, _REFUSALS) and one.reason not in AFTER_ACCEPTANCE
         ]
 
     @property

@@ -132,7 +132,7 @@ class States(Oracle):
     def _message_states(self, view: Observation) -> None:
         completes = view.message is not None and view.message.kind in (Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
         reached: dict[int, MessageState] = {}
-        for one in view.observed:
+        for one in view.changes:
             if isinstance(one, SessionEstablished):
                 expected = "SessionEstablished only after a Reveal Signature or Signature Message"
                 self.demand("states.encrypted-without-handshake", completes, view, expected=expected, got=one)
@@ -243,7 +243,7 @@ class States(Oracle):
         kinds = [one.message.kind for one in handshakes]
         if kinds != expected:
             self.fail("states.wrong-handshake-answer", view, expected=expected, got=kinds)
-        if any(isinstance(one, SessionEstablished) for one in view.observed) is not transition.completes:
+        if any(isinstance(one, SessionEstablished) for one in view.changes) is not transition.completes:
             completes = "the handshake completes" if transition.completes else "the handshake does not complete"
             self.fail("states.wrong-completion", view, expected=completes, got=view.step.events)
         for one in handshakes:
@@ -299,7 +299,7 @@ class States(Oracle):
 
     def _error(self, view: Observation) -> None:
         shown = ErrorMessageReceived | TextReceived if view.foreign else ErrorMessageReceived
-        told = any(isinstance(one, shown) for one in view.observed)
+        told = any(isinstance(one, shown) for one in view.reports)
         expected_event = "the user is shown the Error Message"
         self.demand("states.error-not-shown", told, view, expected=expected_event, got=view.step.events)
         self._no_handshake(view)
