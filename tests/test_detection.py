@@ -24,8 +24,9 @@ from otterproof.harness.runs.faults.detection import (
 )
 from otterproof.harness.runs.faults.drawn import drawn
 from otterproof.harness.runs.faults.ways import Way
-from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.execute import attempt, prepare
 from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.simulation.moves import Craft
 from otterproof.harness.targets.engines import LockstepTarget, SingleEngineTarget
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.targets.faults.loader import engine
@@ -156,3 +157,17 @@ def test_the_bare_cryptography_is_what_the_engine_calls() -> None:
     with bench_cases.recorded() as again:
         assert Calls(calls.made).again(time.perf_counter) > 0
     assert not again.made, "it is nothing but the primitives"
+
+
+def test_what_insiders_compute_counts_once() -> None:
+    target, remembered = SingleEngineTarget("reference", ReferenceEngine), set[object]()
+    programs = islice(drawn(target, bench_cases.SEED, Way.FEEDBACK), 12)
+    (made, _) = next(one for one in programs if sum(isinstance(move, Craft) for move in one[0].moves) > 3)
+    prepare(made)
+    counts = []
+    for _ in range(2):
+        with bench_cases.recorded(remembered) as calls:
+            assert attempt(made) is None
+        counts.append(len(calls.made))
+    assert remembered
+    assert counts[0] - counts[1] == len(remembered)

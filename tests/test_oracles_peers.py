@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from otterproof.harness.judges.oracles import Oracles
+from otterproof.harness.judges.oracles import Oracles, Reader
 from otterproof.harness.runs.fuzz.case import BOTH, CLIENTS, Case
-from otterproof.harness.simulation.moves import Inject, Move, Settle, User
-from otterproof.harness.simulation.world import World
+from otterproof.harness.simulation.moves import Deliver, Drop, Duplicate, Inject, Move, Settle, Shuffle, User
+from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.faults import engine
 from otterproof.harness.testkit.keys import published_key
@@ -67,3 +67,38 @@ def test_a_case_tests_its_target(role: str) -> None:
         Case(target=target, role=role, start="scratch").run(TALK)
     with raises_check("mac-revelation.not-revealed"):
         Case(engine=engine("mac-keys-never-revealed"), start="scratch").run(TALK)
+
+
+def test_fragments_of_a_peer_are_followed_as_others_are() -> None:
+    """Also those that no oracle is shown."""
+    chaos: Sequence[Move] = [
+        User("alice", "start"),
+        Settle(5),
+        Shuffle("bob", 1),
+        Settle(100),
+        *TALK,
+        User("alice", "send", {"text": b"in pieces" * 40}),
+        Duplicate("bob", 3),
+        Deliver("bob"),
+        Drop("bob", 5),
+        Settle(100),
+        Inject("bob", b"?OTR|1234,5678,1,2,no number is too small,"),
+        Inject("bob", b"?OTR,1,2"),
+        *TALK,
+    ]
+    case = Case(size=64, target=SingleEngineTarget("reference", ReferenceEngine))
+    configs = case.setup.configs()
+    case.begin()
+    reader = Reader(case.world, configs)
+    readers = (reader, case.oracles.reader)
+    stores: list[list[object]] = []
+
+    def follow(step: Step) -> None:
+        reader.view(step)
+        stores.append([one.snapshot()["_stores"].get("bob", {}) for one in readers])
+
+    case.world.watchers.append(follow)
+    case.run(chaos)
+    case.world.watchers.remove(follow)
+    assert sum(bool(mine) for mine, _ in stores) > 50
+    assert all(mine == its for mine, its in stores)
