@@ -162,7 +162,7 @@ class Reader(Remembering):
         return view
 
     def only_fragment(self, step: Step) -> bool:
-        """Read a step in which a fragment was stored, or refused as it must be, and nothing else can have happened.
+        """Read a step in which a fragment was stored, or refused for the right reason, and nothing else happened.
 
         Returns whether it is such a step; if not, `view` has to read it.
         """
