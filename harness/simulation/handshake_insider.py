@@ -210,14 +210,17 @@ def _own_keys(party: ShowsSecrets) -> Sequence[tuple[int, int]]:
     return [item for ratchet in _ratchets(party) for item in sorted(ratchet.our_keys.items())]
 
 
-def _exponents(party: ShowsSecrets) -> Sequence[int]:
-    """The secrets of a party that can be D-H exponents."""
-    return list(dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in _EXPONENT))
+def _exponents(party: ShowsSecrets, keyid: int = 0) -> Sequence[int]:
+    """The secrets of a party that can be D-H exponents; first those whose names end with a key id."""
+    found = [(name, int.from_bytes(one)) for name, one in party.secrets().items() if len(one) in _EXPONENT]
+    if keyid:
+        found.sort(key=lambda one: not one[0].endswith(f" {keyid}"))
+    return list(dict.fromkeys(number for _, number in found))
 
 
-def exponent_of(party: ShowsSecrets, public: int) -> int | None:
-    """The exponent of a D-H key of a party; None if the party does not hold it."""
-    return next((one for one in _exponents(party) if power(DH_GENERATOR, one) == public), None)
+def exponent_of(party: ShowsSecrets, public: int, keyid: int = 0) -> int | None:
+    """The exponent of a D-H key of a party; None if the party does not hold it. keyid: the key's id, 0 if unknown."""
+    return next((one for one in _exponents(party, keyid) if power(DH_GENERATOR, one) == public), None)
 
 
 def _opened(message: Message, party: ShowsSecrets) -> OpenCommit | None:

@@ -119,7 +119,7 @@ def _keys_of(party: ShowsSecrets, ratchet: RatchetSnapshot) -> KeysOf:
         ours, theirs = ratchet.our_keys.get(sender), ratchet.their_keys.get(recipient)
         if ours is None or theirs is None:
             return None
-        exponent = exponent_of(party, ours)
+        exponent = exponent_of(party, ours, sender)
         return None if exponent is None else crypto.session_keys(ours, theirs, power(theirs, exponent))
 
     return keys_of

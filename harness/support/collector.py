@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 
 #: Collect after this many new values; older generations after ten times as many each, as by default.
-NEW_VALUES = 50_000
+NEW_VALUES = 100_000
 
 
 def collect_rarely() -> None:

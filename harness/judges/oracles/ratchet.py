@@ -89,7 +89,10 @@ class KeyIds(Oracle):
             where, ratchet = (view.party, session.ssid), session.ratchet
             judged, announced = self._judged.get(where, (None, 0))
             if judged is not ratchet:
-                self._held(view, session.ssid, ratchet)
+                if view.under_test:
+                    self._held(view, ratchet)
+                for keyid, value in ratchet.our_keys.items():
+                    self._announce(view, session.ssid, keyid, value)
             if judged is not ratchet or announced != len(self._values):
                 self._sides(view, session.ssid, ratchet)
                 self._judged[where] = (ratchet, len(self._values))
@@ -138,7 +141,7 @@ class KeyIds(Oracle):
             got = f"key {owner[1]} of {owner[0]} again"
             self.fail("key-ids.key-reused", view, expected=f"a new key {keyid} of {view.party}", got=got)
 
-    def _held(self, view: Observation, ssid: bytes, ratchet: RatchetSnapshot) -> None:
+    def _held(self, view: Observation, ratchet: RatchetSnapshot) -> None:
         """Judge which keys a party holds, and for which pairs it keeps anything."""
         ours, theirs = set(ratchet.our_keys), set(ratchet.their_keys)
         current = ratchet.their_keyid
@@ -148,8 +151,6 @@ class KeyIds(Oracle):
         if not {current} <= theirs <= {current, current - 1} or 0 in theirs:
             expected = f"{current}, and at most the one before"
             self.fail("key-ids.wrong-peer-keys-held", view, expected=expected, got=sorted(theirs))
-        for keyid, value in ratchet.our_keys.items():
-            self._announce(view, ssid, keyid, value)
         pairs = {*ratchet.sent, *ratchet.received, *ratchet.verified}
         if any(pair[0] not in ours or pair[1] not in theirs for pair in pairs):
             dead = sorted(pair for pair in pairs if pair[0] not in ours or pair[1] not in theirs)
