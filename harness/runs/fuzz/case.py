@@ -9,7 +9,7 @@ was established once, and pays for no handshake. [prepared.py; kept.py for drive
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from types import TracebackType
@@ -280,9 +280,13 @@ class Case:
             return ()
         if isinstance(fitted, Craft):
             _unfollow(self.world)  # the model does not know what an insider encrypts
-        with self._excusing(), suppress(TargetUnsupported):
-            return self.world.apply(fitted)
-        return ()
+        try:
+            if not self.setup.excused:
+                return self.world.apply(fitted)
+            with self._passing_over():
+                return self.world.apply(fitted)
+        except TargetUnsupported:
+            return ()
 
     def _excusing(self) -> AbstractContextManager[None]:
         """Inside, failures of the excused checks are skipped."""

@@ -176,7 +176,8 @@ def _play(
                     tracker.made = made
                     told.sent.append(len(case.world.network.history))
                     case.run([move])
-                    edges.note(made)
+                    if told.edges:
+                        edges.note(made)
                 at_end = True
                 case.finish()
             finally:
