@@ -376,7 +376,7 @@ class Smp(Oracle):
     def _judge_states(self, view: Observation) -> None:
         if view.step.after is None or view.step.before is None:
             return
-        if view.step.action not in _ACTIONS and len(view.sent) == len(view.observed) and view.same_sessions:
+        if view.step.action not in _ACTIONS and not view.reports and view.same_sessions:
             return
         closed = {
             event.instance

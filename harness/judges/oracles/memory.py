@@ -33,6 +33,11 @@ def public_value(exponent: bytes) -> int:
     return power(wire.DH_GENERATOR, int.from_bytes(exponent))
 
 
+def _live(party: PartySnapshot) -> set[int]:
+    """The D-H keys of a party's own in all its sessions, as public values."""
+    return {key for one in party.sessions if one.ratchet is not None for key in one.ratchet.our_keys.values()}
+
+
 @dataclass(frozen=True, slots=True)
 class _Dropped:
     """What a party drops from a session in a step: public values of its own by their key ids, and pairs of keys.
@@ -132,7 +137,7 @@ class Forgetting(Oracle):
         new: set[tuple[str, int]] = set()
         dropped: list[_Dropped] = []
         if not (view.settled and view.same_sessions):
-            live = {key for session in after.sessions if session.ratchet for key in session.ratchet.our_keys.values()}
+            live = _live(after)
             new = {(view.party, public) for public in live if not public % self.share} - self._keys
             dropped = [one for session in before.sessions if (one := self._drop(view, session, live)) is not None]
         sought = self._to_search(view, after)
@@ -205,8 +210,7 @@ class Forgetting(Oracle):
         The party holds the exponents of its live keys, so if there are no more candidates than these, there is no
         other one. That saves computing public values.
         """
-        sessions = view.step.after.sessions if view.step.after is not None else ()
-        live = {key for one in sessions if one.ratchet is not None for key in one.ratchet.our_keys.values()}
+        live = _live(view.step.after) if view.step.after is not None else set()
         held = [one for group in self._born.get(view.party, ()) for one in group.values if memory.holder(one)]
         return len(held) > sum((view.party, key) not in self._exponents for key in live)
 

@@ -110,13 +110,17 @@ class Reader(Remembering):
     def _put(self, party: str, instance: int, link: SessionView) -> None:
         self._links[party] = {**self.links(party), instance: link}
 
+    def _own_tag(self, party: str) -> int:
+        """The instance tag of a party, or the one in its messages if it does not tell its own; 0 if unknown."""
+        return self.world.parties[party].instance_tag or self._tags.get(party, 0)
+
     def parties(self, fingerprint: bytes) -> list[str]:
         """The parties whose long-term key has that fingerprint."""
         return [name for name, party in self.world.parties.items() if party.fingerprint == fingerprint]
 
     def view(self, step: Step) -> Observation:
         """Read a step. Every step must be read once, in order."""
-        own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
+        own = self._own_tag(step.party)
         policy = self._policies.get(step.party)
         links = self.links(step.party)
         stores, raw = self._stores.get(step.party, _NO_STORES), step.args.get("message")
@@ -172,7 +176,7 @@ class Reader(Remembering):
         message = wire.parse_once(raw)
         if message.kind not in wire.FRAGMENTS or not enabled(self._policies.get(step.party)):
             return False
-        own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
+        own = self._own_tag(step.party)
         reason, stores, whole = _take_fragment(message, self._stores.get(step.party, _NO_STORES), own)
         if whole is not None or list(step.events) != ([] if reason is None else [MessageRejected(reason)]):
             return False
