@@ -12,6 +12,8 @@ multiplies `settings().max_examples`, so that the profiles keep their meaning.
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from hypothesis.errors import InvalidArgument
 from sybil import Sybil
 from sybil.integration.pytest import SybilItem
 
+from otterproof.harness.runs.faults import memoize
 from tests import snippets
 
 _ROOT = Path(__file__).parent
@@ -42,6 +45,10 @@ try:
 except InvalidArgument:
     raise pytest.UsageError(f"HYPOTHESIS_PROFILE={_chosen}: no such profile; there are ci and nightly") from None
 
+# A shell makes commands that it starts in the background ignore SIGINT, and their children inherit that. Tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 pytest_collect_file = Sybil(parsers=[snippets.parse], patterns=snippets.PATTERNS, teardown=snippets.clean_up).pytest()
 
 
@@ -51,6 +58,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, SybilItem) and item.example.parsed.language in ("console", "python"):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def powers_remembered() -> Iterator[None]:
+    """No power is computed twice in the tests that use this, which makes tests of many engines faster."""
+    with memoize.powers_remembered():
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

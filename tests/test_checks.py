@@ -11,7 +11,6 @@ import pytest
 
 from otterproof import harness
 from otterproof.harness.runs.faults.detect import ScenarioTask, notices
-from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.trips import tripped_checks, untripped_checks
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import CHECK_ID, checks, lint, read
@@ -105,11 +104,11 @@ def test_every_check_has_a_fault_that_trips_it_or_a_reason() -> None:
     assert [scenario for _, scenario in tripped.values() if scenario not in known] == []
 
 
+@pytest.mark.usefixtures("powers_remembered")
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(8))
 def test_every_check_is_tripped(part: int) -> None:
     """By the fault that the file of its area names, in the scenario named there."""
-    remember_powers()
     load()
     missed = []
     for name, (fault, scenario) in sorted(tripped_checks().items())[part::8]:

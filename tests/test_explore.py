@@ -407,6 +407,13 @@ def test_the_command_writes_certificates(tmp_path: Path, capsys: pytest.CaptureF
     assert not (tmp_path / "found").exists()
 
 
+def test_the_command_remembers_powers_only_while_it_runs(tmp_path: Path) -> None:
+    genuine = Exponent.applied_to
+    words = ["explore", "reference", "--alphabet", "handshake", "--depth", "2", "--jobs", "1"]
+    assert main([*words, "--out", str(tmp_path)]) == CONFORMS
+    assert Exponent.applied_to is genuine
+
+
 def test_the_command_ends_with_1_where_something_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["explore", "fault:query-ignored-when-encrypted", "--alphabet", "refresh", "--jobs", "1"]
     assert main([*words, "--out", str(tmp_path)]) == DEVIATES

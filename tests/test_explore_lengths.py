@@ -22,7 +22,6 @@ import pytest
 from otterproof.harness.runs.explore.alphabet import ALPHABETS, ROLES
 from otterproof.harness.runs.explore.explore import Exploration
 from otterproof.harness.runs.faults.explored import DEPTHS, FirstFound, first_found
-from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.simulation.moves import Craft, Forge, Tick
@@ -110,11 +109,11 @@ def test_what_is_given_to_the_parties_is_counted_alike() -> None:
     }
 
 
+@pytest.mark.usefixtures("powers_remembered")
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", faults() if os.environ.get("OTTERPROOF_LENGTHS") == "all" else FEW)
 def test_explore_finds_no_longer_runs_than_fuzz(fault: str, tmp_path: Path) -> None:
     load()
-    remember_powers()
     both = lengths(fault, tmp_path)
     assert both is not None or fault not in FEW
     if both is not None:

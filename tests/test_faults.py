@@ -16,7 +16,6 @@ import pytest
 
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import Notice, ScenarioTask, detections, notices
-from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.score import KINDS, ScoreCard, claims
 from otterproof.harness.runs.faults.trips import tripped_by_hint, tripped_checks, trips
 from otterproof.harness.spec import requirements
@@ -220,11 +219,11 @@ def test_every_scenario_is_named_by_a_fault_or_has_one_that_trips_it() -> None:
     assert [name for name in trips() if name not in {one.id for one in scenarios()}] == []
 
 
+@pytest.mark.usefixtures("powers_remembered")
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(8))
 def test_every_other_scenario_is_tripped(part: int) -> None:
     """By the fault that the file of its kind in `tripping` has for it."""
-    remember_powers()
     load()
     missed = [
         f"{fault} does not trip {scenario}"

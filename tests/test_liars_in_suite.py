@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.runner import run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.odd import OddTarget, Quirks
@@ -70,10 +69,10 @@ class Liar(OddTarget):
         return self._change(events)
 
 
+@pytest.mark.usefixtures("powers_remembered")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_liar_fails_and_is_no_error_of_ours(name: str) -> None:
-    remember_powers()
     load()
     able = [one for one in scenarios() if not one.internal and one.kind not in ("properties", "differential")]
     results = [run(one, Liar(CHANGES[name]), b"otterproof") for one in able[sorted(CHANGES).index(name) :: STRIDE]]

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
@@ -45,7 +44,6 @@ EVERY: dict[str, Quirks] = {**ODD, **SAMPLED}
 
 def judged(name: str, quirks: Quirks, part: slice) -> tuple[OddTarget, list[Result]]:
     """A target judged by a part of the suite: alarms fail the test."""
-    remember_powers()
     load()
     target = OddTarget(f"odd:{name}", quirks)
     results = [run(one, target, b"otterproof") for one in [one for one in scenarios() if not one.internal][part]]
@@ -58,6 +56,7 @@ def judged(name: str, quirks: Quirks, part: slice) -> tuple[OddTarget, list[Resu
     return target, results
 
 
+@pytest.mark.usefixtures("powers_remembered")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_target_that_lacks_something_raises_no_alarm(name: str) -> None:
@@ -67,6 +66,7 @@ def test_a_target_that_lacks_something_raises_no_alarm(name: str) -> None:
     assert any(one.verdict is Verdict.PASS for one in results)
 
 
+@pytest.mark.usefixtures("powers_remembered")
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", ODD)
@@ -76,11 +76,11 @@ def test_an_odd_target_raises_no_alarm(name: str, part: int) -> None:
     assert Counter(one.verdict for one in results)[Verdict.PASS] > least
 
 
+@pytest.mark.usefixtures("powers_remembered")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_random_programs_raise_no_alarm(name: str) -> None:
     """A few programs per target; all have insiders if their number gives them one."""
-    remember_powers()
     target = OddTarget(f"odd:{name}", EVERY[name])
     for number in range(PROGRAMS):
         failure = attempt(with_insiders(program(name, number, target), name, number))

@@ -15,7 +15,6 @@ import pytest
 
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults import sightings, sightings_file, trips
-from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.score import ScoreCard
 from otterproof.harness.runs.faults.sightings import Sighting, Sightings, View, look, unseen
 from otterproof.harness.support.exits import CONFORMS
@@ -31,11 +30,11 @@ from otterproof.harness.ui import terminal as report
 UNSEEN = 23
 
 
+@pytest.mark.usefixtures("powers_remembered")
 @pytest.mark.slow
 @pytest.mark.parametrize("area", AREAS)
 def test_every_fault_is_caught_as_a_third_partys(area: str) -> None:
     """In each of its versions, by the scenario it names; the others are noticed by a scenario that sees more."""
-    remember_powers()
     load()
     wrong = []
     for fault in faults().values():

@@ -42,9 +42,9 @@ SEED = "bench"
 
 @dataclass(slots=True)
 class Calls:
-    """Calls of primitives, in order, each as a function without arguments."""
+    """Calls of primitives, in order, each with its arguments."""
 
-    made: list[Callable[[], object]] = field(default_factory=list)
+    made: list[partial[object]] = field(default_factory=list)
 
     def again(self, clock: Callable[[], float]) -> float:
         """Make the calls again; returns the seconds that takes."""

@@ -24,13 +24,21 @@ class Signaller(Driver):
 
     def send_and_create(self, params: dict[str, Any]) -> dict[str, Any]:
         pid = caller()
-        if pid != SPARED and not MARK.exists():
-            MARK.touch()
+        if pid != SPARED and first():
             if WHOM == "group":
                 os.killpg(os.getpgid(pid), SIGNAL)
             else:
                 os.kill(pid, SIGNAL)
         return self.create(params)
+
+
+def first() -> bool:
+    """Whether no other driver has come here before, of those that several workers start at the same time."""
+    try:
+        MARK.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def caller() -> int:

@@ -13,7 +13,7 @@ from otterproof.harness.runs.explore.alphabet import ALPHABETS, ROLES
 from otterproof.harness.runs.explore.explore import Explorable, Exploration, depths_of, explorable
 from otterproof.harness.runs.explore.found import keep
 from otterproof.harness.runs.explore.symbolic.search import DEPTHS
-from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.runs.faults.memoize import powers_remembered
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.targets.driver import Limits
@@ -45,10 +45,9 @@ def run(options: argparse.Namespace) -> int:
     folder = options.out or Path("otterproof-explore") / (file_name(options.target) + role)
     check_folder(folder, "--out")
     target = explorable(open_target(name, Limits(options.timeout)))
-    remember_powers()
     explored: list[AlphabetExplored] = []
     ending = Ending.COMPLETE
-    with closing(target):
+    with powers_remembered(), closing(target):
         chosen = options.alphabet or [one for one in ALPHABETS if ALPHABETS[one].suits(target.capabilities)]
         for alphabet in chosen:
             exploration = Exploration(
