@@ -44,7 +44,7 @@ SEED = "bench"
 class Calls:
     """Calls of primitives, in order, each with its arguments."""
 
-    made: list[partial[object]] = field(default_factory=list)
+    made: list[partial[Any]] = field(default_factory=list)
 
     def again(self, clock: Callable[[], float]) -> float:
         """Make the calls again; returns the seconds that takes."""
