@@ -21,14 +21,14 @@ from otterproof.harness.judges.oracles.healing import Healing
 from otterproof.harness.judges.oracles.memory import Drawn, Forgetting
 from otterproof.harness.judges.oracles.observation import Observation
 from otterproof.harness.judges.oracles.ratchet import Counters, KeyIds, Revelation
-from otterproof.harness.judges.oracles.reading import Reader
+from otterproof.harness.judges.oracles.reading import Reader, only_refused
 from otterproof.harness.judges.oracles.remembering import State
 from otterproof.harness.judges.oracles.states import States
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.spec.checks import is_consequence
 from otterproof.harness.support.excused import is_excused
 from otterproof.harness.wire import UnreadableField
-from otterproof.implementations.contract import MessageRejected, PartyConfig, PartySnapshot
+from otterproof.implementations.contract import PartyConfig, PartySnapshot
 
 __all__ = [
     "ORACLES",
@@ -222,8 +222,7 @@ def _changes_nothing(view: Observation, last: Step) -> bool:
     step = view.step
     if (not view.is_fragment and step.action != "set_policy") or view.message is not None or step.failure is not None:
         return False
-    refusal = [] if view.fragment is None else [MessageRejected(view.fragment)]
-    return (not step.events or list(step.events) == refusal) and _same_as_judged(step, last)
+    return (not step.events or only_refused(step, view.fragment)) and _same_as_judged(step, last)
 
 
 def _same_as_judged(step: Step, last: Step) -> bool:

@@ -178,7 +178,7 @@ class Reader(Remembering):
             return False
         own = self._own_tag(step.party)
         reason, stores, whole = _take_fragment(message, self._stores.get(step.party, _NO_STORES), own)
-        if whole is not None or list(step.events) != ([] if reason is None else [MessageRejected(reason)]):
+        if whole is not None or not only_refused(step, reason):
             return False
         self._stores[step.party] = stores
         return True
@@ -280,6 +280,11 @@ class Reader(Remembering):
             state = MessageState.FINISHED if isinstance(event, PeerEndedSession) else MessageState.PLAINTEXT
             link = self.link(party, session_of(event))
             self._put(party, session_of(event), replace(link, state=state, ssid=b""))
+
+
+def only_refused(step: Step, reason: RejectReason | None) -> bool:
+    """Whether all that a party reports is that it refused a fragment for this reason, or nothing if that is None."""
+    return list(step.events) == ([] if reason is None else [MessageRejected(reason)])
 
 
 class _Incoming(NamedTuple):
