@@ -96,9 +96,9 @@ def test_a_bucket_is_bounded() -> None:
     assert len(bucket_of(record, "x" * 5000, at_end=False).check) <= 100
 
 
-def test_must_comes_before_should_and_a_crash_before_all() -> None:
-    plain = Finding(
-        "a",
+def test_must_comes_before_should_and_then_counts_what_is_at_risk() -> None:
+    form = Finding(
+        "form",
         FindingStage.CONFIRMED,
         "form",
         Verdict.FAIL,
@@ -108,9 +108,11 @@ def test_must_comes_before_should_and_a_crash_before_all() -> None:
         0,
         Program(Setup(), ()),
     )
-    crash = replace(plain, name="b", verdict=Verdict.CRASH, bucket=Bucket("crash.receive.sigsegv"))
-    advice = replace(plain, name="c", bucket=Bucket("user.finished-not-told"))
-    assert sorted([advice, plain, crash], key=severity)[0] is crash
+    crash = replace(form, name="crash", verdict=Verdict.CRASH, bucket=Bucket("crash.receive.sigsegv"))
+    leak = replace(form, name="leak", oracle="leaks", bucket=Bucket("leaks.sent-unencrypted"))
+    advice = replace(leak, name="advice", bucket=Bucket("smp.end-not-reported"))
+    often = replace(form, name="often", examples=9)
+    assert sorted([advice, form, crash, often, leak], key=severity) == [leak, crash, often, form, advice]
 
 
 # ---- behaviour

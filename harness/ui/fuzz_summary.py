@@ -92,7 +92,7 @@ def _entry(campaign: Campaign, one: Finding, width: int) -> Iterator[Text]:
     """A finding in full."""
     programs = f"{one.examples} program{'' if one.examples == 1 else 's'}"
     yield line((one.verdict.value.upper(), "red"), "  ", (one.check, "bold"), f"  {programs}")
-    yield line("  ", (one.level.value, "bold"), _source(one))
+    yield line("  ", (one.level.value, "bold"), f", {one.impact.value}{_source(one)}")
     yield from (line("  ", part) for part in wrap(printable(rule_of(one)), width - 2))
     yield from _facts(one, width)
     yield from _pair("plays", one.program.setup.part, width)
@@ -206,6 +206,7 @@ def _finding_as_json(one: Finding, known: Known) -> dict[str, Any]:
         "bucket": asdict(one.bucket),
         "verdict": one.verdict.value,
         "level": one.level.value,
+        "impact": one.impact.value,
         "known": known.reason_of_bucket(one.bucket),
         "follows": list(one.follows),
         "others": list(one.others),

@@ -11,11 +11,12 @@ PAGE = "explanation/oracles.md"
 
 
 def render() -> str:
-    """A section for each oracle: its rule, and what that means in detail."""
+    """A section for each oracle: its rule, what that means in detail, and what is at risk."""
     lines = []
     for name, oracle in ORACLES.items():
         rule, _, rest = inspect.cleandoc(oracle.__doc__ or "").partition("\n\n")
         lines += [f"## {name}", "", f"**{' '.join(rule.split())}** {' '.join(rest.split())}".strip(), ""]
+        lines += [f"At risk: {oracle.impact.value}.", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

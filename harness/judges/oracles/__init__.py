@@ -13,7 +13,7 @@ from itertools import combinations
 from operator import attrgetter
 
 from otterproof.harness.judges.oracles.agreement import Agreement, Smp
-from otterproof.harness.judges.oracles.base import Oracle, OracleFailure
+from otterproof.harness.judges.oracles.base import Impact, Oracle, OracleFailure
 from otterproof.harness.judges.oracles.delivery import Authenticity, Rejection
 from otterproof.harness.judges.oracles.exchange import Bounds, Fragments, InstanceTags, Leaks
 from otterproof.harness.judges.oracles.form import Form, FormWatch
@@ -35,6 +35,7 @@ __all__ = [
     "RENEWALS",
     "Drawn",
     "FormWatch",
+    "Impact",
     "Observation",
     "Oracle",
     "OracleFailure",

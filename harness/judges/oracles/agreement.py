@@ -12,7 +12,7 @@ from otterproof.harness.judges.handshake import (
     commitment,
     wrongly_revealed,
 )
-from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.base import Impact, Oracle
 from otterproof.harness.judges.oracles.observation import Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake
@@ -70,6 +70,7 @@ class Agreement(Oracle):
     """
 
     id = "agreement"
+    impact = Impact.AUTHENTICITY
     one_sided = False
 
     def __init__(self, reader: Reader) -> None:
@@ -243,6 +244,7 @@ class Smp(Oracle):
     """
 
     id = "smp"
+    impact = Impact.AUTHENTICITY
     one_sided = False
 
     def __init__(self, reader: Reader) -> None:

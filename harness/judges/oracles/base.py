@@ -6,6 +6,7 @@ Each of its rules is a check; most of their ids begin with the oracle's name. [h
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar, NoReturn
 
 from otterproof.harness.judges.oracles.observation import Observation
@@ -35,10 +36,28 @@ class OracleFailure(DemandFailed, AssertionError):
         self.step = step
 
 
+class Impact(StrEnum):
+    """What is at risk when a rule is broken, the most serious first."""
+
+    #: Others may read texts, or compute keys.
+    CONFIDENTIALITY = "confidentiality"
+    #: What somebody else wrote, or somebody else's key, may count as the correspondent's.
+    AUTHENTICITY = "authenticity"
+    #: The program crashes or hangs; whatever does that may be able to do more.
+    STABILITY = "stability"
+    #: A transcript may prove who wrote it.
+    DENIABILITY = "deniability"
+    #: Sessions or texts may be lost.
+    AVAILABILITY = "availability"
+    #: Other implementations may be misunderstood.
+    INTEROPERABILITY = "interoperability"
+
+
 class Oracle(Remembering):
     """Watches the steps of a world and judges them by its rules. The docstring is its published description."""
 
     id: ClassVar[str]
+    impact: ClassVar[Impact]
     #: Whether it judges each party by that party's inputs and actions alone, without knowing those of the others.
     one_sided: ClassVar[bool] = True
     fixed: ClassVar[frozenset[str]] = frozenset({"_reader"})

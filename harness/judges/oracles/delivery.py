@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.base import Impact, Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.lockstep import differences
@@ -42,6 +42,7 @@ class Authenticity(Oracle):
     """
 
     id = "authenticity"
+    impact = Impact.AUTHENTICITY
     one_sided = False
 
     def __init__(self, reader: Reader) -> None:
@@ -162,6 +163,7 @@ class Rejection(Oracle):
     """
 
     id = "rejection"
+    impact = Impact.AVAILABILITY
 
     def observe(self, view: Observation) -> None:
         if view.foreign:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from otterproof.harness import wire
-from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.base import Impact, Oracle
 from otterproof.harness.judges.oracles.observation import ALLOW, TEXT, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.lockstep import differences
@@ -39,6 +39,7 @@ class InstanceTags(Oracle):
     """
 
     id = "instance-tags"
+    impact = Impact.INTEROPERABILITY
 
     def observe(self, view: Observation) -> None:
         for one in view.sent:
@@ -122,6 +123,7 @@ class Fragments(Oracle):
     """
 
     id = "fragments"
+    impact = Impact.INTEROPERABILITY
     fixed = frozenset({"_reader", "_sizes"})
 
     def __init__(self, reader: Reader, configs: Mapping[str, PartyConfig] | None = None) -> None:
@@ -204,6 +206,7 @@ class Leaks(Oracle):
     """
 
     id = "leaks"
+    impact = Impact.CONFIDENTIALITY
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -340,6 +343,7 @@ class Bounds(Oracle):
     """
 
     id = "bounds"
+    impact = Impact.AVAILABILITY
 
     def observe(self, view: Observation) -> None:
         step = view.step

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from otterproof.harness import wire
-from otterproof.harness.judges.oracles.base import Oracle, OracleFailure
+from otterproof.harness.judges.oracles.base import Impact, Oracle, OracleFailure
 from otterproof.harness.judges.oracles.observation import Observation
 from otterproof.harness.judges.oracles.reading import Reader, in_the_clear
 from otterproof.harness.simulation.world import Step, World
@@ -90,6 +90,7 @@ class Form(Oracle):
     """
 
     id = "form"
+    impact = Impact.INTEROPERABILITY
     fixed = frozenset({"_reader", "_blocks"})
 
     def __init__(self, reader: Reader, configs: Mapping[str, PartyConfig] | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.base import Impact, Oracle
 from otterproof.harness.judges.oracles.observation import ALLOW, NO_LINK, Observation, SessionView
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.network import NotQuiescent
@@ -42,6 +42,7 @@ class Healing(Oracle):
     """
 
     id = "healing"
+    impact = Impact.AVAILABILITY
     one_sided = False
 
     def __init__(self, reader: Reader) -> None:

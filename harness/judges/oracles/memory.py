@@ -8,7 +8,7 @@ from itertools import islice, product
 from typing import NamedTuple, NoReturn
 
 from otterproof.harness import wire
-from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.base import Impact, Oracle
 from otterproof.harness.judges.oracles.observation import Observation
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.party import shows_secrets
@@ -111,6 +111,7 @@ class Forgetting(Oracle):
     """
 
     id = "forgetting"
+    impact = Impact.CONFIDENTIALITY
     fixed = frozenset({"_reader", "_drawn", "share"})
 
     def __init__(self, reader: Reader, drawn: Mapping[str, Drawn] | None = None) -> None:

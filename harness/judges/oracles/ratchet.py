@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from otterproof.harness import wire
 from otterproof.harness.judges.mac_ledger import KeyPair, MacLedger
-from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.base import Impact, Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.insider import NEXT_KEY
@@ -56,6 +56,7 @@ class KeyIds(Oracle):
     """
 
     id = "key-ids"
+    impact = Impact.CONFIDENTIALITY
     one_sided = False
 
     def __init__(self, reader: Reader) -> None:
@@ -195,6 +196,7 @@ class Counters(Oracle):
     """
 
     id = "counters"
+    impact = Impact.CONFIDENTIALITY
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -247,6 +249,7 @@ class Revelation(Oracle):
     """
 
     id = "mac-revelation"
+    impact = Impact.DENIABILITY
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)

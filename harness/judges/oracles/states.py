@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from otterproof.harness import wire
-from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.base import Impact, Oracle
 from otterproof.harness.judges.oracles.observation import ALLOW, HANDSHAKE, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.spec.states import ROWS, Cell, Setting, Shown, find
@@ -98,6 +98,7 @@ class States(Oracle):
     """
 
     id = "states"
+    impact = Impact.INTEROPERABILITY
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)

@@ -64,7 +64,8 @@ class Evidence:
         one = self.finding
         written: dict[str, Any] = {"format": FORMAT, "version": VERSION, "name": one.name}
         written |= {"target": title(self.target), "target_version": self.version, "seed": self.seed}
-        written |= {"verdict": one.verdict.value, "level": one.level.value, "bucket": asdict(one.bucket)}
+        written |= {"verdict": one.verdict.value, "level": one.level.value, "impact": one.impact.value}
+        written |= {"bucket": asdict(one.bucket)}
         written |= {"others": list(one.others), "confirmed": one.confirmed, "runs": one.runs}
         written["record"] = record_to_json(self.record)
         written["moves"] = [move_as_json(one.move) | {"without": one.without} for one in self.needed]

@@ -24,7 +24,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from otterproof.harness.judges.oracles import ORACLES
+from otterproof.harness.judges.oracles import ORACLES, Impact
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.edges import MOST as MOST_EDGES
@@ -112,6 +112,13 @@ class Finding:
         return self.bucket.level if self.verdict is Verdict.FAIL else Level.MUST
 
     @property
+    def impact(self) -> Impact:
+        """What is at risk."""
+        if self.verdict not in (Verdict.FAIL, Verdict.INFRA):
+            return Impact.STABILITY
+        return ORACLES[self.oracle].impact if self.oracle in ORACLES else Impact.INTEROPERABILITY
+
+    @property
     def finished(self) -> bool:
         return self.stage not in UNFINISHED
 
@@ -156,9 +163,8 @@ def test_name(name: str) -> str:
 
 
 def severity(finding: Finding) -> tuple[int, int, int, str]:
-    """The order in which findings are listed: the most serious first, then those that most programs ran into."""
-    breaks_down = finding.verdict is not Verdict.FAIL
-    return list(Level).index(finding.level), -breaks_down, -finding.examples, finding.name
+    """The order in which findings are listed: by level, by what is at risk, and by how many programs ran into them."""
+    return list(Level).index(finding.level), list(Impact).index(finding.impact), -finding.examples, finding.name
 
 
 @dataclass(frozen=True, slots=True)
