@@ -229,6 +229,32 @@ def test_what_a_line_can_not_have_is_unsupported(name: str) -> None:
         talk.target.smp_answer(b"nobody asked")
 
 
+@pytest.mark.parametrize("name", ["irssi", "bitlbee"])
+def test_an_answer_that_can_not_be_typed_leaves_the_question(name: str) -> None:
+    talk = Talk(name, 3)
+    talk.handshake()
+    talk.pump("engine", talk.engine.smp_start(b"otter"))
+    assert any(isinstance(one, SmpRequested) for one in talk.events("target"))
+    with pytest.raises(TargetUnsupported):
+        talk.target.smp_answer(b"otter\n")
+    with pytest.raises(TargetUnsupported, match="the question that is waiting"):
+        talk.target.smp_start(b"otter")
+    talk.pump("target", talk.target.smp_answer(b"otter"))
+    assert [one.equal for one in talk.events("engine") if isinstance(one, SmpFinished)] == [True]
+
+
+def test_bitlbee_is_told_once_that_a_session_has_ended() -> None:
+    """Also if a handshake in fragments, of another client in libotr's eyes, follows the session."""
+    talk = Talk("bitlbee", 2)
+    talk.handshake()
+    talk.pump("engine", talk.engine.end())
+    assert [type(one) for one in talk.events("target")] == [PeerEndedSession]
+    small = PartyConfig(published_key("bob"), ALLOW[3], 0x2B2B, 200)
+    talk.engine = ReferenceEngine(small, SeededEntropy(b"2"))
+    talk.pump("engine", talk.engine.start())
+    assert [type(one) for one in talk.events("target")] == [SessionEstablished]
+
+
 def test_pidgin_asks_no_empty_question() -> None:
     talk = Talk("pidgin", 3)
     talk.handshake()

@@ -30,10 +30,12 @@ def page(target: str) -> str:
 
 
 def entries(target: str) -> list[Deviation]:
+    """The target's own; those of its library are on the library's page."""
     load_scenarios()
     path = shipped(target)
     assert path is not None, f"{target} has no file of known deviations"
-    return load(path, [one.id for one in scenarios()], list(requirements.load().requirements))
+    found = load(path, [one.id for one in scenarios()], list(requirements.load().requirements))
+    return [one for one in found if not one.library]
 
 
 def named(target: str) -> Iterator[str]:

@@ -153,6 +153,15 @@ def test_the_order_of_an_answer_can_be_chosen(name: str, first: bool) -> None:
     assert (target.ordered(events)[0]["event"] == "outgoing_message") is first
 
 
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_what_is_not_utf_8_may_be_shown_otherwise(version: str) -> None:
+    """Texts and a question; the protocol text wants both in UTF-8."""
+    begin = User("bob", "smp_start", {"secret": b"s", "question": b"\xff?"})
+    texts = [User("bob", "send", {"text": text}) for text in (b"\xff\xfe", "d\u00e9j\u00e0 vu".encode("latin-1"))]
+    target = OddTarget("odd:utf8", Quirks(utf8=True))
+    assert attempt(Program(Setup(start=version, target=target), (*texts, Settle(), begin, Settle()))) is None
+
+
 @pytest.mark.parametrize("name", LACKING)
 def test_what_is_lacking_is_not_there(name: str) -> None:
     target = OddTarget(f"odd:{name}", LACKING[name])

@@ -31,6 +31,9 @@ from otterproof.implementations.jsonform import EVENTS, event_from_json, may_be_
 #: Events that come from the network layer; all others are reports to the user.
 _MESSAGES = frozenset({"outgoing_message"})
 
+#: The fields of events that the peer's user has written.
+_WORDS = frozenset({"text", "question"})
+
 
 #: The capability that a method needs, if any.
 _NEEDS = {
@@ -62,7 +65,7 @@ class Quirks:
     by a question mark, "" if the engine decides. early_tag: a whitespace tag precedes the text, with its highest
     version first. screen: it reports what its user is shown. mute: of what it ignored or did not do, it reports only a
     text that it does not send. engine: its differences from the reference engine. heartbeat: its interval, if it can't
-    be configured.
+    be configured. utf8: texts and questions that are not UTF-8 are shown with replacement characters.
     """
 
     silent: bool = False
@@ -78,6 +81,7 @@ class Quirks:
     mute: bool = False
     engine: tuple[str, ...] = ()
     heartbeat: int | None = None
+    utf8: bool = False
 
 
 class OddTarget:
@@ -185,6 +189,8 @@ class OddTarget:
                 return events
 
     def _event(self, event: dict[str, Any]) -> dict[str, Any]:
+        if self._quirks.utf8:
+            event = event | {name: _in_utf8(event[name]) for name in _WORDS & event.keys() if event[name] is not None}
         able = may_be_untold(event["event"])
         return {name: None if name in able and self._leaves_out(name) else value for name, value in event.items()}
 
@@ -194,6 +200,11 @@ class OddTarget:
 
     def _leaves_out(self, field: str) -> bool:
         return self._quirks.silent or field in self._quirks.untold
+
+
+def _in_utf8(told: str) -> str:
+    """What somebody reads, a character for each byte, with replacement characters for what is not UTF-8."""
+    return told.encode("latin-1").decode(errors="replace").encode().decode("latin-1")
 
 
 def _with_early_tag(event: dict[str, Any]) -> dict[str, Any]:
@@ -233,6 +244,7 @@ ODD: Mapping[str, Quirks] = {
         fixed_policy=_BOTH | Policy.WHITESPACE_START_AKE,
         longest_text=400,
         screen=True,
+        utf8=True,
     ),
     "mute": Quirks(mute=True),
     "refuses-arguments": Quirks(

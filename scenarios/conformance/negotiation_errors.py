@@ -100,11 +100,12 @@ def errors_are_never_answered_with_errors(context: Context) -> None:
 
 @scenario(requirements=("ERROR-TEXT-2", "!ERROR-TEXT-2", "!ERROR-FORM-2"))
 def error_text_is_not_interpreted(context: Context) -> None:
-    """Format characters and markup in an error are shown as they are; an error without text does no harm."""
+    """Format characters and markup in an error are shown as they are; one without text or not in UTF-8 does no harm."""
     target, insider = context.encrypted()
-    for text in (b"%s%s%n%99999d", b"100% {0} \\x41 $HOME", b"<script>alert(1)</script>", b"\xff\xfe\x01"):
+    for text in (b"%s%s%n%99999d", b"100% {0} \\x41 $HOME", b"<script>alert(1)</script>"):
         told = errors_told(target.receive(ERROR + text))
         check("error.text-interpreted", any(one is None or text in one for one in told), expected=text, got=told)
+    target.receive(ERROR + b"\xff\xfe\x01")
     target.receive(b"?OTR Error:").assert_rejected("error.state-changed", "an Error Message without a text")
     target.assert_session_alive(insider, "error.state-changed")
 

@@ -93,7 +93,9 @@ class Authenticity(Oracle):
             known = sent.sender in self._with_nul or all(self._may_resend(sent.sender, text) for text in texts)
             genuine = known and len(texts) < 2
         else:
-            genuine = texts == ([sent.text] if sent.text else []) or (view.crafted is not None and not texts)
+            wanted = [sent.text] if sent.text else []
+            as_sent = len(texts) == len(wanted) and all(map(view.is_shown_as, wanted, texts))
+            genuine = as_sent or (view.crafted is not None and not texts)
         if not genuine:
             typed = "any one text that was typed" if sent.text is None else sent.text or "no text"
             self.fail("authenticity.text-changed", view, expected=typed, got=texts)

@@ -255,6 +255,13 @@ class Observation:
             return False
         return wire.is_ambiguous(wire.parse_once(raw)) or (self.message is not None and wire.is_ambiguous(self.message))
 
+    def is_shown_as(self, sent: bytes | None, shown: bytes | None) -> bool:
+        """Whether a text of the peer's user is shown as it was sent.
+
+        Texts are in UTF-8 [section "Data Message"]; how a foreign party shows other bytes is its own affair.
+        """
+        return shown == sent or (self.foreign and None not in (shown, sent) and not _is_utf_8(sent or b""))
+
     @property
     def enabled(self) -> bool:
         """Whether the policy allows any version; True if the policy is not known."""
@@ -304,3 +311,11 @@ def _shows_acceptance(event: ObservedEvent) -> bool:
     if isinstance(event, ExtraKeyDerived):
         return event.received
     return isinstance(event, (PeerEndedSession, SmpRequested, SmpFinished))
+
+
+def _is_utf_8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ WHAT = "a file of known deviations"
 #: What an entry is about: a scenario with or without its version, a requirement, a vector case with or without the part
 #: of its id after a dot, or the failures of random runs.
 ABOUT = ("scenario", "requirement", "vector", "fuzz")
+
+#: The key of a file that names the library which its target uses.
+LIBRARY = "library"
 
 _FIELDS: Fields = {
     "scenario": False,
@@ -66,7 +69,7 @@ class Deviation:
     check: the id of the failure. number: its position in the file, from 1. flaky: chance decides whether the scenario
     fails, so it may also pass; it may have several entries, one for each check that it may fail. cases: the inputs, or
     the cells of a state table, that fail the check; empty: any. kind, cell, observed: for random runs, the parts of the
-    buckets that are known; empty: any.
+    buckets that are known; empty: any. library: the one whose entry it is; "" if it is the target's own.
     """
 
     about: str
@@ -80,6 +83,7 @@ class Deviation:
     kind: tuple[str, ...] = ()
     cell: tuple[str, ...] = ()
     observed: tuple[str, ...] = ()
+    library: str = ""
 
     @property
     def excuse(self) -> Excuse:
@@ -137,11 +141,23 @@ def load(
 ) -> list[Deviation]:
     """Read the entries of a file. Raises DeviationError, listing everything that is wrong, or InputError.
 
-    scenarios, requirements: the existing ids. today: the date for judging expiry; None: expiry is not judged.
+    scenarios, requirements: the existing ids. today: the date for judging expiry; None: expiry is not judged. The
+    entries of the library that the target uses come last, if the file names one.
     """
     content = read_toml(path)
+    entries, problems = _entries_in(content, path)
+    problems += check(entries, scenarios, requirements, today, str(path))
+    if problems:
+        raise DeviationError(problems)
+    library = library_file(content, path)
+    return entries + ([] if library is None else _in_random_runs(_entries_in(read_toml(library), library)[0], library))
+
+
+def _entries_in(content: Mapping[str, Any], path: Path) -> tuple[list[Deviation], list[str]]:
+    """The entries of a file that can be read, and what is wrong with its form. DeviationError."""
     problems = [
-        f"{path}: unknown key {key!r}; entries begin with [[deviation]]" for key in content.keys() - {"deviation"}
+        f"{path}: unknown key {key!r}; entries begin with [[deviation]]"
+        for key in content.keys() - {"deviation", LIBRARY}
     ]
     entries: list[Deviation] = []
     found: list[Problem] = []
@@ -156,11 +172,29 @@ def load(
         entry = read_entry(fields, number, str(path), found)
         if entry is not None:
             entries.append(entry)
-    problems += map(str, found)
-    problems += check(entries, scenarios, requirements, today, str(path))
-    if problems:
-        raise DeviationError(problems)
-    return entries
+    return entries, [*problems, *map(str, found)]
+
+
+def library_file(content: Mapping[str, Any], path: Path) -> Path | None:
+    """The shipped file of the library that a target uses, if its own file names one. DeviationError: it names another.
+
+    content, path: the target's own file.
+    """
+    name = content.get(LIBRARY)
+    if name is None:
+        return None
+    found = shipped(name) if isinstance(name, str) else None
+    if found is None or found == path:
+        there = sorted(one.stem for one in FOLDER.glob("*.toml"))
+        advice = did_you_mean(str(name), there, f"there are {', '.join(there)}")
+        raise DeviationError([f"{path}: no file is shipped for {LIBRARY} = {printable(repr(name)[:60])}{advice}"])
+    return found
+
+
+def _in_random_runs(entries: Sequence[Deviation], file: Path) -> list[Deviation]:
+    """The entries of a library's file for a program that uses it: what scenarios show of that may be another matter."""
+    library, known = file.stem, [one for one in entries if one.about != "vector"]
+    return [replace(one, about="fuzz", name="", reason=f"{library}: {one.reason}", library=library) for one in known]
 
 
 def check(
@@ -223,6 +257,8 @@ def read_entry(fields: object, number: int, where: str, problems: list[Problem])
         number,
         entry.flag("flaky"),
         entry.strings("cases"),
-        **parts,
+        parts["kind"],
+        parts["cell"],
+        parts["observed"],
     )
     return read if len(problems) == before else None

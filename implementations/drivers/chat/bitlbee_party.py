@@ -138,8 +138,9 @@ class BitlbeeParty(ChatParty):
         self._choose(instance)
         if not self.asked:
             raise Unsupported("bitlbee takes otr smp for a new request where no question is waiting")
+        quoted = _quoted(secret)
         self.asked = False
-        self._command("smp_answer", "smp", self._nick, _quoted(secret))
+        self._command("smp_answer", "smp", self._nick, quoted)
 
     def _command(self, action: str, *words: str | bytes) -> None:
         self.begin(b"", action)
@@ -227,8 +228,11 @@ class BitlbeeParty(ChatParty):
                 event["version"] = session.version
                 event["instance"] = 0 if session.version == 2 else None
         finished = sum(one.state == FINISHED for one in sessions)
-        # On a handshake message, libotr may copy the context of an ended session for a new instance.
-        if finished > self._finished and kind_and_version(self.message)[0] in (DATA, 0):
+        # On a handshake message, libotr may copy the context of an ended session for a new instance. Of a message in
+        # fragments the answer tells: a Data Message that ends a session has none.
+        kind, _ = kind_and_version(self.message)
+        answered = any(event["event"] == "outgoing_message" for event in self.events)
+        if finished > self._finished and (kind == DATA or (kind == 0 and not answered)):
             self.ended_by_peer()
         self._finished = finished
 

@@ -131,8 +131,9 @@ class IrssiParty(ChatParty):
         refuse_instance("irssi", instance)
         if not self.asked:
             raise Unsupported("irssi takes /otr auth for a new request where no question is waiting")
+        answer = b"otr auth " + _quoted("a secret", secret)
         self.asked, self._result_due = False, True
-        self._type("smp_answer", b"otr auth " + _quoted("a secret", secret))
+        self._type("smp_answer", answer)
 
     def smp_abort(self, *, instance: int | None = None) -> None:
         refuse_instance("irssi", instance)

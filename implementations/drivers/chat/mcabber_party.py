@@ -111,23 +111,25 @@ class McabberParty(ChatParty):
 
     def smp_start(self, secret: bytes, *, instance: int | None = None) -> None:
         self._choose(instance)
-        self._smp("smp_start", b"smpq", secret)
+        self._type("smp_start", self._with_secret(b"smpq", secret))
 
     def smp_answer(self, secret: bytes, *, instance: int | None = None) -> None:
         self._choose(instance)
+        answer = self._with_secret(b"smpr", secret)
         self.asked = False
-        self._smp("smp_answer", b"smpr", secret)
+        self._type("smp_answer", answer)
 
     def smp_abort(self, *, instance: int | None = None) -> None:
         self._choose(instance)
         self.asked = False
         self._type("smp_abort", b"/otr smpa " + self._jid)
 
-    def _smp(self, action: str, command: bytes, secret: bytes) -> None:
+    def _with_secret(self, command: bytes, secret: bytes) -> bytes:
+        """A command about SMP with its secret. Unsupported if that can't be typed."""
         if not secret:
             raise Unsupported("mcabber takes no empty secrets")
         quoted = re.sub(rb'(["\\])', rb"\\\1", typed_line("a secret", secret))
-        self._type(action, b"/otr " + command + b" " + self._jid + b' "' + quoted + b'"')
+        return b"/otr " + command + b" " + self._jid + b' "' + quoted + b'"'
 
     def _type(self, action: str, command: bytes) -> None:
         self.begin(b"", action)

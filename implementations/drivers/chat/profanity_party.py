@@ -105,8 +105,9 @@ class ProfanityParty(ChatParty):
         refuse_instance("Profanity", instance)
         if not self.asked:
             raise Unsupported("Profanity has nothing to answer")
+        answer = (b"/otr answer " if self._with_question else b"/otr secret ") + _quoted(secret)
         self.asked = False
-        self._type("smp_answer", (b"/otr answer " if self._with_question else b"/otr secret ") + _quoted(secret))
+        self._type("smp_answer", answer)
 
     def _type(self, action: str, command: bytes) -> None:
         self.begin(b"", action)
