@@ -19,7 +19,7 @@ from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.insiders import with_insiders
 from otterproof.harness.runs.runner import Result, run
-from otterproof.harness.simulation.moves import Craft, Deliver, Settle, User
+from otterproof.harness.simulation.moves import Craft, Deliver, Inject, Settle, User
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.driver.target import CAPABILITIES
@@ -153,6 +153,21 @@ def test_the_order_of_an_answer_can_be_chosen(name: str, first: bool) -> None:
     assert (target.ordered(events)[0]["event"] == "outgoing_message") is first
 
 
+#: What may make a client forget the fragments that it has: a message, fragments of another client, illegal ones.
+BETWEEN = (b"?OTR|2b2b|1a1a,1,2,x,", b"?OTR|3c3c|1a1a,2,2,x,", b"?OTR,3,2,x,", b"?OTR,x")
+
+
+@pytest.mark.parametrize("between", [None, *BETWEEN])
+def test_fragments_may_be_forgotten_when_something_comes_between(between: bytes | None) -> None:
+    """An Error Message in fragments, to be shown if they are kept. None: a whole message of the session comes."""
+    pieces = [Inject("alice", b"?OTR,%d,3,%s," % piece) for piece in ((1, b"?OTR E"), (2, b"rror: "), (3, b"no"))]
+    middle = User("bob", "send", {"text": b"hi"}) if between is None else Inject("alice", between)
+    moves = (*pieces[:2], middle, Settle(), pieces[2], Settle())
+    for name in ("forgetful", "silent"):
+        target = OddTarget(f"odd:{name}", ODD[name])
+        assert attempt(Program(Setup(start="3", target=target), moves)) is None
+
+
 @pytest.mark.parametrize("version", ["2", "3"])
 def test_what_is_not_utf_8_may_be_shown_otherwise(version: str) -> None:
     """Texts and a question; the protocol text wants both in UTF-8."""
@@ -187,6 +202,7 @@ def said(quirks: Quirks) -> list[str]:
         "conformance.data_received.data_outside_a_session_is_answered[v3]",
         "conformance.interop.smp_with_question[v3]",
         "conformance.negotiation_queries.unknown_versions_are_skipped[v3]",
+        "readings.negotiation.fragments_of_two_senders[v3]",
     ):
         (chosen,) = scenarios(name)
         assert run(chosen, target, b"otterproof").verdict is Verdict.PASS

@@ -148,7 +148,8 @@ class Observation:
     for discarding an encoded message by its header, or None. instance, link: the session of the message, as it was
     before the step. links: all sessions of the party before the step. foreign: the party is not an engine of this
     project, and its events are only what it chooses to tell. crafted, handshake: what is known of an insider's data or
-    handshake message.
+    handshake message. interrupted: whether the received fragment belongs to others that a foreign party may have
+    forgotten.
 
     The rest is worked out here once for all oracles. sent: the whole messages that the party sent. reports: its other
     events. changes: its reports of changed sessions. is_data: a data message for this party was received, valid or not.
@@ -173,6 +174,7 @@ class Observation:
     foreign: bool = False
     crafted: Crafted | None = None
     handshake: CraftedHandshake | None = None
+    interrupted: bool = False
 
     def __post_init__(self) -> None:
         self.settled = False
@@ -246,7 +248,7 @@ class Observation:
 
         Its reaction is then not judged by what the engines read.
         """
-        return self.foreign and self._ambiguous
+        return self.foreign and (self.interrupted or self._ambiguous)
 
     @cached_property
     def _ambiguous(self) -> bool:

@@ -72,6 +72,8 @@ class Reader(Remembering):
         self._unruly = frozenset(name for name, able in (foreign or {}).items() if "policy" not in able)
         self._policies = {name: config.policy for name, config in (configs or {}).items() if name not in self._unruly}
         self._stores: dict[str, Mapping[int, wire.Assembly]] = {}
+        # For each foreign party, the senders of stored fragments after which something else came. [_note_interruptions]
+        self._interrupted: dict[str, frozenset[int]] = {}
         # The sessions of each party that ever had a handshake, replaced as a whole when one changes.
         self._links: dict[str, Mapping[int, SessionView]] = {}
         # The instance tags in the messages of parties that don't tell their own.
@@ -124,11 +126,14 @@ class Reader(Remembering):
         policy = self._policies.get(step.party)
         links = self.links(step.party)
         stores, raw = self._stores.get(step.party, _NO_STORES), step.args.get("message")
+        foreign, interrupted = step.party in self._foreign, False
         has_come = step.failure is None or not step.failure.unsupported  # else the party does not support it
         if step.action == "receive" and has_come and isinstance(raw, bytes):
             # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
             came = _incoming(raw, stores, own) if enabled(policy) else _Incoming({})
             self._stores[step.party] = came.stores
+            if foreign:
+                interrupted = self._note_interruptions(step.party, wire.parse_once(raw).piece, came)
         else:
             came = _Incoming(stores)
         crafted = self._crafted(came.message)
@@ -145,9 +150,10 @@ class Reader(Remembering):
             came.instance,
             links.get(came.instance, NO_LINK),
             links,
-            step.party in self._foreign,
+            foreign,
             crafted if isinstance(crafted, Crafted) else None,
             crafted if isinstance(crafted, CraftedHandshake) else None,
+            interrupted,
         )
         if view.foreign and _refused_for_zero_receiver(came) and view.acted_upon:
             # It may be accepted or discarded [reading INSTANCE-RECEIVER-ZERO].
@@ -173,6 +179,8 @@ class Reader(Remembering):
         raw = step.args.get("message")
         if step.action != "receive" or step.failure is not None or not isinstance(raw, bytes):
             return False
+        if step.party in self._foreign:
+            return False
         message = wire.parse_once(raw)
         if message.kind not in wire.FRAGMENTS or not enabled(self._policies.get(step.party)):
             return False
@@ -182,6 +190,21 @@ class Reader(Remembering):
             return False
         self._stores[step.party] = stores
         return True
+
+    def _note_interruptions(self, party: str, piece: wire.Piece | None, came: _Incoming) -> bool:
+        """Note which fragments a foreign party may have forgotten by now; returns whether that matters for this one.
+
+        It may have forgotten them if anything but their continuation has come since: a fragment of another sender, a
+        whole message, a fragment that is illegal or malformed. [readings FRAGMENT-STREAMS, FRAGMENT-DISCARDED,
+        FRAGMENT-ILLEGAL, FRAGMENT-MALFORMED] piece: that of the received fragment.
+        """
+        before = self._interrupted.get(party, frozenset())
+        sender = piece.sender if piece is not None and came.fragment is None else None
+        continues = piece is not None and piece.k > 1
+        self._interrupted[party] = frozenset(
+            tag for tag in came.stores if tag != sender or (continues and tag in before)
+        )
+        return continues and piece is not None and piece.sender in before
 
     def renumbered(self, *ssids: bytes | None) -> bool:
         """Whether an insider may have made the two sides of a session disagree on its keys and counters."""
