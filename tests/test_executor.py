@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -33,6 +34,10 @@ TARGET, PROGRAMS = "fault:counter-constant", 24
 
 #: A target that reports its code coverage.
 TELLING = f"telling=exec:{sys.executable} {Path(__file__).parent / 'edges_driver.py'}"
+
+#: The words of a scheduler and of a worker on loopback, except the scheduler's address and the worker's folder.
+SCHEDULER = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+WORKER = ("--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory")
 
 dask = pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is an extra")
 
@@ -142,16 +147,44 @@ def test_without_dask_the_command_says_what_to_install(
     assert "pip install 'otterproof[dask]'" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @dask
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])
-def test_a_scheduler_that_is_not_there_is_an_error(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "_PATIENCE", 1)
+@pytest.mark.parametrize("address", ["garbage", "nonsense://x", "tcp://127.0.0.1", "tcp://x:y", "[::1"])
+def test_what_is_no_address_is_refused_before_a_client_exists(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client of such an address takes a minute to close, and prints a traceback then."""
+    distributed = pytest.importorskip("distributed")
+    clients: list[object] = []
+    monkeypatch.setattr(distributed, "Client", lambda *given, **_: clients.append(given))
     with (
-        pytest.raises(UsageError, match="no scheduler answers"),
+        pytest.raises(UsageError, match="is not the address of a scheduler; give one such as tcp://"),
         executors.executor(1, address, WorkerContext()),
     ):
         pass
+    assert clients == []
+
+
+@pytest.mark.slow
+@dask
+def test_a_scheduler_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "_PATIENCE", 1)
+    with (
+        pytest.raises(UsageError, match="no scheduler answers"),
+        executors.executor(1, "tcp://127.0.0.1:1", WorkerContext()),
+    ):
+        pass
+
+
+@dask
+def test_dask_logs_nothing_while_its_workers_are_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("distributed.client")
+    monkeypatch.setattr(executors, "_client", lambda _: SimpleNamespace(close=lambda: logger.error("closed badly")))
+    monkeypatch.setattr(logging.getLogger("distributed"), "propagate", True)
+    with executors.executor(1, "tcp://127.0.0.1:1", WorkerContext()):
+        logger.error("lost")
+    assert caplog.messages == []
+    logger.error("later")
+    assert caplog.messages == ["later"]
 
 
 @contextmanager
@@ -188,13 +221,31 @@ def run(target: str, folder: Path, scheduler: str = "", kill: subprocess.Popen[s
 
 @pytest.mark.slow
 @dask
+def test_a_scheduler_that_is_killed_ends_the_campaign_with_one_message(tmp_path: Path) -> None:
+    with (
+        started("dask_scheduler", *SCHEDULER, until=r"tcp://127\.0\.0\.1:\d+") as (scheduler, address),
+        started("dask_worker", address, *WORKER, str(tmp_path / "1"), until="Registered to"),
+    ):
+        words = ["fuzz", "independent", "--max-time", "10m", "--out", str(tmp_path / "f"), "--scheduler", address]
+        fuzz = subprocess.Popen(
+            [sys.executable, "-m", "otterproof", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        assert fuzz.stderr is not None
+        assert "/s, " in next(fuzz.stderr), "programs are being run"
+        os.killpg(scheduler.pid, signal.SIGKILL)
+        _, said = fuzz.communicate(timeout=60)
+    last = [one for one in said.splitlines() if not one.startswith("fuzzing independent: ")]
+    assert last == [f"otterproof: the scheduler at {address} is gone; start it again, and go on with --resume"]
+    assert fuzz.returncode == 3
+
+
+@pytest.mark.slow
+@dask
 @pytest.mark.parametrize("target", [TARGET, TELLING], ids=["engine", "telling-edges"])
 def test_two_workers_of_which_one_is_killed_give_what_one_process_gives(target: str, tmp_path: Path) -> None:
-    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    worker = ("--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory")
-    with started("dask_scheduler", *options, until=r"tcp://127\.0\.0\.1:\d+") as (_, address):
-        first = started("dask_worker", address, *worker, str(tmp_path / "1"), until="Registered to")
-        other = started("dask_worker", address, *worker, str(tmp_path / "2"), until="Registered to")
+    with started("dask_scheduler", *SCHEDULER, until=r"tcp://127\.0\.0\.1:\d+") as (_, address):
+        first = started("dask_worker", address, *WORKER, str(tmp_path / "1"), until="Registered to")
+        other = started("dask_worker", address, *WORKER, str(tmp_path / "2"), until="Registered to")
         with first as (doomed, _), other:
             torn = run(target, tmp_path / "torn", address, doomed)
             assert doomed.wait(30) == -signal.SIGKILL

@@ -6,6 +6,7 @@ worker dies, Dask gives its task to another worker; the local pool asks the call
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -47,12 +48,24 @@ def executor(processes: int, scheduler: str, context: WorkerContext) -> Iterator
         with pool(processes, context) as workers:
             yield workers
         return
-    client = _client(scheduler)
+    with _without_logs():
+        client = _client(scheduler)
+        try:
+            yield Remote(client, scheduler, context)
+        finally:
+            with suppress(Exception):  # it is no longer of use, and must not hide what ends the command
+                client.close()
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Turn logging off: Dask logs tracebacks of the errors that it also raises, and that are reported from there."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        yield Remote(client, scheduler, context)
+        yield
     finally:
-        with suppress(Exception):  # it is no longer of use, and must not hide what ends the command
-            client.close()
+        logging.disable(before)
 
 
 class Remote:
@@ -92,9 +105,7 @@ class Remote:
             return lost(task, f"the workers that ran this died: {error}")
         except (distributed.client.FutureCancelledError, distributed.comm.core.CommClosedError, OSError) as error:
             where = printable(self._address)
-            raise WorkersDied(
-                f"the scheduler at {where} is gone: {error}; start it, and go on with --resume"
-            ) from error
+            raise WorkersDied(f"the scheduler at {where} is gone; start it again, and go on with --resume") from error
         return result
 
 
@@ -106,8 +117,14 @@ def _client(address: str) -> Any:
         raise UsageError("--scheduler needs Dask; install it: pip install 'otterproof[dask]'") from error
     where = printable(address)
     try:
+        distributed.comm.get_address_host_port(address)
+    except ValueError as error:  # a client of such an address would take a minute to close
+        raise UsageError(
+            f"--scheduler: {where!r} is not the address of a scheduler; give one such as tcp://10.0.0.1:8786"
+        ) from error
+    try:
         client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, TimeoutError) as error:
         raise UsageError(f"no scheduler answers at {where}: {error}") from error
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
