@@ -21,9 +21,9 @@ BEING_WRITTEN = ".otterproof-*.new"
 class OutputError(CommandError):
     """A file could not be written. The message says which, why, and what to do; the command ends with exit code 3."""
 
-    def __init__(self, what: object, error: OSError) -> None:
+    def __init__(self, what: object, error: OSError, advice: str = "fix that, or choose another location") -> None:
         self.reason = error.strerror or str(error)
-        super().__init__(f"can't write {what}: {self.reason}; fix that, or choose another location")
+        super().__init__(f"can't write {what}: {self.reason}; {advice}")
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:

@@ -102,13 +102,20 @@ def _entry(campaign: Campaign, one: Finding, width: int) -> Iterator[Text]:
     yield from _pair("moves", f"{moves(one)}, {whose}{again}", width)
     if one.others:
         yield from _pair("also", f"then fails by {', '.join(one.others)}", width, most=2)
-    folder = campaign.folder / one.name
-    yield line("  ", (f"{'report':10}", "dim"), shlex.quote(printable(str(folder / REPORT))))
-    command = command_of(campaign.target)  # a transcript does not choose what is executed
-    given = ["--target", command] if command else []
-    replay = shlex.join(["otterproof", "replay", str(campaign.folder / one.transcript), *given])
-    yield line("  ", (f"{'replay':10}", "dim"), replay)
+    yield from _files(campaign, one)
     yield line("  ", (f"{'explain':10}", "dim"), shlex.join(["otterproof", "explain", one.check]))
+
+
+def _files(campaign: Campaign, one: Finding) -> Iterator[Text]:
+    """The page of a finding, and the command that replays it; nothing for a file that could not be written."""
+    report, transcript = campaign.folder / one.name / REPORT, campaign.folder / one.transcript
+    if report.exists():
+        yield line("  ", (f"{'report':10}", "dim"), shlex.quote(printable(str(report))))
+    if transcript.exists():
+        command = command_of(campaign.target)  # a transcript does not choose what is executed
+        given = ["--target", command] if command else []
+        replay = shlex.join(["otterproof", "replay", str(transcript), *given])
+        yield line("  ", (f"{'replay':10}", "dim"), replay)
 
 
 def _facts(one: Finding, width: int) -> Iterator[Text]:

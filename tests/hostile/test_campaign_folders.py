@@ -7,6 +7,7 @@ import errno
 import json
 import operator
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -301,6 +302,52 @@ def test_sqlite_says_that_its_disk_is_full(folder: Path, tmp_path: Path) -> None
         with pytest.raises(OutputError, match=r"can't write .*: database or disk is full"):
             campaign.save(replace(state, waiting=failure), "1")
     assert read_state(folder, TARGET, SEED) == before
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "gone-and-made-again"])
+@pytest.mark.parametrize("at", ["program", "shrinking", "confirming"])
+def test_a_folder_that_is_removed_meanwhile_ends_the_campaign(
+    again: bool,
+    at: str,
+    workshop: Workshop,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """SQLite goes on writing to a file that has been removed."""
+    folder = tmp_path / "campaign"
+    genuine, saved = workshop.attempt, Store.save
+    last: list[State] = []
+    removed: list[str] = []
+
+    def stage() -> str:
+        findings = last[-1].findings if last else ()
+        return "program" if not findings else "confirming" if findings[-1].is_shrunk else "shrinking"
+
+    def attempted(*given: Any, **options: Any) -> Failure | None:
+        if stage() == at and not removed:
+            removed.append(at)
+            shutil.rmtree(folder)
+            if again:
+                folder.mkdir()
+                (folder / STATE).write_bytes(b"another's")
+                (folder / LOCK).touch()
+        return genuine(*given, **options)
+
+    def save(campaign: Store, state: State, version: str) -> None:
+        saved(campaign, state, version)
+        last.append(state)
+
+    workshop.attempt = attempted
+    monkeypatch.setattr(Store, "save", save)
+    assert _fuzz(folder, "--examples", "30") == 3
+    shown = capsys.readouterr()
+    assert f"can't write {folder / STATE}: it was removed or replaced while the campaign ran" in shown.err
+    assert "otterproof replay" not in shown.out
+    if again:
+        assert sorted(one.name for one in folder.iterdir() if one.is_file()) == sorted([LOCK, STATE])
+    else:
+        assert not folder.exists()
 
 
 def pages(folder: Path) -> Mapping[str, object]:

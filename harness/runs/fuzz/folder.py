@@ -11,7 +11,7 @@ from pathlib import Path
 from otterproof.harness.judges.oracles import ORACLES
 from otterproof.harness.runs.fuzz.execute import ENGINES_AGREE
 from otterproof.harness.runs.fuzz.state import RECORD, REPORT, TRANSCRIPT, CampaignError, State, test_name
-from otterproof.harness.support.outputs import BEING_WRITTEN, OutputError, make_folder, write_whole
+from otterproof.harness.support.outputs import BEING_WRITTEN, OutputError, write_whole
 from otterproof.harness.support.printable import printable
 
 #: Locked while a campaign runs, and removed afterwards. That it exists means nothing.
@@ -54,8 +54,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # while it is still locked, so that it is ours; if it stays, that does no harm
-            (folder / LOCK).unlink()
+        with suppress(OSError):  # while it is still locked; if it stays, that does no harm
+            if _is_at(handle, folder / LOCK):  # in a folder that was made again, it may be another campaign's
+                (folder / LOCK).unlink()
         with suppress(OSError):  # the folder has files in it, as it should
             for made in missing:
                 made.rmdir()
@@ -73,7 +74,7 @@ def _lock(folder: Path) -> int:
             continue  # another campaign has just removed the folder, which it left empty
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+            if _is_at(handle, path):
                 return handle
         except BlockingIOError:
             os.close(handle)
@@ -85,6 +86,11 @@ def _lock(folder: Path) -> int:
             os.close(handle)
             raise
         os.close(handle)  # the campaign that made this file has removed it and ended since
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether the file of a descriptor is still the one at a path."""
+    return path.exists() and os.path.samestat(os.fstat(handle), path.stat())
 
 
 def clean(folder: Path, state: State) -> None:
@@ -115,12 +121,15 @@ def check_unused(folder: Path) -> None:
 def finding_folder(folder: Path, name: str) -> Path:
     """The folder of a finding, made if need be. Anything else of its name, such as a link, is removed first.
 
-    OutputError.
+    OutputError; also if the campaign's folder is gone, because the findings would be alone in a new one.
     """
     path = folder / name
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         remove(path)
-    make_folder(path)
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(printable(str(path)), error) from error
     return path
 
 

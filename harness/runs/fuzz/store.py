@@ -11,7 +11,9 @@ and left as it is.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -55,6 +57,7 @@ class Store:
         self._target = target
         self._seed = seed
         self._saved: dict[str, Any] = {}
+        self._file = path.stat()
         self.version = ""
         #: Whether it was found without a campaign, and nothing has been saved in it.
         self.unused = False
@@ -93,8 +96,20 @@ class Store:
         written["seen"] = [list(row) for row in seen]
         return written
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the database still is the file of its name."""
+        return self._path.exists() and os.path.samestat(self._file, self._path.stat())
+
     def save(self, state: State, version: str) -> None:
-        """Save a state. version: of the target. OutputError."""
+        """Save a state. version: of the target. OutputError.
+
+        SQLite would go on writing to a file that has been removed, and all would be lost when it is closed.
+        """
+        if not self.is_there:
+            why = "it was removed or replaced while the campaign ran, and what was stored is lost"
+            error = FileNotFoundError(errno.ENOENT, why)
+            raise OutputError(printable(str(self._path)), error, "begin the campaign again")
         written = as_json(state, self._target, version, self._seed)
         old = self._saved
         was = {one["name"]: one for one in old.get("findings", ())}
@@ -159,7 +174,7 @@ def opened_store(folder: Path, target: str, seed: str) -> Iterator[tuple[Store, 
         yield store, store.load()
     finally:
         connection.close()
-        if store is not None and store.unused:
+        if store is not None and store.unused and store.is_there:
             with suppress(OSError):
                 path.unlink()
 
