@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -43,20 +44,22 @@ def from_zero(text: str) -> int:
     return 0 if text == "0" else positive(text)
 
 
-#: The units of a time limit.
-UNITS = {"s": 1, "m": 60, "h": 3600}
+#: A time limit with units, such as 1h30m, and the seconds of each unit.
+_TIME = re.compile(r"(?:([0-9.]+)h)?(?:([0-9.]+)m)?(?:([0-9.]+)s)?")
+_UNITS = (3600, 60, 1)
 
 
 def seconds(text: str) -> float:
-    """Convert to seconds, for argparse: a number above 0, with a unit (10s, 5m, 2h) or without."""
-    unit = UNITS.get(text[-1:], 0)
+    """Convert to seconds, for argparse: a number above 0, with units (10s, 5m, 1h30m) or without."""
+    found = _TIME.fullmatch(text)
     try:
-        number = float(text[:-1]) * unit if unit else float(text)
+        parts = zip(found.groups("0"), _UNITS, strict=True) if found else [(text, 1)]
+        number = sum(float(part) * unit for part, unit in parts)
     except ValueError:
         number = 0.0
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time above 0: a number of seconds, or a form such as 10m or 2h"
+            f"{text!r} is not a time above 0: a number of seconds, or a form such as 10m or 1h30m"
         )
     return number
 

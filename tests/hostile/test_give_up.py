@@ -186,7 +186,13 @@ def test_the_time_limit_of_calls_is_an_option(
 
 
 @pytest.mark.parametrize(
-    "words", [["--timeout", "0"], ["--timeout", "inf"], ["--max-time", "-1"], ["--max-time", "x"], ["--max-time", "m"]]
+    "words",
+    [
+        ["--timeout", "0"],
+        ["--timeout", "inf"],
+        ["--max-time", "-1"],
+        *(["--max-time", wrong] for wrong in ("x", "m", "", "1h30", "30m1h", "1.2.3m", "h")),
+    ],
 )
 def test_times_must_be_times(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
@@ -194,7 +200,21 @@ def test_times_must_be_times(words: list[str], capsys: pytest.CaptureFixture[str
     assert "is not a time above 0" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("90", 90.0), ("1.5", 1.5), ("10s", 10.0), ("5m", 300.0), ("2h", 7200.0)])
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("90", 90.0),
+        ("1.5", 1.5),
+        ("10s", 10.0),
+        ("5m", 300.0),
+        ("2h", 7200.0),
+        ("1.5h", 5400.0),
+        ("1h30m", 5400.0),
+        ("1h5s", 3605.0),
+        ("2m30s", 150.0),
+        ("1e-9", 1e-9),
+    ],
+)
 def test_times_may_have_a_unit(text: str, wanted: float) -> None:
     assert seconds(text) == wanted
 

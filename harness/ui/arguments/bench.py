@@ -9,7 +9,7 @@ from otterproof.harness.ui.parser import Example, Parser
 PURPOSE = "Measure how fast the engines and drivers are, and print what each figure means and its limit."
 
 EXAMPLES: tuple[Example, ...] = (
-    ("otterproof bench", "measure all figures, in less than a minute"),
+    ("otterproof bench", "measure all figures, in about two minutes"),
     (
         "otterproof bench --strict --json figures.json",
         "exit with 1 if a figure is outside its limit; write JSON as well",

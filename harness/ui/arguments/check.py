@@ -86,7 +86,7 @@ def add_arguments(parser: Parser) -> None:
     )
 
     ending = parser.add_argument_group("stopping early")
-    ending.add_argument("--max-time", type=seconds, metavar="TIME", help="start no scenario after TIME: 90, 5m, 2h")
+    ending.add_argument("--max-time", type=seconds, metavar="TIME", help="start no scenario after TIME: 90, 5m, 1h30m")
     ending.add_argument("--fail-fast", action="store_true", help="stop at the first scenario that fails")
     ending.add_argument("--max-failures", type=positive, metavar="N", help="stop when N scenarios have failed")
 

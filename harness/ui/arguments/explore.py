@@ -62,7 +62,7 @@ def add_arguments(parser: Parser) -> None:
     running = parser.add_argument_group("running")
     add_name(running)
     running.add_argument(
-        "--max-time", type=seconds, metavar="TIME", help="stop after TIME: 90, 5m, 2h (default: no limit)"
+        "--max-time", type=seconds, metavar="TIME", help="stop after TIME: 90, 5m, 1h30m (default: no limit)"
     )
     running.add_argument(
         "--keep-going",

@@ -43,7 +43,10 @@ def add_arguments(parser: Parser) -> None:
         "--examples", type=positive, metavar="N", help="number of programs (default: 1000; no limit with --max-time)"
     )
     running.add_argument(
-        "--max-time", type=seconds, metavar="TIME", help="start no program after TIME: 90, 5m, 2h (default: no limit)"
+        "--max-time",
+        type=seconds,
+        metavar="TIME",
+        help="start no program after TIME: 90, 5m, 1h30m (default: no limit)",
     )
     running.add_argument(
         "--max-failures", type=positive, metavar="N", help="start no program after N new findings (default: no limit)"
