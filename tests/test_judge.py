@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from otterproof.harness.runs import bench
 from otterproof.harness.runs.casting import Casting, ReplayParties
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.runner import Job, Result, judge, results_of, run
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.replay import replay
@@ -216,10 +218,29 @@ def test_a_missing_target_says_what_to_install(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_bench_has_the_promised_figures() -> None:
-    figures = [figure for group in bench.measure(rounds=1) for figure in group]
+    groups = list(bench.measure(rounds=1))
+    assert [one[0].name for one in groups] == list(bench.MEASUREMENTS)[: len(groups)]
+    figures = [figure for group in groups for figure in group]
     assert {"ratchet_vs_crypto", "ake_vs_crypto", "snapshot", "driver_call"} <= {one.name for one in figures}
     assert {one.name for one in figures} <= set(bench.FIGURES)
     assert all(one.value > 0 for one in figures)
+
+
+def test_bench_says_what_is_being_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The title that is shown after each measurement names the next one."""
+    figures = [(bench.Figure(name, 1.0),) for name in bench.MEASUREMENTS]
+    titles: list[str] = []
+
+    def follow(items: Any, total: int, title: Any) -> Any:
+        titles.append(title(None))
+        titles.extend(title(one) for one in items)
+        return list(items), Ending.INTERRUPTED
+
+    monkeypatch.setattr(bench, "measure", lambda: figures)
+    monkeypatch.setattr("otterproof.harness.ui.commands.bench.follow", follow)
+    with pytest.raises(KeyboardInterrupt):
+        cli.main(["bench"])
+    assert titles[:-1] == [f"measuring {name}" for name in bench.MEASUREMENTS]
 
 
 def test_a_figure_is_within_its_limit_or_not() -> None:

@@ -32,8 +32,9 @@ def run(options: argparse.Namespace) -> int:
     if options.detection:
         return _detection(options)
     _refuse_for_speed(options)
+    following = iter(bench.MEASUREMENTS)
     measured, ending = follow(
-        bench.measure(), bench.MEASUREMENTS, lambda done: f"measured {done[0].name}" if done else "measuring"
+        bench.measure(), len(bench.MEASUREMENTS), lambda _: f"measuring {next(following, 'nothing more')}"
     )
     if ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
@@ -51,7 +52,9 @@ def _refuse_for_speed(options: argparse.Namespace) -> None:
         name for name in ("faults", "all", "seeds", "programs", "way", "lockstep", "state") if getattr(options, name)
     ]
     if given:
-        raise UsageError(f"--{given[0]} says what --detection measures; it goes with that")
+        raise UsageError(
+            f"--{given[0]} has a meaning only with --detection; add --detection, or leave --{given[0]} out"
+        )
 
 
 def _detection(options: argparse.Namespace) -> int:
