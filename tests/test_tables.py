@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from otterproof.harness.ui import progress, screen
-from otterproof.harness.ui.progress import Tracker
+from otterproof.harness.ui.progress import Status, Tracker
 from otterproof.harness.ui.table import Cell, lines_of
 
 HEADINGS = ("scenario", "steps", "what it judges")
@@ -91,3 +92,35 @@ def test_a_log_is_told_while_a_single_item_takes_long(
         monkeypatch.setattr(tracker._bar.console, "print", noticed)
         assert told.wait(60), "nothing was told"
     assert "building it: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [24, 40, 80])
+def test_permanent_lines_are_broken_between_words_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Terminal()
+
+    def console(*, error: bool = False) -> Console:
+        return Console(file=out, width=width, force_terminal=True, color_system=None)
+
+    monkeypatch.setattr(screen, "console", console)
+    text = "fail limits.text-lost: A text that arrives, however long, is shown and nothing of it is ever lost."
+    tracker = Tracker("judging it")
+    tracker.keep(Text(text))
+    first, *others = out.getvalue().splitlines()
+    assert " ".join([first, *others]).split() == text.split()
+    assert all(len(one.rstrip()) <= width for one in (first, *others))
+    assert others
+    assert all(one.startswith("  ") for one in others), "none looks like a line of its own"
+
+
+def test_what_is_known_and_what_is_done_now_are_both_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    status = Status("fuzzing it", None, lambda: now)
+    status.more, status.now = "1 found", "shrinking one"
+    now = progress.SECONDS
+    assert status.due() == "fuzzing it: 10 s; 1 found; shrinking one"
+    out = Terminal()
+    monkeypatch.setattr(screen, "console", lambda *, error=False: Console(file=out, width=80, force_terminal=True))
+    tracker = Tracker("fuzzing it")
+    tracker.update(1, more="1 found", now="shrinking one")
+    (task,) = tracker._bar.tasks
+    assert task.description.splitlines() == ["fuzzing it", "1 found", "shrinking one"]

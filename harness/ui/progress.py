@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
+from rich.padding import Padding
 from rich.text import Text
 
 from otterproof.harness.runs.events import Ending
@@ -26,12 +27,15 @@ T = TypeVar("T")
 #: The seconds between two lines in a log.
 SECONDS = 10.0
 
+#: How far the lines are indented into which a permanent line is broken, except the first.
+_INDENT = 2
+
 
 class Status:
     """What is being done, how much of it is done, and when to report it next."""
 
     def __init__(self, what: str, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.what, self.more, self.total, self.done = what, "", total, 0
+        self.what, self.more, self.now, self.total, self.done = what, "", "", total, 0
         self._clock = clock
         self._began = self._told = clock()
 
@@ -42,7 +46,7 @@ class Status:
             return None
         self._told = now
         done = "" if self.total is None else f"{self.done} of {self.total}, "
-        more = f"; {self.more}" if self.more else ""
+        more = "".join(f"; {text}" for text in (self.more, self.now) if text)
         return f"{self.what}: {done}{now - self._began:.0f} s{more}"
 
 
@@ -68,18 +72,29 @@ class Tracker:
         self.stop_beating()
         self._bar.stop()
 
-    def update(self, done: int | None = None, what: str | None = None, more: str = "") -> None:
-        """Report progress. more: additional text, on a line of its own on a terminal."""
+    def update(self, done: int | None = None, what: str | None = None, more: str = "", now: str = "") -> None:
+        """Report progress.
+
+        more: what is known so far. now: what is being done that takes longer than usual. On a terminal, each has a line
+        of its own.
+        """
         self._status.done = self._status.done if done is None else done
         self._status.what = self._status.what if what is None else what.rstrip(": ")
-        self._status.more = more
-        shown = "\n".join(printable(text) for text in (self._status.what, more) if text)
+        self._status.more, self._status.now = more, now
+        shown = "\n".join(printable(text) for text in (self._status.what, more, now) if text)
         self._bar.update(self._task, completed=self._status.done, description=shown)
         self._tell()
 
     def keep(self, text: Text) -> None:
-        """Print a permanent line."""
-        self._bar.console.print(text, soft_wrap=True)
+        """Print a permanent line. On a terminal, a long one is broken between words, and indented after the first."""
+        out = self._bar.console
+        if self._terminal:
+            first, *others = text.wrap(out, out.width - _INDENT)
+            out.print(first)
+            for other in others:
+                out.print(Padding.indent(other, _INDENT))
+        else:
+            out.print(text, soft_wrap=True)
 
     def stop_beating(self) -> None:
         """Report only on updates from now on: a process that forks must not have a second thread."""
