@@ -232,4 +232,4 @@ def test_what_was_known_has_a_reason_when_its_entry_was_changed(
         campaign_summary(campaign, Known(load(path, [], [])), Meter(campaign))
     shown = capsys.readouterr().out
     assert f"known: Ours.\n  {CHECK} (kind: data), 2 programs\n" in shown
-    assert "known: no entry any more\n  gone.check, 1 program\n" in shown
+    assert "known: the entry has been removed since\n  gone.check, 1 program\n" in shown

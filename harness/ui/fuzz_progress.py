@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from otterproof.harness.runs.fuzz.behaviour import Area
+from otterproof.harness.runs.deviations import Known
+from otterproof.harness.runs.fuzz.behaviour import Area, cells
 from otterproof.harness.runs.fuzz.campaign import Campaign
-from otterproof.harness.runs.fuzz.events import Examined, Finished, FuzzEvent, ProgramRun, RunAgain
-from otterproof.harness.runs.fuzz.state import Finding, FindingStage
-from otterproof.harness.spec import checks
+from otterproof.harness.runs.fuzz.events import Examined, Finished, FuzzEvent, OtherVersion, ProgramRun, RunAgain
+from otterproof.harness.runs.fuzz.state import FindingStage
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.registry import title
+from otterproof.harness.ui.fuzz_findings import in_a_line, is_new
+from otterproof.harness.ui.messages import complain, counted
 from otterproof.harness.ui.progress import Tracker
 from otterproof.harness.ui.screen import line
 
@@ -24,18 +27,19 @@ from otterproof.harness.ui.screen import line
 class Meter:
     """The progress of a campaign's run.
 
-    clock: in seconds. count: programs so far; found: findings so far; newest: when the last program with something new
-    arrived.
+    known: the target's known deviations. clock: in seconds. count: programs so far; newest: when the last program with
+    something new arrived.
     """
 
     campaign: Campaign
+    known: Known = field(default_factory=Known)
     clock: Callable[[], float] = time.monotonic
     count: int = 0
-    found: int = 0
     began: float = field(init=False)
     newest: float = field(init=False)
     _counts: Counter[Area] = field(default_factory=Counter, init=False)
     _counted: int = field(default=-1, init=False)
+    _cells: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.began = self.newest = self.clock()
@@ -46,8 +50,11 @@ class Meter:
             self.count += 1
             if event.new:
                 self.newest = self.clock()
-        elif isinstance(event, Finished):
-            self.found += 1
+
+    @property
+    def found(self) -> int:
+        """The findings of the campaign so far, without those that are fixed or known."""
+        return sum(is_new(one, self.known) for one in self.campaign.findings)
 
     @property
     def seconds(self) -> float:
@@ -59,16 +66,23 @@ class Meter:
         """Programs per second."""
         return self.count / self.seconds if self.seconds > 0 else 0.0
 
-    @property
-    def words(self) -> str:
-        """The progress in words; the least important comes last, where a narrow terminal cuts it off."""
+    def words(self, *, waiting: bool = False) -> str:
+        """The progress in words; the least important comes last, where a narrow terminal cuts it off.
+
+        waiting: whether no program will be run for a while, so that a time would soon be wrong.
+        """
         seen = self.campaign.state.seen
         if self._counted != len(seen):  # counting all after each program would take ever longer
             self._counts, self._counted = Counter(area for area, _ in seen), len(seen)
-        cells, transitions = self._counts[Area.CELL], self._counts[Area.TRANSITION]
-        newest = f"new {duration(self.clock() - self.newest)} ago"
-        edges = f", {self._counts[Area.EDGE]} edges" if self.campaign.state.edges else ""
-        return f"{self.found} found, {self.rate:.1f}/s, {newest}, {cells} cells, {transitions} transitions{edges}"
+            self._cells = sum((Area.CELL, name) in seen for name in cells())
+        told = [f"{self.found} found", f"{self.rate:.1f}/s", counted(self.count, "program")]
+        told.append(f"{self._cells} of {len(cells())} cells")
+        if not waiting:
+            told.append(f"new {duration(self.clock() - self.newest)} ago")
+        told.append(f"{self._counts[Area.TRANSITION]} transitions")
+        if self.campaign.state.edges:
+            told.append(f"{self._counts[Area.EDGE]} edges")
+        return ", ".join(told)
 
 
 def duration(seconds: float) -> str:
@@ -96,10 +110,12 @@ def show_campaign(
             with closing(campaign.run(examples, processes, max_time, max_failures)) as run:
                 for event in run:
                     meter.take(event)
+                    if isinstance(event, OtherVersion):
+                        complain(f"the target was {event.earlier} when the campaign last ran, and is {event.now} now")
                     if isinstance(event, Finished | RunAgain):
                         shown.keep(told(event))
-                    now = f"shrinking {event.finding.check}" if isinstance(event, Examined) else meter.words
-                    shown.update(meter.count, more=now)
+                    now = f"shrinking {event.finding.check}" if isinstance(event, Examined) else ""
+                    shown.update(meter.count, more=meter.words(waiting=bool(now)), now=now)
         except KeyboardInterrupt:
             return True
     return False
@@ -109,21 +125,8 @@ def told(event: Finished | RunAgain) -> Text:
     """The permanent line for a finding that was made, or was run again."""
     finding = event.finding
     fixed = finding.stage is FindingStage.FIXED
-    again = f"still {finding.verdict.value}" if isinstance(event, RunAgain) else finding.verdict.value
-    return line(("fixed", "green") if fixed else (again, "red"), " ", in_a_line(finding))
-
-
-def in_a_line(finding: Finding) -> str:
-    """The subject of a finding."""
-    return f"{finding.bucket.check} ({moves(finding)}): {rule_of(finding)}"
-
-
-def moves(finding: Finding) -> str:
-    """The number of moves in its program."""
-    count = len(finding.program.moves)
-    return f"{count} move{'' if count == 1 else 's'}"
-
-
-def rule_of(finding: Finding) -> str:
-    """The rule that was broken; for a target that broke down, what it did."""
-    return checks.rule(finding.check) or finding.detail.partition("\n")[0]
+    must = finding.level is Level.MUST
+    verdict = finding.verdict.value if must else f"{finding.verdict.value} ({finding.level.value})"
+    again = f"still {verdict}" if isinstance(event, RunAgain) else verdict
+    style = "red" if must else "yellow"
+    return line(("fixed", "green") if fixed else (again, style), " ", in_a_line(finding))

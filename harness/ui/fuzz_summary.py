@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
@@ -18,6 +19,7 @@ from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.fuzz.behaviour import Area, cells, kinds
 from otterproof.harness.runs.fuzz.campaign import MOST, Campaign
 from otterproof.harness.runs.fuzz.excuses import check_in
+from otterproof.harness.runs.fuzz.folder import SCRIPT
 from otterproof.harness.runs.fuzz.shrink import is_adversarial
 from otterproof.harness.runs.fuzz.state import REPORT, Finding, FindingStage, severity
 from otterproof.harness.runs.fuzz.stories import moves_drawn
@@ -25,39 +27,47 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.registry import command_of, title
-from otterproof.harness.ui.fuzz_progress import Meter, duration, in_a_line, moves, rule_of
+from otterproof.harness.ui.fuzz_findings import counts, in_a_line, is_binding, is_new, moves, rule_of
+from otterproof.harness.ui.fuzz_progress import Meter, duration
+from otterproof.harness.ui.messages import counted
 from otterproof.harness.ui.screen import console, line
 
 #: The number of findings shown in full; the others get a line each.
 TOLD = 5
 
 #: The reason of a known deviation whose entry has been removed since a program met it.
-_GONE = "no entry any more"
+_GONE = "the entry has been removed since"
 
 #: The longest line, how many names of unseen things are listed, and the most lines of a detail.
 _WIDTH, _NAMES, _FACTS = 100, 8, 16
 
 
-def campaign_summary(campaign: Campaign, known: Known, meter: Meter) -> None:
-    """Print the findings and the coverage. known: the target's known deviations."""
+def campaign_summary(campaign: Campaign, known: Known, meter: Meter, *, strict: bool = False) -> None:
+    """Print the findings and the coverage. known: the target's known deviations. strict: recommendations count."""
     out = console()
     ordered = sorted(campaign.findings, key=severity)
     there = [one for one in ordered if one.stage is not FindingStage.FIXED]
-    new = [one for one in there if not known.reason_of_bucket(one.bucket)]
-    following = [one for one in new if one.follows]
-    steady = [one for one in new if not one.flaky and not one.follows]
+    excused = [one for one in there if known.reason_of_bucket(one.bucket)]
+    new = [one for one in there if is_new(one, known)]
+    steady = [one for one in new if not one.flaky]
     for one in steady[:TOLD]:
         out.print()
-        _print(out, _entry(campaign, one, min(out.width, _WIDTH)))
-    _list(out, "other findings:", steady[TOLD:])
-    _list(out, "only sometimes:", [one for one in new if one.flaky and not one.follows])
-    _list(out, "only after known failures (possibly consequences):", following)
-    _list(out, "fixed:", [one for one in ordered if one.stage is FindingStage.FIXED])
-    _list(out, "found earlier, and now known:", [one for one in there if known.reason_of_bucket(one.bucket)])
+        _print(out, _entry(campaign, one, min(out.width, _WIDTH), strict=strict))
+    lists = {
+        "other findings:": steady[TOLD:],
+        "only sometimes:": [one for one in new if one.flaky],
+        "only after known failures (possibly consequences):": [
+            one for one in there if one.follows and one not in excused
+        ],
+        "fixed:": [one for one in ordered if one.stage is FindingStage.FIXED],
+        "found earlier, and now known:": excused,
+    }
+    for heading, listed in lists.items():
+        _list(out, campaign, heading, listed)
     _print(out, _passed_over(campaign, known, min(out.width, _WIDTH)))
     out.print()
     _print(out, _coverage(campaign, meter))
-    _print(out, _last(campaign, [one for one in new if not one.follows], meter))
+    _print(out, _last(campaign, new, meter, strict=strict))
 
 
 def _print(out: Console, lines: Sequence[Text] | Iterator[Text]) -> None:
@@ -65,20 +75,22 @@ def _print(out: Console, lines: Sequence[Text] | Iterator[Text]) -> None:
         out.print(text, soft_wrap=True)
 
 
-def _list(out: Console, heading: str, findings: Sequence[Finding]) -> None:
+def _list(out: Console, campaign: Campaign, heading: str, findings: Sequence[Finding]) -> None:
     if findings:
         out.print()
         out.print(line(heading))
     for one in findings:
         rate = f"{one.confirmed} of {one.runs} runs, " if one.flaky else ""
+        folder = shlex.quote(printable(str(campaign.folder / one.name)))
         out.print(line(f"  {rate}{in_a_line(one)}"), soft_wrap=True)
+        out.print(line(f"    {counted(one.examples, 'program')}; {folder}"), soft_wrap=True)
 
 
 def _passed_over(campaign: Campaign, known: Known, width: int) -> Iterator[Text]:
     """The known deviations by their reasons, most frequent first."""
     reasons: dict[str, list[str]] = {}
     for excuse, count in sorted(campaign.state.known.items(), key=lambda one: (-one[1], one[0])):
-        programs = f"{count} program{'' if count == 1 else 's'}"
+        programs = counted(count, "program")
         # The file may have changed since then.
         reason = known.excuses().get(excuse) or known.reason_of(check_in(excuse)) or _GONE
         reasons.setdefault(reason, []).append(f"{excuse}, {programs}")
@@ -88,11 +100,12 @@ def _passed_over(campaign: Campaign, known: Known, width: int) -> Iterator[Text]
         yield from (line(f"  {one}") for one in checks)
 
 
-def _entry(campaign: Campaign, one: Finding, width: int) -> Iterator[Text]:
+def _entry(campaign: Campaign, one: Finding, width: int, *, strict: bool) -> Iterator[Text]:
     """A finding in full."""
-    programs = f"{one.examples} program{'' if one.examples == 1 else 's'}"
-    yield line((one.verdict.value.upper(), "red"), "  ", (one.check, "bold"), f"  {programs}")
-    yield line("  ", (one.level.value, "bold"), f", {one.impact.value}{_source(one)}")
+    binding = is_binding(one, strict=strict)
+    style, note = ("red", "") if binding else ("yellow", " (does not count for the exit code)")
+    yield line((one.verdict.value.upper(), style), "  ", (one.check, "bold"), f"  {counted(one.examples, 'program')}")
+    yield line("  ", (one.level.value, "bold"), f"{note}, {one.impact.value}{_source(one)}")
     yield from (line("  ", part) for part in wrap(printable(rule_of(one)), width - 2))
     yield from _facts(one, width)
     yield from _pair("plays", one.program.setup.part, width)
@@ -151,15 +164,15 @@ def _coverage(campaign: Campaign, meter: Meter) -> Iterator[Text]:
     """What was seen of the target in the whole campaign, and what never was."""
     width = min(console().width, _WIDTH)
     seen = {area: {name for one, name in campaign.state.seen if one is area} for area in Area}
-    counts = [
+    figures = [
         (len(seen[Area.CELL] & cells()), f"of {len(cells())} cells of the state tables"),
         (len(seen[Area.TRANSITION]), "transitions"),
         (len(seen[Area.KIND] & kinds()), f"of {len(kinds())} kinds of messages received and sent"),
         (len(seen[Area.MOVE] & moves_drawn()), f"of {len(moves_drawn())} kinds of moves"),
     ]
     if campaign.state.edges:
-        counts.append((len(seen[Area.EDGE]), "edges of its code"))
-    yield from _pair("covered", ", ".join(f"{count} {what}" for count, what in counts), width)
+        figures.append((len(seen[Area.EDGE]), "edges of its code"))
+    yield from _pair("covered", ", ".join(f"{count} {what}" for count, what in figures), width)
     for name, missing in (("cells", cells() - seen[Area.CELL]), ("kinds", kinds() - seen[Area.KIND])):
         if missing:
             yield from _pair("" if name == "kinds" else "not yet", _some(name, missing), width)
@@ -176,20 +189,21 @@ def _some(what: str, names: Collection[str]) -> str:
     return f"{what}: {'; '.join(sorted(names)[:_NAMES])}{more}"
 
 
-def _last(campaign: Campaign, new: Sequence[Finding], meter: Meter) -> Iterator[Text]:
+def _last(campaign: Campaign, new: Sequence[Finding], meter: Meter, *, strict: bool) -> Iterator[Text]:
     found = f"{len(new)} found" if new else "nothing found"
+    if lesser := sum(not is_binding(one, strict=strict) for one in new):
+        found += f" ({lesser} {'does' if lesser == 1 else 'do'} not count for the exit code)"
     if campaign.state.waiting is not None:
         found += ", the failure of the last program not examined yet"
     if campaign.state.not_kept:
         found += f", {campaign.state.not_kept} more failures not kept (a campaign keeps {MOST} findings)"
     earlier = f" ({meter.count} in this run)" if meter.count < campaign.done else ""
     time = f"{duration(meter.seconds)}, {meter.rate:.1f} a second"
-    programs = f"{campaign.done} program{'' if campaign.done == 1 else 's'}"
-    what = f"{title(campaign.target)}: {programs}{earlier}, {time}, {found}; {campaign.folder}"
+    what = f"{title(campaign.target)}: {counted(campaign.done, 'program')}{earlier}, {time}, {found}; {campaign.folder}"
     yield line(what)
 
 
-def campaign_as_json(campaign: Campaign, known: Known) -> dict[str, Any]:
+def campaign_as_json(campaign: Campaign, known: Known, meter: Meter, *, strict: bool = False) -> dict[str, Any]:
     """The findings and the coverage as plain JSON values; file paths are relative to the campaign's folder."""
     return {
         "target": title(campaign.target),
@@ -197,15 +211,22 @@ def campaign_as_json(campaign: Campaign, known: Known) -> dict[str, Any]:
         "seed": campaign.seed,
         "folder": str(campaign.folder),
         "programs": campaign.done,
+        "seconds": round(meter.seconds, 3),
         "edges": campaign.state.edges,
         "newest": campaign.state.newest,
         "covered": {area.value: sorted(name for one, name in campaign.state.seen if one is area) for area in Area},
         "known": dict(campaign.state.known),
-        "findings": [_finding_as_json(one, known) for one in sorted(campaign.findings, key=severity)],
+        "findings": [
+            _finding_as_json(campaign, one, known, strict=strict) for one in sorted(campaign.findings, key=severity)
+        ],
     }
 
 
-def _finding_as_json(one: Finding, known: Known) -> dict[str, Any]:
+def _finding_as_json(campaign: Campaign, one: Finding, known: Known, *, strict: bool) -> dict[str, Any]:
+    def written(file: str) -> str:
+        path = Path(one.name, file)
+        return str(path) if (campaign.folder / path).exists() else ""
+
     return {
         "name": one.name,
         "stage": one.stage.value,
@@ -214,6 +235,7 @@ def _finding_as_json(one: Finding, known: Known) -> dict[str, Any]:
         "verdict": one.verdict.value,
         "level": one.level.value,
         "impact": one.impact.value,
+        "counts": counts(one, known, strict=strict),
         "known": known.reason_of_bucket(one.bucket),
         "follows": list(one.follows),
         "others": list(one.others),
@@ -225,4 +247,6 @@ def _finding_as_json(one: Finding, known: Known) -> dict[str, Any]:
         "runs": one.runs,
         "transcript": str(one.transcript),
         "test": str(one.test) if one.test is not None else "",
+        "report": written(REPORT),
+        "repro": written(SCRIPT),
     }

@@ -22,7 +22,7 @@ from typing import TypeAlias
 from otterproof.harness.runs.failure import Failure as Record
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.edges import telling
-from otterproof.harness.runs.fuzz.events import Examined, Finished, FuzzEvent, ProgramRun, RunAgain
+from otterproof.harness.runs.fuzz.events import Examined, Finished, FuzzEvent, OtherVersion, ProgramRun, RunAgain
 from otterproof.harness.runs.fuzz.evidence import Evidence, Page, files_of, needed, record_text, written_files
 from otterproof.harness.runs.fuzz.excuses import check_in, known_by
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt, checks_failing
@@ -130,6 +130,8 @@ class Campaign:
         try:
             self.earlier, self.version = self.store.version, target.version[:200]
             self.state = self._with_missing_unfinished()
+            if self._is_other_version:
+                yield OtherVersion(self.earlier, self.version)
             yield from self._again(target)
             self._save()
             for event in self._process_findings(target):
@@ -153,6 +155,11 @@ class Campaign:
                 self._save()
             finally:
                 target.close()
+
+    @property
+    def _is_other_version(self) -> bool:
+        """Whether the target has changed since the campaign last ran."""
+        return bool(self.earlier) and self.earlier != self.version
 
     def _opened_target(self) -> Target:
         """The target. UsageError if edges are to count and it does not report them; TargetError."""
@@ -239,7 +246,7 @@ class Campaign:
 
     def _still_fails(self, finding: Finding, target: Target) -> bool | None:
         """Whether a finding still fails; None if runs can't tell and the target's version is the same as before."""
-        changed = bool(self.earlier) and self.earlier != self.version
+        changed = self._is_other_version
         if finding.verdict is Verdict.INFRA or (finding.flaky and not finding.confirmed):
             return False if changed else None
         program = _played(finding.program, target)

@@ -31,10 +31,18 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherVersion:
+    """The target has another version than when the campaign last ran."""
+
+    earlier: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunAgain:
     """A finding of an earlier run was run again; its stage shows the result."""
 
     finding: Finding
 
 
-FuzzEvent: TypeAlias = ProgramRun | Examined | Finished | RunAgain
+FuzzEvent: TypeAlias = ProgramRun | Examined | Finished | OtherVersion | RunAgain

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from otterproof.harness.runs.fuzz.identity import difference
 from otterproof.harness.runs.fuzz.state import VERSION, CampaignError, State, as_json, state_of
 from otterproof.harness.support.inputs import LIMITS, parse_json
 from otterproof.harness.support.outputs import OutputError, write_whole
@@ -70,10 +71,8 @@ class Store:
         except (sqlite3.Error, ValueError) as error:
             raise _unusable(self._path, str(error)) from error
         if (written["target"], written["seed"]) != (self._target, self._seed):
-            raise CampaignError(
-                f"{printable(str(self._path.parent))} has a campaign against {printable(written['target'])[:200]} "
-                f"with seed {printable(written['seed'])[:200]!r}; name another folder with --out"
-            )
+            told = difference((written["target"], written["seed"]), (self._target, self._seed))
+            raise CampaignError(f"{printable(str(self._path.parent))} has {told}")
         self.version = written["target_version"]
         self.unused = state == State()
         self._saved = {} if self.unused else written

@@ -12,10 +12,10 @@ from otterproof.harness.runs.fuzz.edges import EdgesFailed
 from otterproof.harness.runs.fuzz.evidence import Evidence
 from otterproof.harness.runs.fuzz.excuses import Excuse, baseline_of
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.fuzz.state import Finding, FindingStage
+from otterproof.harness.runs.fuzz.identity import seed_with
+from otterproof.harness.runs.fuzz.state import FindingStage
 from otterproof.harness.runs.judgement import BAD
 from otterproof.harness.runs.workers import WorkersDied
-from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError
@@ -23,9 +23,10 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.registry import file_name, title, with_name
 from otterproof.harness.testkit.scenario import load
+from otterproof.harness.ui.fuzz_findings import counts
 from otterproof.harness.ui.fuzz_progress import Meter, show_campaign
 from otterproof.harness.ui.fuzz_summary import campaign_as_json, campaign_summary
-from otterproof.harness.ui.messages import complain
+from otterproof.harness.ui.messages import complain, counted
 from otterproof.harness.ui.options import check_file
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 
@@ -41,8 +42,7 @@ def run(options: argparse.Namespace) -> int:
     folder = options.out or Path("otterproof-fuzz") / file_name(target)
     examples = options.examples or (None if options.max_time else EXAMPLES)
     corpus = _corpus(options)
-    # Another corpus makes other programs, as another seed does.
-    seed = f"{options.seed}+{digest_of(corpus)}" if corpus else options.seed
+    seed = seed_with(options.seed, digest_of(corpus)) if corpus else options.seed
     with opened(target, seed, folder) as campaign:
         _check_resumed(campaign, resume=options.resume, edges=options.edges)
         campaign.limits = Limits(options.timeout)
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         campaign.scheduler = options.scheduler
         campaign.edges = options.edges
         campaign.page = _page
-        meter = Meter(campaign)
+        meter = Meter(campaign, known)
         jobs = min(options.jobs, examples or options.jobs)
         try:
             interrupted = show_campaign(campaign, examples, jobs, options.max_time, options.max_failures, meter)
@@ -60,12 +60,12 @@ def run(options: argparse.Namespace) -> int:
             _tell(options, campaign, known, meter)
             raise
         _tell(options, campaign, known, meter)
-        _tell_end(campaign, options)
+        _tell_end(campaign, options, interrupted=interrupted)
         if options.update_baseline and not interrupted:
             return _update(campaign, options.known)
     if interrupted:
         return INTERRUPTED
-    if any(_counts(finding, known, strict=options.strict) for finding in campaign.findings):
+    if any(counts(finding, known, strict=options.strict) for finding in campaign.findings):
         return DEVIATES
     there = [one for one in campaign.findings if one.stage is not FindingStage.FIXED]
     return NOT_RUN if any(finding.verdict not in BAD for finding in there) else CONFORMS
@@ -99,8 +99,8 @@ def _check_resumed(campaign: Campaign, *, resume: bool, edges: bool) -> None:
     """
     if campaign.done and not resume:
         raise UsageError(
-            f"{campaign.folder} has a campaign ({_count(campaign.done, 'program')}, "
-            f"{_count(len(campaign.findings), 'finding')}); "
+            f"{campaign.folder} has a campaign ({counted(campaign.done, 'program')}, "
+            f"{counted(len(campaign.findings), 'finding')}); "
             "continue it with --resume, or name another folder with --out"
         )
     if campaign.done and campaign.state.edges != edges:
@@ -108,13 +108,9 @@ def _check_resumed(campaign: Campaign, *, resume: bool, edges: bool) -> None:
         raise UsageError(f"the campaign in {campaign.folder} {does}; {change}, or name another folder with --out")
     if campaign.done:
         complain(
-            f"going on after {_count(campaign.done, 'program')} in {campaign.folder}; "
-            f"{_count(len(campaign.findings), 'finding')} to be run again first"
+            f"going on after {counted(campaign.done, 'program')} in {campaign.folder}; "
+            f"{counted(len(campaign.findings), 'finding')} to be run again first"
         )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _page(evidence: Evidence, transcript: Path) -> str:
@@ -123,13 +119,15 @@ def _page(evidence: Evidence, transcript: Path) -> str:
     return finding_page(evidence, transcript)
 
 
-def _tell_end(campaign: Campaign, options: argparse.Namespace) -> None:
-    if campaign.earlier and campaign.earlier != campaign.version:
-        complain(f"the target was {campaign.earlier} when the campaign was last run, and is {campaign.version} now")
-    if campaign.time_up:
+def _tell_end(campaign: Campaign, options: argparse.Namespace, *, interrupted: bool) -> None:
+    if interrupted:
+        complain("interrupted; --resume goes on with the next program")
+    elif campaign.time_up:
         complain("the time of --max-time is up; --resume goes on with the next program")
     elif campaign.failure_limit_reached:
-        complain(f"stopped after {_count(options.max_failures, 'new finding')}; --resume goes on with the next program")
+        complain(
+            f"stopped after {counted(options.max_failures, 'new finding')}; --resume goes on with the next program"
+        )
 
 
 def _update(campaign: Campaign, path: Path) -> int:
@@ -140,20 +138,12 @@ def _update(campaign: Campaign, path: Path) -> int:
     failing |= {Excuse(check) for one in there for check in one.others if check not in found}
     fixed = {one.bucket for one in campaign.findings if one.stage is FindingStage.FIXED}
     removed, added = deviations.fix_fuzz(path, failing, fixed)
-    complain(f"{path}: {added} entries added, {removed} removed; give each new one its reason")
+    ask = f"; write the reason of {'the new entry' if added == 1 else 'each new entry'}" if added else ""
+    complain(f"{path}: {counted(added, 'entry', 'entries')} added, {removed} removed{ask}")
     return CONFORMS
 
 
 def _tell(options: argparse.Namespace, campaign: Campaign, known: deviations.Known, meter: Meter) -> None:
     if shows_text(options):
-        campaign_summary(campaign, known, meter)
-    put_result(options, "fuzz", campaign_as_json(campaign, known))
-
-
-def _counts(finding: Finding, known: deviations.Known, *, strict: bool) -> bool:
-    """Whether a finding means that the target does not conform."""
-    if finding.verdict not in BAD or finding.stage is FindingStage.FIXED or known.reason_of_bucket(finding.bucket):
-        return False
-    if finding.follows:
-        return False  # it may be a consequence of a known deviation
-    return finding.level in ((Level.MUST, Level.SHOULD) if strict else (Level.MUST,))
+        campaign_summary(campaign, known, meter, strict=options.strict)
+    put_result(options, "fuzz", campaign_as_json(campaign, known, meter, strict=options.strict))

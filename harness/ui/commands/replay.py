@@ -18,7 +18,7 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import Limits
-from otterproof.harness.ui.messages import say
+from otterproof.harness.ui.messages import counted, say
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 
 #: The exit codes of `replay`.
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     counts = Counter(outcome.fate.value for outcome in outcomes)
     told = ", ".join(f"{counts[one.value]} {one.value}" for one in RerunStatus if counts[one.value])
     if shows_text(options):
-        say(f"{len(outcomes)} transcripts: {told}")
+        say(f"{counted(len(outcomes), 'transcript')}: {told}")
     pairs = zip(paths, outcomes, strict=True)
     put_result(options, "replay", {"transcripts": [_as_json(path, outcome) for path, outcome in pairs]})
     codes = {_code(outcome, options) for outcome in outcomes}
