@@ -116,7 +116,7 @@ def test_nothing_is_left_behind_by_what_was_refused(here: Path) -> None:
         (["check", "--onyl", "smp"], "otterproof: check has no option --onyl; did you mean --only?"),
         (["check", "--pro", "ci"], "did you mean --profile?"),
         (["check", "--profile", "nightyl"], "did you mean nightly?"),
-        (["replay", "one.jsonl", "another.jsonl"], "takes no further word"),
+        (["replay", "one.jsonl", "another.jsonl"], "takes no more arguments"),
         (["--verison"], "did you mean --version?"),
     ],
 )

@@ -139,7 +139,10 @@ def test_what_can_not_be_a_corpus_is_refused(tmp_path: Path, capsys: pytest.Capt
     for words, complaint in (
         (["corpus"], "nothing is to be written"),
         (["corpus", "--out", str(tmp_path / "x")], "name transcripts"),
-        (["corpus", str(tmp_path / "none"), "--out", str(tmp_path / "x")], "there is no"),
+        (
+            ["corpus", str(tmp_path / "none"), "--out", str(tmp_path / "x")],
+            "none does not exist; name a transcript",
+        ),
         (["corpus", str(bad), "--out", str(tmp_path / "x")], "line 1"),
         (["fuzz", "reference", "--corpus", str(empty)], "has no transcript"),
     ):

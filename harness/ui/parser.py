@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         if word.startswith("-"):
             hint = did_you_mean(word.partition("=")[0], self._option_string_actions)
             self.error(f"{name} has no option {word:.200}{hint}")
-        self.error(f"{name} takes no further word, and got {shlex.join(words):.200}")
+        self.error(f"{name} takes no more arguments, but was given {shlex.join(words):.200}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Accept one of the choices; otherwise raise argparse.ArgumentError with similar ones."""

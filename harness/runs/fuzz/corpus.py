@@ -48,7 +48,7 @@ def transcripts(paths: Iterable[Path]) -> Iterator[Path]:
         elif path.exists():
             yield path
         else:
-            raise CorpusError(f"there is no {printable(str(path))}")
+            raise CorpusError(f"{printable(str(path))} does not exist; name a transcript, or a folder of transcripts")
 
 
 def read(paths: Iterable[Path]) -> tuple[tuple[Program, ...], int]:
