@@ -5,6 +5,7 @@ A campaign without findings also reports what it has seen: finding nothing where
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
@@ -122,9 +123,9 @@ def _entry(campaign: Campaign, one: Finding, width: int, *, strict: bool) -> Ite
 def _files(campaign: Campaign, one: Finding) -> Iterator[Text]:
     """The page of a finding, and the command that replays it; nothing for a file that could not be written."""
     report, transcript = campaign.folder / one.name / REPORT, campaign.folder / one.transcript
-    if report.exists():
+    if os.path.exists(report):
         yield line("  ", (f"{'report':10}", "dim"), shlex.quote(printable(str(report))))
-    if transcript.exists():
+    if os.path.exists(transcript):
         command = command_of(campaign.target)  # a transcript does not choose what is executed
         given = ["--target", command] if command else []
         replay = shlex.join(["otterproof", "replay", str(transcript), *given])
@@ -225,7 +226,7 @@ def campaign_as_json(campaign: Campaign, known: Known, meter: Meter, *, strict: 
 def _finding_as_json(campaign: Campaign, one: Finding, known: Known, *, strict: bool) -> dict[str, Any]:
     def written(file: str) -> str:
         path = Path(one.name, file)
-        return str(path) if (campaign.folder / path).exists() else ""
+        return str(path) if os.path.exists(campaign.folder / path) else ""
 
     return {
         "name": one.name,

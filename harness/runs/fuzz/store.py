@@ -98,7 +98,10 @@ class Store:
     @property
     def is_there(self) -> bool:
         """Whether the database still is the file of its name."""
-        return self._path.exists() and os.path.samestat(self._file, self._path.stat())
+        try:
+            return os.path.samestat(self._file, self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def save(self, state: State, version: str) -> None:
         """Save a state. version: of the target. OutputError.
