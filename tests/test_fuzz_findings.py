@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +40,6 @@ from otterproof.implementations.contract import OutgoingMessage, SessionEstablis
 from tests.hostile.interruptions import SEED, TARGET, Workshop, finish
 
 REFERENCE = EngineTarget("reference")
-ROGUE = Path(__file__).parent / "rogue_driver.py"
 
 
 @pytest.fixture
@@ -219,18 +215,6 @@ def test_a_folder_has_all_that_is_known(tmp_path: Path) -> None:
     assert "passes" in [one["without"] for one in written["moves"]]
     page = (folder / "report.html").read_text()
     assert all(words in page for words in (finding.check, "<svg", "without this move"))
-
-
-@pytest.mark.slow
-def test_a_driver_is_given_its_lines_again_without_otterproof(tmp_path: Path) -> None:
-    driver = [sys.executable, str(ROGUE)]
-    target = f"exec:{shlex.join([*driver, 'nulls'])}"
-    assert cli.main(["fuzz", target, "--examples", "5", "--jobs", "1", "--out", str(tmp_path)]) == 1
-    folder = next(path for path in sorted(tmp_path.iterdir()) if (path / "repro.sh").exists())
-    for words, code in (([], 1), ([*driver, "nulls"], 1), (["cat"], 0), (["/nowhere"], 2)):
-        done = subprocess.run(["sh", str(folder / "repro.sh"), *words], capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
-    assert cli.main(["replay", str(tmp_path), "--target", target]) == 1
 
 
 def test_the_record_is_plain() -> None:

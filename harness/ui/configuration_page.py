@@ -35,7 +35,8 @@ _TAIL = """
 ## Environment
 
 `OTTERPROOF_DRIVER_MEMORY` limits a driver's memory, in MiB; see
-[the driver protocol](driver-protocol.md#what-a-driver-starts).
+[the driver protocol](driver-protocol.md#what-a-driver-starts). Only the
+[script of a finding](../how-to/fuzz.md#findings) reads `OTTERPROOF_REPRO_TIMEOUT`, in seconds.
 """
 
 _TYPES = {"string": "text", "number": "number", "boolean": "`true` or `false`", "array": "list of texts"}

@@ -19,11 +19,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from otterproof.harness.runs.failure import Failure as Record
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.edges import telling
 from otterproof.harness.runs.fuzz.events import Examined, Finished, FuzzEvent, OtherVersion, ProgramRun, RunAgain
-from otterproof.harness.runs.fuzz.evidence import Evidence, Page, files_of, needed, record_text, written_files
+from otterproof.harness.runs.fuzz.evidence import (
+    Evidence,
+    Page,
+    files_of,
+    needed,
+    record_of,
+    record_text,
+    written_files,
+)
 from otterproof.harness.runs.fuzz.excuses import check_in, known_by
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt, checks_failing
 from otterproof.harness.runs.fuzz.folder import (
@@ -302,6 +309,7 @@ class Campaign:
             failure.at_end,
             number,
             _played(program, None),
+            stderr=failure.stderr,
         )
         self._save()  # with the failure still waiting: from that, folder.clean knows the finding's files as ours
         yield from self._finish(finding, target)
@@ -398,7 +406,13 @@ class Campaign:
         else:
             everything = replace(small, setup=replace(small.setup, oracles=()))
             others = [one for one in checks_failing(everything) if one != finding.check]
-            finding = replace(finding, detail=first.detail, bucket=first.bucket, others=tuple(dict.fromkeys(others)))
+            finding = replace(
+                finding,
+                detail=first.detail,
+                bucket=first.bucket,
+                others=tuple(dict.fromkeys(others)),
+                stderr=first.stderr or finding.stderr,
+            )
             evidence = replace(self._evidence(finding, first), needed=needed(small, first))
             self._write(*files_of(evidence, small, first))
         self._keep(finding)
@@ -406,10 +420,7 @@ class Campaign:
 
     def _evidence(self, finding: Finding, failure: Failure | None) -> Evidence:
         """What is known of a finding. failure: of the run in its transcript, if that run failed."""
-        record = failure.record if failure is not None and failure.record is not None else None
-        if record is None:
-            record = Record(finding.check, finding.detail.partition("\n")[0], level=finding.level)
-        return Evidence(finding, self.target, self.version, self.seed, record)
+        return Evidence(finding, self.target, self.version, self.seed, record_of(finding, failure))
 
     def _write(self, evidence: Evidence, files: Mapping[str, str]) -> None:
         """Write a finding's files, its record and its page included."""

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, TypeAlias
 
 from otterproof.harness.runs.failure import Failure as Record
@@ -25,6 +26,7 @@ from otterproof.harness.runs.fuzz.serialize import move_as_json
 from otterproof.harness.runs.fuzz.state import REPORT, TRANSCRIPT, Finding, test_name
 from otterproof.harness.simulation.moves import Move
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.registry import EXEC, command_of, title
 
@@ -57,7 +59,7 @@ class Evidence:
     seed: str
     record: Record
     needed: tuple[Needed, ...] = ()
-    script: str = ""
+    script: str = "the program has not failed again"
 
     def as_json(self) -> dict[str, Any]:
         """The content of the record file."""
@@ -72,6 +74,18 @@ class Evidence:
         return written | {"script": self.script or f"sh {SCRIPT}"}
 
 
+def record_of(finding: Finding, failure: Failure | None) -> Record:
+    """The record of a finding. failure: of the run in its transcript, if that run failed.
+
+    If that run did not show the finding, the record has what was kept of the run that did.
+    """
+    if failure is not None and failure.record is not None and failure.check == finding.check:
+        return failure.record
+    rule, *rest = finding.detail.split("\n")
+    notes = tuple(dedent("\n".join(rest)).split("\n")) if rest else ()
+    return Record(finding.check, rule, level=finding.level, notes=notes)
+
+
 #: Makes the page of a finding, given its evidence and the path of its transcript.
 Page: TypeAlias = Callable[[Evidence, Path], str]
 
@@ -84,13 +98,13 @@ def files_of(evidence: Evidence, program: Program, failure: Failure) -> tuple[Ev
     finding, target = evidence.finding, program.setup.target
     files = {}
     run = driver_run(program, target) if isinstance(target, DriverTarget) else None
-    if run is not None and run.stderr:
+    evidence = replace(evidence, script=_why_not(run, target, finding.check))
+    if run is not None and run.stderr and run.failure is not None and run.failure.check == finding.check:
         files[STDERR] = run.stderr
-    evidence = replace(evidence, script=_why_not(run, target))
     if run is not None and not evidence.script:
         files[REQUESTS] = "".join(f"{line}\n" for line in run.requests)
         files[ANSWERS_FILE] = "".join(f"{line}\n" for line in run.answers)
-        files[SCRIPT] = script(evidence.record, title(evidence.target), _command(evidence.target))
+        files[SCRIPT] = script(evidence.record, title(evidence.target), _command(evidence.target), run)
     found = f"Found by `otterproof fuzz` in {title(evidence.target)} {evidence.version}, seed {evidence.seed!r}."
     files[test_name(finding.name)] = as_test(finding.name, program, failure, found, command_of(evidence.target))
     return evidence, files
@@ -101,11 +115,15 @@ def record_text(evidence: Evidence) -> str:
     return json.dumps(evidence.as_json(), indent=1) + "\n"
 
 
-def _why_not(run: DriverRun | None, target: object) -> str:
+def _why_not(run: DriverRun | None, target: object, check: str) -> str:
     if not isinstance(target, DriverTarget):
         return "the target runs without a driver"
     if run is None:
         return "the driver could not be started again"
+    if run.failure is None or run.failure.check != check:
+        return "the failure did not occur in the run in which the requests to the driver were recorded"
+    if not run.is_text:
+        return "the driver's answers are not UTF-8"
     return "" if run.repeats else "the driver answered the same requests otherwise when they were given to it again"
 
 
@@ -134,6 +152,8 @@ def _outcome(seen: Failure | None, failure: Failure) -> str:
 
 def written_files(evidence: Evidence, files: Mapping[str, str], page: Page | None, folder: Path) -> Mapping[str, str]:
     """All files of a finding except its transcript, which is in the folder already."""
+    if evidence.finding.stderr:
+        files = {STDERR: printable(evidence.finding.stderr, lines=True), **files}
     if page is None:
         return files
     return {**files, REPORT: page(evidence, folder / evidence.finding.name / TRANSCRIPT)}

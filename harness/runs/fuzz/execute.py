@@ -43,7 +43,8 @@ class Failure:
 
     oracle: the id of the oracle that objected. bucket: what it shares with other failures of the same cause. at_end: it
     failed after the moves, when the conversation is restored. made: how many moves had been made, including the failing
-    one. record: all that is known of it; None if it was read from a file.
+    one. stderr: the end of the driver's standard error, if its process ended. record: all that is known of it; None if
+    it was read from a file.
     """
 
     oracle: str
@@ -52,6 +53,7 @@ class Failure:
     detail: str
     at_end: bool
     made: int
+    stderr: str = ""
     record: Record | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -242,7 +244,8 @@ def named(ended: Ended) -> Failure:
     detail = "\n".join(lines_of(record))
     shown = printable(detail[:DETAIL], lines=True)[:DETAIL]
     bucket = bucket_of(record, ended.cell, at_end=ended.at_end)
-    return Failure(oracle, verdict, bucket, shown, ended.at_end, ended.made, record)
+    stderr = error.standard_error if isinstance(error, TargetError) else ""
+    return Failure(oracle, verdict, bucket, shown, ended.at_end, ended.made, stderr, record)
 
 
 def chain(error: BaseException | None) -> Iterator[Exception]:

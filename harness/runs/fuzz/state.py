@@ -83,7 +83,7 @@ class Finding:
     oracle, bucket, at_end: as in Failure. program: the smallest known one that shows it, without a target. is_shrunk:
     that program is the result of shrinking. confirmed: how many of `runs` repetitions failed in the same way. others:
     the checks that fail after it in the same run. aliases: the causes of failures that turned out to be the same when
-    they were shrunk.
+    they were shrunk. stderr: the end of the driver's standard error in a run that failed, "" if its process lived on.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Finding:
     runs: int = 0
     others: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    stderr: str = ""
 
     @property
     def check(self) -> str:
@@ -303,7 +304,7 @@ def failure_to_json(failure: Failure) -> dict[str, Any]:
     """The waiting failure."""
     written: dict[str, Any] = {"oracle": failure.oracle, "verdict": failure.verdict.value}
     written |= {"bucket": asdict(failure.bucket), "detail": failure.detail}
-    return written | {"at_end": failure.at_end, "made": failure.made}
+    return written | {"at_end": failure.at_end, "made": failure.made, "stderr": failure.stderr}
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
@@ -312,7 +313,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
     written |= {"verdict": finding.verdict.value, "bucket": asdict(finding.bucket), "detail": finding.detail}
     written |= {"at_end": finding.at_end, "first": finding.first, "small": finding.is_shrunk}
     written |= {"examples": finding.examples, "confirmed": finding.confirmed, "runs": finding.runs}
-    written |= {"others": list(finding.others), "aliases": list(finding.aliases)}
+    written |= {"others": list(finding.others), "aliases": list(finding.aliases), "stderr": finding.stderr}
     return written | {"program": program_to_json(finding.program)}
 
 
@@ -377,6 +378,7 @@ def _finding(written: Mapping[str, Any], done: int) -> Finding:
         written["runs"],
         tuple(written["others"]),
         tuple(written["aliases"]),
+        written.get("stderr", ""),  # campaigns of earlier versions have none
     )
     if finding.first >= done:
         raise ValueError(f"{finding.name}: first is {finding.first}, and only {done} programs have been run")

@@ -15,7 +15,8 @@ class TargetError(CommandError):
     """The base of all; the message names the target, says what it did, and shows the end of its standard error.
 
     method: the method that was called when it went wrong, "" if none was. how: how it broke down, in a word: the name
-    of a signal, exit-1, or the class of an error; "" if unknown.
+    of a signal, exit-1, or the class of an error; "" if unknown. standard_error: its end, made printable, if
+    the process has ended.
     """
 
     #: The first word of the ids below; "" for errors that are not the target's failures.
@@ -25,6 +26,7 @@ class TargetError(CommandError):
         super().__init__(message)
         self.method = method
         self.how = how
+        self.standard_error = ""
 
     @property
     def check(self) -> str:

@@ -288,7 +288,8 @@ class DriverProcess:
         return self._shown(TargetCrash(text, method=self._method, how=word, code=code))
 
     def _shown(self, error: E) -> E:
-        """Pass on to the trace the error for which the process has ended, after what it had said."""
+        """Add standard error to the error for which the process has ended, and pass it on to the trace."""
+        error.standard_error = self.standard_error
         self._show_answer()
         self._show("!", str(error).encode(errors="backslashreplace"))
         return error

@@ -69,7 +69,8 @@ class DriverTarget:
     """A target with a name, run by a command.
 
     version, otr_versions, capabilities and randomness are the driver's answer to `hello`. The constructor raises
-    TargetError if the driver does not start or answers with something else. sanitized: as for DriverProcess.
+    TargetError if the driver does not start or answers with something else. time_limit, sanitized: as for
+    DriverProcess.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class DriverTarget:
     ) -> None:
         self.name = name
         self._command = command
-        self._time_limit = time_limit
+        self.time_limit = time_limit
         self._trace = trace
         self._sanitized = sanitized
         self.version = ""
@@ -106,7 +107,7 @@ class DriverTarget:
 
     def another(self) -> DriverTarget:
         """The same target with its own process. Raises TargetError, as the constructor does."""
-        return DriverTarget(self.name, self._command, self._time_limit, self._trace, sanitized=self._sanitized)
+        return DriverTarget(self.name, self._command, self.time_limit, self._trace, sanitized=self._sanitized)
 
     def companion(self, *, renewed: bool = False) -> DriverTarget:
         """The same target with a second process, which ends when this one is left or closed. Raises TargetError.
@@ -138,7 +139,7 @@ class DriverTarget:
     def _start(self) -> DriverProcess:
         """A new process, which has said hello."""
         self._method, self._broken = "", False
-        process = DriverProcess(self.name, self._command, self._time_limit, self._trace, sanitized=self._sanitized)
+        process = DriverProcess(self.name, self._command, self.time_limit, self._trace, sanitized=self._sanitized)
         self._process = process
         try:
             told = process.call("hello", {"protocol": linejson.PROTOCOL})
@@ -375,7 +376,7 @@ class DriverTarget:
 
     def _shut_down(self) -> None:
         try:
-            self._process.shutdown(self._time_limit)
+            self._process.shutdown(self.time_limit)
         except TargetError as error:
             self._unclaimed.append(error)
 
@@ -385,7 +386,7 @@ class DriverTarget:
         The next case gets a new process.
         """
         self.finish()
-        self._process.shutdown(self._time_limit)
+        self._process.shutdown(self.time_limit)
 
     def leave(self) -> None:
         """End the process properly, when all cases are over.
