@@ -50,6 +50,7 @@ def test_a_check_tells_its_sources_and_who_gets_it_wrong() -> None:
 
 def test_a_signature_is_explained() -> None:
     assert "ended during a call of this method" in explain("crash.receive.sigsegv").text
+    assert "innermost functions" in explain("crash.receive.heap-buffer-overflow-in-sm-step4").text
 
 
 def test_an_unknown_id_is_told_with_its_neighbours() -> None:

@@ -14,9 +14,10 @@ from otterproof.harness.runs.deviations.entries import shipped
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.targets.driver import SANITIZED, VARIANTS, DriverTarget, TargetCrash
 from otterproof.harness.targets.driver.process import DriverProcess
-from otterproof.harness.targets.driver.sanitizer import is_report, report_of
+from otterproof.harness.targets.driver.sanitizer import headline_of, is_report, report_of
 from otterproof.harness.targets.registry import UnknownTarget, open_target
 from otterproof.harness.ui import cli
+from otterproof.implementations.drivers.libotr import sanitized
 
 OVERFLOW = b"""\
 =================================================================
@@ -52,6 +53,27 @@ def test_a_report_is_a_word(said: bytes, word: str) -> None:
     assert report_of(said) == word
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (OVERFLOW, "AddressSanitizer: heap-buffer-overflow"),
+        (UNDEFINED, UNDEFINED.decode().partition("\n")[0]),
+        (
+            b"==7==ERROR: AddressSanitizer: SEGV on unknown address 0x000000000000 (pc 0x55 bp 0x7f)\n",
+            "AddressSanitizer: SEGV on unknown address 0x000000000000",
+        ),
+        (
+            b"x.c:1:2: runtime error: left shift of \x1b[2J\xff by 24\n",
+            "x.c:1:2: runtime error: left shift of \\x1b[2J\ufffd by 24",
+        ),
+        (b"ERROR: LeakSanitizer: detected " + b"a" * 5000, "ERROR: LeakSanitizer: detected " + "a" * 169),
+        (b"Segmentation fault\n", ""),
+    ],
+)
+def test_a_report_has_a_headline_without_what_differs_each_time(said: bytes, line: str) -> None:
+    assert headline_of(said) == line
+
+
 def test_crashes_with_one_stack_are_one_finding() -> None:
     one = Bucket(f"crash.receive.{report_of(OVERFLOW)}", cell="encrypted/none: data")
     assert is_report(one.check)
@@ -73,6 +95,8 @@ def test_a_driver_that_ends_with_a_report_crashes_by_it(tmp_path: Path) -> None:
         DriverTarget("mine", [sys.executable, str(script)])
     assert crash.value.check == f"crash.hello.{report_of(OVERFLOW)}"
     assert "unserialize_mpi_array" in str(crash.value)
+    first = str(crash.value).partition("\n")[0]
+    assert first == "mine: hello: ended with exit code 1, after the report: AddressSanitizer: heap-buffer-overflow"
 
 
 @pytest.mark.slow
@@ -90,6 +114,28 @@ def test_a_real_report_is_read(tmp_path: Path) -> None:
     with pytest.raises(TargetCrash) as crash:
         process.call("hello")
     assert crash.value.how == "heap-buffer-overflow-in-peek"
+
+
+def test_the_compiler_gets_no_path_of_the_folder_that_is_gone_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report names the files as the compiler was given them."""
+    ran: list[list[str]] = []
+
+    def run(words: list[str], _: Path) -> str:
+        ran.append(words)
+        return ""
+
+    (tmp_path / "source" / "src").mkdir(parents=True)
+    (tmp_path / "source" / "src" / "sm.c").touch()
+    monkeypatch.setattr(sanitized, "_run", run)
+    monkeypatch.setattr(sanitized, "fetched", lambda folder: (folder / "source", "4.1.1"))
+    sanitized.main(tmp_path)
+    files = [words[-1] for words in ran if "-c" in words]
+    assert "source/src/sm.c" in files
+    assert "libotr-driver/main.c" in files
+    assert not [word for words in ran for word in words if str(tmp_path) in word]
+    assert not [name for name in files if Path(name).is_absolute() or not (tmp_path / name).exists()]
 
 
 def test_a_sanitized_target_is_a_variant_and_no_target_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

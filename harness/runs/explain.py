@@ -39,7 +39,9 @@ VERDICTS: Mapping[Verdict, str] = {
 #: Signatures of targets that break down, and their meaning.
 _SIGNATURES: Mapping[str, str] = {
     "crash": "The process of the target ended during a call of this method. The id ends with the signal or the exit "
-    "code; or with `stranded`, if the target reported twice that something it depends on, such as a server, had ended.",
+    "code; after a sanitizer's report, with the error and the innermost functions of the stack, as in "
+    "heap-buffer-overflow-in-sm-step4; or with `stranded`, if the target reported twice that something it depends on, "
+    "such as a server, had ended.",
     "hang": "The target did not answer this method within the time limit.",
     "desync": "What the driver answered to this method is no answer to it.",
     "exception": "The implementation raised this error over this method, and the driver lives on.",

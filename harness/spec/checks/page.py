@@ -18,7 +18,8 @@ requirements are made in many scenarios; a failure is then about the requirement
 
 A target that breaks down has an id that says how. METHOD is a method of the [driver protocol](driver-protocol.md).
 
-- `crash.METHOD.HOW`: the process died; HOW is the signal or the exit code.
+- `crash.METHOD.HOW`: the process died; HOW is the signal or the exit code, or after a sanitizer's report the error
+  and the innermost functions.
 - `hang.METHOD`: there was no answer in time.
 - `desync.METHOD`: the answer is not one that the driver protocol allows.
 - `exception.METHOD.CLASS`: the implementation raised an error of its own.

@@ -30,7 +30,7 @@ from otterproof.harness.targets.driver.errors import (
     TargetUnsupported,
 )
 from otterproof.harness.targets.driver.guarded import Guarded
-from otterproof.harness.targets.driver.sanitizer import report_of
+from otterproof.harness.targets.driver.sanitizer import headline_of, report_of
 
 E = TypeVar("E", bound=TargetError)
 
@@ -282,8 +282,10 @@ class DriverProcess:
             how, word = f"ended with exit code {code}", f"exit-{code}"
         else:
             how, word = f"killed by {name_of(-code)}", name_of(-code).lower().replace(" ", "-")
-        said = self._stderr if self._stderr_head in self._stderr else self._stderr_head + b"\n" + self._stderr
-        word = report_of(bytes(said)) or word
+        whole = self._stderr if self._stderr_head in self._stderr else self._stderr_head + b"\n" + self._stderr
+        said = bytes(whole)
+        if report := report_of(said):
+            how, word = f"{how}, after the report: {headline_of(said)}", report
         text = f"{before}{how}{after}{self._tail()}"
         return self._shown(TargetCrash(text, method=self._method, how=word, code=code))
 

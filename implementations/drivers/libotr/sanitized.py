@@ -51,16 +51,18 @@ def main(folder: Path) -> None:
     include = folder / "include"
     include.mkdir()
     (include / "libotr").symlink_to(source / "src")
-    here = Path(__file__).parent
+    own = folder / "libotr-driver"
+    own.symlink_to(Path(__file__).parent)
     jansson = _run(["pkg-config", "--cflags", "--libs", "jansson"], folder).split()
-    words = [f'-DOTTERPROOF_VERSION="{version}"', f"-I{include}", f"-I{source / 'src'}", *jansson]
+    words = [f'-DOTTERPROOF_VERSION="{version}"', "-Iinclude", "-Isource/src", *jansson]
     objects = []
-    for file in [*sorted((source / "src").glob("*.c")), *sorted(here.glob("*.c"))]:
+    for file in [*sorted((source / "src").glob("*.c")), *sorted(own.glob("*.c"))]:
         more: tuple[str, ...] = ("-fno-sanitize=all", "-O2") if file.name == _CALLED else ()
-        if file.parent != here and file.name != _NOT_COUNTED:
+        if file.parent != own and file.name != _NOT_COUNTED:
             more = COVERAGE
         objects.append(f"{file.parent.name}-{file.stem}.o")
-        _run(["cc", *FLAGS, *more, *words, "-c", "-o", objects[-1], str(file)], folder)
+        # A report names a file as the compiler was given it, and this folder is gone by then: so, by a relative path.
+        _run(["cc", *FLAGS, *more, *words, "-c", "-o", objects[-1], str(file.relative_to(folder))], folder)
     _run(["cc", *FLAGS, "-o", "driver", *objects, *jansson, "-lgcrypt"], folder)
 
 
