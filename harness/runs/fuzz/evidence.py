@@ -59,7 +59,7 @@ class Evidence:
     seed: str
     record: Record
     needed: tuple[Needed, ...] = ()
-    script: str = "the program has not failed again"
+    script: str = "there is no small program that has failed again"
 
     def as_json(self) -> dict[str, Any]:
         """The content of the record file."""
