@@ -13,12 +13,19 @@ import pytest
 
 from otterproof.harness.runs.deviations import Deviation, load, shipped
 from otterproof.harness.runs.deviations.reasons import is_unexplained
+from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.serialize import program_from_json
+from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.spec import requirements
-from otterproof.harness.targets.driver import THIRD_PARTIES
+from otterproof.harness.targets.driver import THIRD_PARTIES, TargetMissing
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load as load_scenarios
 from otterproof.harness.testkit.scenario import scenarios
 
 PAGES = Path(__file__).parents[1] / "docs" / "findings"
+
+#: The transcripts of what only random runs show: TARGET.CHECK.jsonl.
+TRANSCRIPTS = sorted((PAGES / "transcripts").iterdir())
 
 #: The reason for deviations with security consequences that are not public.
 SECRET = "To be reported to the maintainers first."
@@ -42,6 +49,11 @@ def named(target: str) -> Iterator[str]:
     """The scenarios that a page names: after --only, and alone between backquotes."""
     yield from re.findall(r"--only ([\w.]+)", page(target))
     yield from re.findall(r"`([a-z]+(?:[_.][a-z0-9]+)+)`", page(target).replace("`handle_input`", ""))
+
+
+def replayed(target: str) -> list[str]:
+    """The names of the transcripts that a page's commands replay."""
+    return re.findall(r"`otterproof replay docs/findings/transcripts/([\w.-]+)`", page(target))
 
 
 def failing(entry: Deviation) -> list[str]:
@@ -77,10 +89,9 @@ def test_what_the_page_names_shows_what_it_tells(target: str) -> None:
 def test_every_cause_is_on_the_page(target: str) -> None:
     """At least one scenario per cause; undisclosed causes have only a table.
 
-    For a cause that only random runs show, the page has the command that runs them.
+    For a cause that only random runs show, the page has a command that replays one.
     """
     names = set(named(target))
-    fuzzed = page(target).count(f"`otterproof fuzz {target}`")
     causes: dict[str, list[str]] = {}
     for entry in entries(target):
         causes.setdefault(entry.reason, []).extend(failing(entry))
@@ -90,8 +101,10 @@ def test_every_cause_is_on_the_page(target: str) -> None:
         for reason, fail in causes.items()
         if reason != SECRET and not any(name in one for name in names for one in fail)
     }
-    assert len(untold) == fuzzed
-    assert untold <= {entry.reason for entry in entries(target) if entry.about == "fuzz"}
+    fuzzed = [entry for entry in entries(target) if entry.about == "fuzz" and entry.reason in untold]
+    shown = [{entry.reason for entry in fuzzed if name == f"{target}.{entry.check}.jsonl"} for name in replayed(target)]
+    assert [len(reasons) for reasons in shown] == [1] * len(untold)
+    assert untold == set().union(*shown)
     assert (f"## {SECRET.removesuffix('.')}" in page(target)) == (SECRET in causes)
 
 
@@ -100,3 +113,41 @@ def test_of_what_maintainers_are_told_first_entries_say_little(target: str) -> N
     """Entries on undisclosed causes have only the scenario and the check, with no text of their own."""
     told = [entry for entry in entries(target) if entry.reason.startswith(SECRET.removesuffix("."))]
     assert [entry for entry in told if entry.reason != SECRET] == []
+
+
+@pytest.mark.parametrize("target", THIRD_PARTIES)
+def test_every_command_shows_something_as_it_stands(target: str) -> None:
+    """The entries excuse every finding: `check` prints it with its reason, but `fuzz` goes on past it."""
+    commands = re.findall(r"`otterproof (\w+) ([^`]+)`", page(target))
+    assert {word for word, _ in commands} <= {"check", "replay", "fuzz"}
+    fuzzed = [words for word, words in commands if word == "fuzz"]
+    assert [words for words in fuzzed if not {"--known none", "--seed", "--examples"} <= set(options(words))] == []
+    assert len(replayed(target)) == sum(word == "replay" for word, _ in commands)
+
+
+def options(words: str) -> list[str]:
+    """The options of a command, and --known with its value."""
+    return re.findall(r"--known \S+|--[\w-]+", words)
+
+
+def test_every_transcript_is_on_the_page_of_its_target() -> None:
+    named_there = [name for target in THIRD_PARTIES for name in replayed(target)]
+    assert sorted(named_there) == [path.name for path in TRANSCRIPTS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=[path.stem for path in TRANSCRIPTS])
+def test_a_transcript_shows_what_it_is_named_after(path: Path) -> None:
+    name, _, check = path.stem.partition(".")
+    header = read_transcript(path).header
+    assert header.parties[header.judged].target == name
+    try:
+        target = open_target(name)
+    except TargetMissing as missing:
+        pytest.skip(str(missing))
+    try:
+        failure = attempt(program_from_json(header.program or {}, target), fresh=True)
+    finally:
+        target.close()
+    assert failure is not None
+    assert failure.check == check
