@@ -13,7 +13,7 @@ Judging a target by all scenarios: `run`, and its events `RunStarted`, `Scenario
 
 Running single scenarios: `open_target`, `Target`, `run_scenario`, `load_scenarios`, `scenarios`, `Scenario`.
 
-Reproducing a failure: `Case`, and the module `moves`.
+Reproducing a failure: `Case`, `pytest_case`, and the module `moves`.
 
 Vectors: `load_vectors`, `load_all_vectors`, `VectorFile`, `VectorError`.
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from otterproof.harness.runs.failure import Failure
     from otterproof.harness.runs.fuzz.case import Case
+    from otterproof.harness.runs.fuzz.pytest_case import pytest_case
     from otterproof.harness.runs.judging import run
     from otterproof.harness.runs.runner import Result, ScenarioStarted
     from otterproof.harness.runs.runner import run as run_scenario
@@ -113,6 +114,7 @@ __all__ = [
     "open_target",
     "probe",
     "published_key",
+    "pytest_case",
     "run",
     "run_scenario",
     "scenario",
@@ -167,6 +169,7 @@ _HOMES = {
     "open_target": "harness.targets.registry:open_target",
     "probe": "harness.testkit.probe:reading",
     "published_key": "harness.testkit.keys:published_key",
+    "pytest_case": "harness.runs.fuzz.pytest_case:pytest_case",
     "run": "harness.runs.judging:run",
     "run_scenario": "harness.runs.runner:run",
     "scenario": "harness.testkit.scenario:scenario",

@@ -13,6 +13,13 @@ from typing import Any
 
 import pytest
 
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.reproduce import as_test
+from otterproof.harness.simulation.moves import Inject, Settle
+from otterproof.harness.targets.registry import open_target
+
 pytestmark = pytest.mark.slow
 
 BAD = "fault:counter-starts-at-0"
@@ -119,6 +126,27 @@ def test_an_id_selects_all_that_begins_with_it(project: Path) -> None:
     assert kind > module
     assert module
     assert all(line.startswith("otterproof::attacks.parsing::") for line in module)
+
+
+def test_a_reproducer_shows_the_failure_and_no_traceback(project: Path) -> None:
+    """As `fuzz` writes it; a target that can't be started is no failure."""
+    target = open_target("fault:error-answered-with-error")
+    made = Program(Setup(target=target, oracles=("states",)), (Inject("alice", b"?OTR Error: no"), Settle()))
+    failure = attempt(made)
+    assert failure is not None
+    reproducer = project / "test_found.py"
+    reproducer.write_text(as_test("found", made, failure, "Found."))
+    code, out = run(project, "-q", "test_found.py")
+    assert code == 1
+    assert "\nFAIL  states.wrong-answer-to-error\n  must, ERROR-START-1" in out
+    assert "explain   otterproof explain states.wrong-answer-to-error" in out
+    assert "Traceback" not in out
+    assert "harness" not in out
+    for command in ("exec:../driver", f"exec:{sys.executable} ../driver.py"):
+        reproducer.write_text(as_test("found", made, failure, "Found.", command))
+        code, out = run(project, "-q", "-rs", "test_found.py")
+        assert code == 0
+        assert "nothing was tested, because the target could not be started: " in out
 
 
 def card_of(project: Path) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def test_a_transcript_of_a_named_driver_needs_its_command(tmp_path: Path, capsys
     assert main(["check", f"mylib={COMMAND}", *words]) == CONFORMS
     (transcript,) = tmp_path.glob("*.jsonl")
     assert main(["replay", str(transcript)]) == USAGE
-    assert "give its command with --target 'exec:COMMAND'" in " ".join(capsys.readouterr().err.split())
+    told = " ".join(capsys.readouterr().err.split())
+    assert "give its command with --target 'exec:COMMAND'" in told
+    assert "python-otr" not in told, "a list of other targets does not help"
     assert main(["replay", str(transcript), "--target", f"mylib={COMMAND}"]) == CONFORMS
 
 

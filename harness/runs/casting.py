@@ -69,8 +69,8 @@ class Casting:
                 raise
             option = "--target" if party == header.judged else "--peer"
             raise TranscriptError(
-                f"parties.{party}.target: {error}; if it is the name of a driver of yours, give its command with "
-                f"{option} 'exec:COMMAND', or name another target"
+                f"parties.{party}.target: {error.problem}; if it is the name of a driver of yours, give its command "
+                f"with {option} 'exec:COMMAND', or name another target"
             ) from None
 
 

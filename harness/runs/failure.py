@@ -6,6 +6,7 @@ down. The terminal, JSON, pytest and the other reports are made from it; they on
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
@@ -229,6 +230,19 @@ def lines_of(failure: Failure) -> Iterator[str]:
     yield failure.rule or failure.check
     for word, fact in headed(facts(failure)):
         yield f"  {word:9} {fact.text}{fact.mark}"
+
+
+def leveled_lines(failure: Failure) -> Iterator[str]:
+    """The same for pytest: below the level of the demand and its first requirement."""
+    table = requirements.load().requirements
+    told = [f'{name}, "{table[name].section}"' for name in failure.requirements[:1] if name in table]
+    yield f"  {', '.join([failure.level.value, *told])}"
+    yield from (line if number else f"  {line}" for number, line in enumerate(lines_of(failure)))
+
+
+def explanation(check: str) -> str:
+    """The line with the command that explains a check."""
+    return f"  explain   {shlex.join(['otterproof', 'explain', check])}"
 
 
 class Fact(NamedTuple):

@@ -29,9 +29,13 @@ from otterproof.harness.targets.faults.target import PREFIX
 
 
 class UnknownTarget(CommandError, LookupError):
-    """There is no target of that name."""
+    """There is no target of that name. problem: that alone, without what there is instead."""
 
     exit_code = USAGE
+
+    def __init__(self, problem: str, instead: str = "") -> None:
+        super().__init__(problem + instead)
+        self.problem = problem
 
 
 #: The user's own command, which speaks the driver protocol.
@@ -107,7 +111,7 @@ def _driver(name: str, limits: Limits, trace: Trace | None) -> DriverTarget:
         f"and {PREFIX}NAME for an engine with a fault (`otterproof faults` lists them)"
     )
     hint = did_you_mean(name, [*known, *(f"{PREFIX}{fault}" for fault in faults())], there)
-    raise UnknownTarget(f"no target {name!r:.200}{hint}")
+    raise UnknownTarget(f"no target {name!r:.200}", hint)
 
 
 def _words(command: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from otterproof.harness.runs.deviations import Known
+from otterproof.harness.runs.fuzz.excuses import baseline_of
 from otterproof.harness.runs.fuzz.state import Finding, FindingStage
 from otterproof.harness.runs.judgement import BAD
 from otterproof.harness.spec import checks
@@ -27,8 +28,13 @@ def is_binding(finding: Finding, *, strict: bool) -> bool:
 
 
 def in_a_line(finding: Finding) -> str:
-    """The subject of a finding."""
-    return f"{finding.bucket.check} ({moves(finding)}): {rule_of(finding)}"
+    """A finding with its rule."""
+    return f"{subject(finding)}, {moves(finding)}: {rule_of(finding)}"
+
+
+def subject(finding: Finding) -> str:
+    """The check of a finding, and what tells it from others of that check, in the words of known deviations."""
+    return str(baseline_of(finding.bucket, finding.aliases))
 
 
 def moves(finding: Finding) -> str:

@@ -28,7 +28,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.registry import command_of, title
-from otterproof.harness.ui.fuzz_findings import counts, in_a_line, is_binding, is_new, moves, rule_of
+from otterproof.harness.ui.fuzz_findings import counts, in_a_line, is_binding, is_new, moves, rule_of, subject
 from otterproof.harness.ui.fuzz_progress import Meter, duration
 from otterproof.harness.ui.messages import counted
 from otterproof.harness.ui.screen import console, line
@@ -105,7 +105,9 @@ def _entry(campaign: Campaign, one: Finding, width: int, *, strict: bool) -> Ite
     """A finding in full."""
     binding = is_binding(one, strict=strict)
     style, note = ("red", "") if binding else ("yellow", " (does not count for the exit code)")
-    yield line((one.verdict.value.upper(), style), "  ", (one.check, "bold"), f"  {counted(one.examples, 'program')}")
+    yield line(
+        (one.verdict.value.upper(), style), "  ", (subject(one), "bold"), f"  {counted(one.examples, 'program')}"
+    )
     yield line("  ", (one.level.value, "bold"), f"{note}, {one.impact.value}{_source(one)}")
     yield from (line("  ", part) for part in wrap(printable(rule_of(one)), width - 2))
     yield from _facts(one, width)

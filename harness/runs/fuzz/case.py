@@ -344,11 +344,11 @@ class Case:
         return source.imports(opened) + "\n" + source.body()
 
 
-def case_source(setup: Setup, chosen: str) -> str:
-    """The call that makes a case, as Python. chosen: the arguments that say who plays."""
+def case_source(setup: Setup, chosen: str, maker: str = "Case") -> str:
+    """The call that makes a case, as Python. chosen: the arguments that say who plays. maker: the function called."""
     names = [f"{name}={getattr(setup, name)!r}" for name in ("network", "start", "policy", "size")]
     more = [f"{name}={value!r}" for name in ("oracles", "excused", "entropy") if (value := getattr(setup, name))]
-    return f"Case({', '.join([*names, *([chosen] if chosen else []), *more])})"
+    return f"{maker}({', '.join([*names, *([chosen] if chosen else []), *more])})"
 
 
 def opening(setup: Setup) -> list[Move]:

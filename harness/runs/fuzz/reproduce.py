@@ -27,6 +27,9 @@ PEER = "reference"
 #: The profile of a campaign's transcripts.
 PROFILE = "fuzz"
 
+#: The public name of what makes a case in a test.
+MAKER = "pytest_case"
+
 #: The detail in the transcript of a run that passed.
 NOT_AGAIN = "it failed in the campaign, and did not when it was run again"
 
@@ -84,7 +87,8 @@ def as_test(name: str, program: Program, failure: Failure, found: str, command: 
     """
     setup = program.setup
     target = command or (setup.target.name if setup.target is not None else PEER)
-    source = Source(case_source(setup, f"target={target!r}, role={setup.role!r}"), program.moves)
+    made = case_source(setup, f"target={target!r}, role={setup.role!r}", MAKER)
+    source = Source(made, program.moves, MAKER)
     words = docstring(f"{found} Fails for as long as the target does this:\n\n{failure.detail}")
     return f"{words}\n\n{source.imports()}\n\ndef test_{name.replace('-', '_')}() -> None:\n{source.body('    ')}"
 

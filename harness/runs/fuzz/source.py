@@ -10,15 +10,16 @@ from otterproof.harness.simulation.moves import Move
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Moves in a case, as Python that imports only from `otterproof`. case: the call that makes the case."""
+    """Moves in a case, as Python that imports only from `otterproof`. case: the call of `maker` that makes the case."""
 
     case: str
     program: tuple[Move, ...]
+    maker: str = "Case"
 
     def imports(self, also: str = "") -> str:
         """The import that the body needs. also: another public name that the call needs."""
-        names = ["Case", *(["Policy"] if "Policy." in self.body() else []), *(["moves"] if self.program else [])]
-        return f"from otterproof import {', '.join([*names, *([also] if also else [])])}\n"
+        names = {self.maker, also, "Policy" if "Policy." in self.body() else "", "moves" if self.program else ""}
+        return f"from otterproof import {', '.join(sorted(names - {''}))}\n"
 
     def body(self, indent: str = "") -> str:
         """The code of the run."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from otterproof.harness.runs.failure import lines_of
+from otterproof.harness.runs.failure import explanation, leveled_lines
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
@@ -155,14 +155,7 @@ class _Shown:
 def text_of(result: Result, replay: Sequence[str]) -> Iterator[str]:
     """Everything known about a failure, and the next commands. replay: as in Judging."""
     yield f"{result.verdict.value.upper()}  {result.check or result.scenario}"
-    if result.failure is not None:
-        failure = result.failure
-        table = requirements.load().requirements
-        told = [f'{name}, "{table[name].section}"' for name in failure.requirements[:1] if name in table]
-        yield f"  {', '.join([failure.level.value, *told])}"
-        yield from (line if number else f"  {line}" for number, line in enumerate(lines_of(failure)))
-    else:
-        yield f"  {result.detail}"
+    yield from leveled_lines(result.failure) if result.failure is not None else [f"  {result.detail}"]
     yield from (f"  replay    {shlex.join(['otterproof', 'replay', path, *replay])}" for path in result.transcripts)
     if result.check:
-        yield f"  explain   {shlex.join(['otterproof', 'explain', result.check])}"
+        yield explanation(result.check)
