@@ -243,7 +243,7 @@ def test_programs_of_lies_can_be_written_down_and_told() -> None:
 
 
 def test_a_lie_is_told_in_words() -> None:
-    begins = "the insider replaces message 0 of those waiting for bob with one that has "
+    begins = "the insider replaces the first message waiting for bob with one that has "
     assert describe_move(Craft("bob", 0, "keyid", 0, 300)) == begins + "key id 300"
     assert describe_move(Craft("bob", 0, "block_mac", 3, 0)) == begins + "a MAC under m1"
     assert describe_move(Craft("bob", 0, "block_cut", 3, 0)) == begins + "an X without its last 3 bytes"

@@ -78,10 +78,10 @@ def _ratchets(case: Case, name: str) -> Sequence[RatchetSnapshot]:
 
 def test_both_are_told_in_words() -> None:
     assert describe_move(Craft("bob", 0, OWN_KEY, 1, 0)) == (
-        "the insider replaces message 0 of those waiting for bob with one that has its client's current D-H key as g^x"
+        "the insider replaces the first message waiting for bob with one that has its client's current D-H key as g^x"
     )
     assert describe_move(Craft("bob", 0, NEXT_KEY, 0, b"\0")).startswith(
-        "the insider sends message 0 of those waiting for bob under its next key, with the counter "
+        "the insider sends the first message waiting for bob under its next key, with the counter "
     )
 
 

@@ -53,7 +53,7 @@ def test_engines_refuse_each_lie_and_accept_the_genuine_message(target: SingleEn
 
 def test_a_lie_is_told_in_words() -> None:
     words = describe_move(Craft("alice", 0, MAC, LIES.index("leaves out both instance tags"), 0))
-    assert words == "the insider gives message 0 of those waiting for alice a MAC that leaves out both instance tags"
+    assert words == "the insider gives the first message waiting for alice a MAC that leaves out both instance tags"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ fault of an engine causes are put into the record of a genuine conversation: see
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -13,12 +14,13 @@ import pytest
 from otterproof.harness.judges.oracles import ORACLES, OracleFailure, Oracles, descriptions
 from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.simulation.moves import Deliver, Duplicate, Inject, Settle, User
-from otterproof.harness.simulation.world import World
+from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.spec import checks
 from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
-from otterproof.implementations.contract import Engine, Entropy, PartyConfig
+from otterproof.implementations.contract import Engine, Entropy, PartyConfig, SessionEstablished
 from otterproof.implementations.reference import ReferenceEngine
+from tests.oracle_changes import event, show
 from tests.oracle_programs import PROGRAMS, assert_judged
 from tests.raising import raises_check
 
@@ -221,3 +223,27 @@ def test_a_long_text_that_was_stored_is_no_answer_that_grows() -> None:
     case.run([User("bob", "end"), User("bob", "start"), Deliver("alice")])
     case.run([User("alice", "send", {"text": b"a long text " * 1000}), Settle(1000)])
     case.finish()
+
+
+@pytest.mark.parametrize(
+    ("told", "awaits"),
+    [
+        (True, "a well-formed Signature Message in AWAITING_SIG, as it says that it sent the Reveal Signature Message"),
+        (None, "a well-formed Reveal Signature Message in AWAITING_REVEALSIG or Signature Message in AWAITING_SIG"),
+    ],
+)
+def test_a_session_on_the_wrong_message_is_told_with_the_state_of_the_handshake(told: bool | None, awaits: str) -> None:
+    """The first party to complete a handshake has sent a D-H Key Message, and awaits a Reveal Signature Message."""
+    wrong = event(SessionEstablished, lambda one: not one.sent_reveal_signature, sent_reveal_signature=told)
+
+    def change(step: Step) -> Step | None:
+        if told is None and step.args.get("message") is not None and (made := wrong(step)) is not None:
+            return replace(made, args={"message": b"?OTRv3?"})
+        return wrong(step) if told else None
+
+    with pytest.raises(OracleFailure) as raised:
+        show("agreement", "handshakes", 0, change)
+    assert raised.value.check == "agreement.completed-without-handshake"
+    assert raised.value.expected.endswith(f" reports a session only on {awaits}")
+    what = "an OTR Query Message" if told is None else "a Reveal Signature Message"
+    assert raised.value.got.startswith(f"it reports one on {what}")

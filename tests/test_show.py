@@ -12,18 +12,34 @@ from rich.cells import cell_len
 
 from otterproof.harness.simulation.describe import describe_move
 from otterproof.harness.simulation.diagram import NETWORK, Arrow, Change, Fate, Note, diagram_of
-from otterproof.harness.simulation.moves import Drop, Inject, Move, User
+from otterproof.harness.simulation.moves import (
+    Delay,
+    Deliver,
+    Drop,
+    Duplicate,
+    Inject,
+    Move,
+    Replay,
+    Settle,
+    Tick,
+    Truncate,
+    User,
+)
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui import cli
 from otterproof.harness.ui.diagram_text import lines_of
+from otterproof.harness.ui.fuzz_findings import whose
 from otterproof.harness.ui.site.diagram import as_page, as_svg
 from otterproof.harness.wire import fragment
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
+    ActionRefused,
     OutgoingMessage,
     PartyConfig,
     PeerEndedSession,
+    RefuseReason,
     SessionEstablished,
     TextReceived,
     UserEndedSession,
@@ -189,15 +205,26 @@ def test_every_move_can_be_told_in_words() -> None:
         (User("alice", "send", {"text": b"hello"}), 'alice\'s user sends "hello"'),
         (User("target", "smp_start", {"secret": b"x"}), 'the target\'s user starts SMP: secret "x"'),
         (User("bob", "end"), "bob's user ends the conversation"),
-        (Drop("bob", 2), "the network loses message 2 of those waiting for bob"),
-        (Inject("bob", b"?OTRv3?"), 'the adversary hands over to bob "?OTRv3?"'),
+        (Drop("bob", 2), "the network loses the third message waiting for bob"),
+        (Deliver("bob", 0), "the network delivers the first message waiting for bob"),
+        (Delay("bob", -1), "the network puts the last message waiting for bob behind the others"),
+        (Duplicate("bob", -2), "the network copies the second-to-last message waiting for bob"),
+        (Deliver("bob", 21), "the network delivers the 22nd message waiting for bob"),
+        (Replay("bob", -1), "the adversary gives bob a copy of the last message of all that were sent"),
+        (Truncate("bob", 0, 1), "the adversary cuts the first message waiting for bob after 1 byte"),
+        (Inject("bob", b"?OTRv3?"), 'the adversary gives bob "?OTRv3?"'),
+        (Inject("bob", b"?OTR \t  \r\n"), r'the adversary gives bob "?OTR \t  \r\n"'),
+        (Inject("bob", b""), "the adversary gives bob an empty message"),
+        (User("bob", "smp_start", {"question": None}), "bob's user starts SMP: without a question"),
+        (Tick(1), "1 second passes"),
+        (Settle(1), "the network delivers what is under way and what that causes, at most 1 message"),
     ]
     assert [describe_move(move) for move, _ in examples] == [words for _, words in examples]
     values = {int: 1, str: "bob", bytes: b"x"}
     for kind in typing.get_args(Move):
         types = typing.get_type_hints(kind)
         made = kind(**{one.name: values.get(types[one.name], 1) for one in fields(kind) if one.name != "args"})
-        assert describe_move(made).startswith(("the ", "bob's ", "1 seconds"))
+        assert describe_move(made).startswith(("the ", "bob's ", "1 second passes"))
 
 
 def test_a_party_may_be_called_network(tmp_path: Path) -> None:
@@ -268,3 +295,25 @@ def test_wide_characters_keep_the_lanes_where_they_are(tmp_path: Path) -> None:
     assert any("日本" in line for line in lines)
     columns = {cell_len(line.rpartition("│")[0]) for line in lines if "▶" not in line and line.rstrip().endswith("│")}
     assert len(columns) == 1, "the last lane is in one column"
+
+
+def test_an_event_without_a_reason_is_told_without_one() -> None:
+    assert shown(ActionRefused("send", None)) == "refuses"
+    assert shown(ActionRefused("send", RefuseReason.TOO_LONG)) == "refuses (too long)"
+    assert shown(b"\t") == "09 (1 byte)"
+    assert shown(b"\xff?OTR").endswith("(5 bytes)")
+
+
+@pytest.mark.parametrize(
+    ("count", "adversarial", "words"),
+    [
+        (0, 0, ""),
+        (1, 0, ", not the adversary's"),
+        (1, 1, ", the adversary's"),
+        (3, 0, ", none of them the adversary's"),
+        (3, 2, ", 2 of them the adversary's"),
+        (3, 3, ", all of them the adversary's"),
+    ],
+)
+def test_how_many_moves_are_the_adversarys(count: int, adversarial: int, words: str) -> None:
+    assert whose(count, adversarial) == words

@@ -8,7 +8,7 @@ from otterproof.harness.runs.fuzz.state import Finding, FindingStage
 from otterproof.harness.runs.judgement import BAD
 from otterproof.harness.spec import checks
 from otterproof.harness.spec.requirements import Level
-from otterproof.harness.ui.messages import counted
+from otterproof.harness.wire.shown import counted
 
 
 def is_new(finding: Finding, known: Known) -> bool:
@@ -40,6 +40,13 @@ def subject(finding: Finding) -> str:
 def moves(finding: Finding) -> str:
     """The number of moves in its program."""
     return counted(len(finding.program.moves), "move")
+
+
+def whose(count: int, adversarial: int) -> str:
+    """How many of a program's moves are the adversary's, after their number; "" for a program without moves."""
+    if count < 2:
+        return f", {'' if adversarial else 'not '}the adversary's" if count else ""
+    return f", {'all' if adversarial == count else adversarial or 'none'} of them the adversary's"
 
 
 def rule_of(finding: Finding) -> str:

@@ -18,9 +18,10 @@ from otterproof.harness.runs.fuzz.state import FindingStage
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.registry import title
 from otterproof.harness.ui.fuzz_findings import in_a_line, is_new
-from otterproof.harness.ui.messages import complain, counted
+from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.progress import Tracker
 from otterproof.harness.ui.screen import line
+from otterproof.harness.wire.shown import counted
 
 
 @dataclass(slots=True)

@@ -28,10 +28,10 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.registry import command_of, title
-from otterproof.harness.ui.fuzz_findings import counts, in_a_line, is_binding, is_new, moves, rule_of, subject
+from otterproof.harness.ui.fuzz_findings import counts, in_a_line, is_binding, is_new, moves, rule_of, subject, whose
 from otterproof.harness.ui.fuzz_progress import Meter, duration
-from otterproof.harness.ui.messages import counted
 from otterproof.harness.ui.screen import console, line
+from otterproof.harness.wire.shown import counted
 
 #: The number of findings shown in full; the others get a line each.
 TOLD = 5
@@ -114,8 +114,7 @@ def _entry(campaign: Campaign, one: Finding, width: int, *, strict: bool) -> Ite
     yield from _pair("plays", one.program.setup.part, width)
     adversarial = sum(map(is_adversarial, one.program.moves))
     again = f", failed in {one.confirmed} of {one.runs} runs" if one.runs else ", not run again yet"
-    whose = f"{adversarial or 'none'} of them the adversary's"
-    yield from _pair("moves", f"{moves(one)}, {whose}{again}", width)
+    yield from _pair("moves", f"{moves(one)}{whose(len(one.program.moves), adversarial)}{again}", width)
     if one.others:
         yield from _pair("also", f"then fails by {', '.join(one.others)}", width, most=2)
     yield from _files(campaign, one)

@@ -29,11 +29,6 @@ def fail(problem: object, code: int) -> int:
     return code
 
 
-def counted(number: int, what: str, several: str = "") -> str:
-    """A number of things in words. several: more than one of them, if that is not the word with an s."""
-    return f"{number} {what if number == 1 else several or f'{what}s'}"
-
-
 def hanging(text: str) -> str:
     """Text of any number of lines, all but the first indented."""
     return printable(text, lines=True).replace("\n", "\n  ")

@@ -18,10 +18,12 @@ from otterproof.harness.runs.workers import Pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.faults import Fault
 from otterproof.harness.targets.registry import Listing
+from otterproof.harness.ui.fuzz_findings import whose
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.progress import follow
 from otterproof.harness.ui.screen import console
 from otterproof.harness.ui.table import Cell, print_table
+from otterproof.harness.wire.shown import counted
 
 _COLOUR = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.INFRA: "magenta"}
 
@@ -250,7 +252,7 @@ def fuzzed(record: fuzzing.Fuzzing) -> None:
         if len(one.findings) > 1:
             say(f"{one.fault}: {len(one.findings)} findings")
             for small in one.findings:
-                say(f"  {small.bucket}, {small.moves} moves, {small.adversarial} of them the adversary's")
+                say(f"  {small.bucket}, {counted(small.moves, 'move')}{whose(small.moves, small.adversarial)}")
     figures = record.as_json()
     say("{judged} of {faults} faults, {programs} programs each: {found} found".format_map(figures))
     if record.found:

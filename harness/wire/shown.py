@@ -1,7 +1,7 @@
 """Values as people read them in a failure report: what was expected, and what came instead.
 
 Foreign text is made printable here, and everything is cut to a maximum length, so a failure never floods a terminal.
-Bytes that read as text are shown in quotes, others in hexadecimal with their length.
+Bytes that read as text are shown in quotes, with tabs and line ends escaped, others in hexadecimal with their length.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ TITLES: Mapping[Kind, str] = {
 #: The maximum number of characters of a text, and of bytes of a value, that are shown.
 _TEXT, _BYTES = 160, 40
 
+#: Removes the characters that texts and whitespace tags have besides printable ones.
+_BLANKS = str.maketrans("", "", "\t\n\r")
+
 #: The maximum number of items of a sequence that are shown.
 _ITEMS = 12
 
@@ -89,6 +92,11 @@ def shown(value: object) -> str:
             return _cut(printable(str(value)), _TEXT)
 
 
+def counted(number: int, noun: str, several: str = "") -> str:
+    """A number of things: 1 move, 2 moves. several: more than one of them, if that is not the noun with an s."""
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
+
+
 def call(party: str, action: str, args: Mapping[str, object]) -> str:
     """An action as a call: alice.send(text "hi")."""
     return f"{party}.{action}({', '.join(f'{name} {shown(value)}' for name, value in args.items())})"
@@ -111,10 +119,11 @@ def _list(items: Iterable[str]) -> str:
 def _bytes(value: bytes) -> str:
     if not value:
         return "no bytes"
-    if value.isascii() and value.decode("ascii").isprintable():
-        return '"' + _cut(value.decode("ascii"), _TEXT) + '"'
+    text = value.decode("ascii") if value.isascii() else ""
+    if text and text.translate(_BLANKS).isprintable() and (text.isprintable() or not text.isspace()):
+        return '"' + _cut(printable(text), _TEXT) + '"'
     dots = "..." if len(value) > _BYTES else ""
-    return f"{value[:_BYTES].hex()}{dots} ({len(value)} byte{'s' if len(value) != 1 else ''})"
+    return f"{value[:_BYTES].hex()}{dots} ({counted(len(value), 'byte')})"
 
 
 def _middle(number: str) -> str:
@@ -150,11 +159,11 @@ def _event(event: object) -> str | None:
         case ErrorMessageReceived():
             return "shows the Error Message"
         case MessageUnreadable(reason=reason):
-            return f"reports an unreadable message ({shown(reason)})"
+            return "reports an unreadable message" + _because(reason)
         case MessageRejected(reason=reason):
-            return f"ignores it ({shown(reason)})"
+            return "ignores it" + _because(reason)
         case ActionRefused(reason=reason):
-            return f"refuses ({shown(reason)})"
+            return "refuses" + _because(reason)
         case StoredTextDropped():
             return "reports that a stored text was dropped"
         case SmpRequested():
@@ -162,7 +171,12 @@ def _event(event: object) -> str | None:
         case SmpFinished(equal=equal):
             return f"reports that the SMP secrets {'are equal' if equal else 'differ'}"
         case SmpAborted(reason=reason):
-            return f"reports that SMP was aborted ({shown(reason)})"
+            return "reports that SMP was aborted" + _because(reason)
         case ExtraKeyDerived():
             return "reports the extra symmetric key"
     return None
+
+
+def _because(reason: Enum | None) -> str:
+    """The reason that an event gives; targets need not give one."""
+    return "" if reason is None else f" ({shown(reason)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from otterproof.harness.judges.handshake import (
@@ -17,7 +18,7 @@ from otterproof.harness.judges.oracles.observation import Observation, Sent, ses
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake
 from otterproof.harness.simulation.insider import Crafted, answers
-from otterproof.harness.wire import Kind, proof
+from otterproof.harness.wire import Kind, Message, proof
 from otterproof.harness.wire.craft_smp import Lie
 from otterproof.harness.wire.numbers import in_group
 from otterproof.harness.wire.shown import shown
@@ -36,6 +37,20 @@ from otterproof.implementations.values import quickly_made
 
 #: The message that completes a handshake, for the side that sent the Reveal Signature (True) and for the other.
 _LAST = {True: Kind.SIGNATURE, False: Kind.REVEAL_SIGNATURE}
+
+#: The same in words, by what the party says that it sent; it need not say so.
+_COMPLETED_BY: Mapping[bool | None, str] = {
+    True: "a well-formed Signature Message in AWAITING_SIG, as it says that it sent the Reveal Signature Message",
+    False: "a well-formed Reveal Signature Message in AWAITING_REVEALSIG, as it says that it did not send that itself",
+    None: "a well-formed Reveal Signature Message in AWAITING_REVEALSIG or Signature Message in AWAITING_SIG",
+}
+
+
+def _occasion(message: Message | None, kind: Kind) -> str:
+    """On what a party reported a session, in words. kind: of the message that could have completed the handshake."""
+    if message is None:
+        return "without a message"
+    return f"on {shown(message)}{', which is malformed' if message.kind is kind else ''}"
 
 
 @quickly_made
@@ -115,9 +130,10 @@ class Agreement(Oracle):
         kind = _LAST[revealed]
         name = proof(message) if message is not None and message.kind is kind and view.header is None else None
         if message is None or name is None:
-            got = "no message" if message is None else message
             self._not_compared |= {event.ssid} if event.ssid is not None else set()
-            self.fail("agreement.completed-without-handshake", view, expected=kind, got=got)
+            expected = f"{view.party} reports a session only on {_COMPLETED_BY[event.sent_reveal_signature]}"
+            got = f"it reports one {_occasion(message, kind)}"
+            self.fail("agreement.completed-without-handshake", view, expected=expected, got=got)
         insider = view.handshake
         if insider is not None:
             self._judge_insider(view, insider)

@@ -12,7 +12,7 @@ from otterproof.harness.judges.oracles.observation import ALLOW, TEXT, Observati
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message, Problem
-from otterproof.harness.wire.shown import shown
+from otterproof.harness.wire.shown import counted, shown
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     ActionRefused,
@@ -389,7 +389,8 @@ class Bounds(Oracle):
             # Stored texts, which are sent now, are as long as the user typed them.
             sent = [one for one in sent if one.message.kind is not Kind.DATA]
         if len(view.sent) > most:
-            expected, got = f"at most {most} answers", [one.message.kind for one in view.sent]
+            expected = f"at most {counted(most, 'answer')}" if most else "no answer"
+            got = [one.message.kind for one in view.sent]
             self.fail("bounds.too-many-answers", view, expected=expected, got=got)
         if any(len(one.raw) > _ANSWER_SIZE for one in sent):
             expected, size = f"at most {_ANSWER_SIZE} bytes", max(len(one.raw) for one in sent)

@@ -26,9 +26,10 @@ from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui.fuzz_findings import counts
 from otterproof.harness.ui.fuzz_progress import Meter, show_campaign
 from otterproof.harness.ui.fuzz_summary import campaign_as_json, campaign_summary
-from otterproof.harness.ui.messages import complain, counted
+from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.options import check_file
 from otterproof.harness.ui.results import check_json, put_result, shows_text
+from otterproof.harness.wire.shown import counted
 
 #: The number of programs if nothing else limits the run.
 EXAMPLES = 1000

@@ -18,8 +18,9 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import Limits
-from otterproof.harness.ui.messages import counted, say
+from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.results import check_json, put_result, shows_text
+from otterproof.harness.wire.shown import counted
 
 #: The exit codes of `replay`.
 FATES = {
