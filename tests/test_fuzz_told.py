@@ -172,7 +172,7 @@ def test_what_does_not_count_for_the_exit_code_is_told(
     assert ("1 found (1 does not count for the exit code); " in told.out) is not counts
     level = "advice" if check == ADVICE else "should"
     assert (f"  {level} (does not count for the exit code)" in told.out) is not counts
-    assert f"fail ({level}) {check} " in told.err
+    assert f"fail ({level}) {check}, " in told.err
     (finding,) = json.loads(result.read_text())["findings"]
     assert finding["counts"] is counts
 
