@@ -163,7 +163,7 @@ def test_fragments_may_be_forgotten_when_something_comes_between(between: bytes 
     pieces = [Inject("alice", b"?OTR,%d,3,%s," % piece) for piece in ((1, b"?OTR E"), (2, b"rror: "), (3, b"no"))]
     middle = User("bob", "send", {"text": b"hi"}) if between is None else Inject("alice", between)
     moves = (*pieces[:2], middle, Settle(), pieces[2], Settle())
-    for name in ("forgetful", "silent"):
+    for name in ("numbers", "silent"):
         target = OddTarget(f"odd:{name}", ODD[name])
         assert attempt(Program(Setup(start="3", target=target), moves)) is None
 

@@ -253,8 +253,7 @@ ODD: Mapping[str, Quirks] = {
     "talkative": Quirks(
         engine=("pads", "flags-tlvs", "words-errors", "words-queries"), lacks=frozenset({"heartbeat"}), heartbeat=60
     ),
-    "forgetful": Quirks(engine=("forgets-fragments",)),
-    "numbers": Quirks(engine=("counters", "long-exponents", "reveals-all")),
+    "numbers": Quirks(engine=("counters", "long-exponents", "reveals-all", "forgets-fragments")),
     "fresh-tags": Quirks(
         engine=("fresh-tags",), lacks=frozenset({"instance_tags"}), untold=frozenset({"instance"}), first="reports"
     ),
