@@ -262,7 +262,9 @@ class Observation:
 
         Texts are in UTF-8 [section "Data Message"]; how a foreign party shows other bytes is its own affair.
         """
-        return shown == sent or (self.foreign and None not in (shown, sent) and not _is_utf_8(sent or b""))
+        if shown == sent:
+            return True
+        return self.foreign and shown is not None and sent is not None and not _is_utf_8(sent)
 
     @property
     def enabled(self) -> bool:

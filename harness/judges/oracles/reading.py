@@ -199,12 +199,11 @@ class Reader(Remembering):
         FRAGMENT-ILLEGAL, FRAGMENT-MALFORMED] piece: that of the received fragment.
         """
         before = self._interrupted.get(party, frozenset())
-        sender = piece.sender if piece is not None and came.fragment is None else None
-        continues = piece is not None and piece.k > 1
-        self._interrupted[party] = frozenset(
-            tag for tag in came.stores if tag != sender or (continues and tag in before)
-        )
-        return continues and piece is not None and piece.sender in before
+        unsure = frozenset(came.stores)
+        if piece is not None and came.fragment is None and (piece.k == 1 or piece.sender not in before):
+            unsure -= {piece.sender}
+        self._interrupted[party] = unsure
+        return piece is not None and piece.k > 1 and piece.sender in before
 
     def renumbered(self, *ssids: bytes | None) -> bool:
         """Whether an insider may have made the two sides of a session disagree on its keys and counters."""

@@ -149,8 +149,7 @@ def load(
     problems += check(entries, scenarios, requirements, today, str(path))
     if problems:
         raise DeviationError(problems)
-    library = library_file(content, path)
-    return entries + ([] if library is None else _in_random_runs(_entries_in(read_toml(library), library)[0], library))
+    return entries + library_entries(content, path)
 
 
 def _entries_in(content: Mapping[str, Any], path: Path) -> tuple[list[Deviation], list[str]]:
@@ -175,26 +174,26 @@ def _entries_in(content: Mapping[str, Any], path: Path) -> tuple[list[Deviation]
     return entries, [*problems, *map(str, found)]
 
 
-def library_file(content: Mapping[str, Any], path: Path) -> Path | None:
-    """The shipped file of the library that a target uses, if its own file names one. DeviationError: it names another.
+def library_entries(content: Mapping[str, Any], path: Path) -> list[Deviation]:
+    """The entries of the library that a target uses, if its own file names one, as entries for random runs.
 
-    content, path: the target's own file.
+    What the target shows in a scenario may be another matter. content, path: the target's own file. Raises
+    DeviationError if no file is shipped for the library.
     """
     name = content.get(LIBRARY)
     if name is None:
-        return None
-    found = shipped(name) if isinstance(name, str) else None
-    if found is None or found == path:
+        return []
+    file = shipped(name) if isinstance(name, str) else None
+    if file is None or file == path:
         there = sorted(one.stem for one in FOLDER.glob("*.toml"))
         advice = did_you_mean(str(name), there, f"there are {', '.join(there)}")
         raise DeviationError([f"{path}: no file is shipped for {LIBRARY} = {printable(repr(name)[:60])}{advice}"])
-    return found
-
-
-def _in_random_runs(entries: Sequence[Deviation], file: Path) -> list[Deviation]:
-    """The entries of a library's file for a program that uses it: what scenarios show of that may be another matter."""
-    library, known = file.stem, [one for one in entries if one.about != "vector"]
-    return [replace(one, about="fuzz", name="", reason=f"{library}: {one.reason}", library=library) for one in known]
+    entries, _ = _entries_in(read_toml(file), file)
+    return [
+        replace(one, about="fuzz", name="", reason=f"{file.stem}: {one.reason}", library=file.stem)
+        for one in entries
+        if one.about != "vector"
+    ]
 
 
 def check(

@@ -21,10 +21,9 @@ from otterproof.harness.runs.deviations.entries import (
     Deviation,
     DeviationError,
     failed_cases,
-    library_file,
+    library_entries,
     read_entry,
 )
-from otterproof.harness.runs.deviations.files import entries_of
 from otterproof.harness.runs.deviations.known import Known
 from otterproof.harness.runs.deviations.reasons import NOT_LOOKED_AT, Reason, Reasons, is_unexplained
 from otterproof.harness.runs.fuzz.bucket import Bucket
@@ -102,8 +101,7 @@ def fix_fuzz(path: Path, failing: Collection[Excuse], fixed: Collection[Bucket])
     """
     document, tables = document_of(path)
     kept: list[Table] = []
-    library = library_file(document.unwrap(), path)
-    known = [] if library is None else [one.excuse for one in entries_of(library) if one.about != "vector"]
+    known = [one.excuse for one in library_entries(document.unwrap(), path)]
     for table in tables:
         entry = read_entry(table.unwrap(), 0, str(path), [])
         if entry is not None and entry.about == "fuzz" and _is_fixed(entry.excuse, failing, fixed):
