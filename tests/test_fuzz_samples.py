@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
+from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.simulation.moves import Craft, Deliver, Settle, User
+from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.registry import open_target
+from otterproof.harness.wire.craft import NEXT_KEY
+from otterproof.implementations.reference import ReferenceEngine
 
 #: A check that is judged in samples, and a fault that it shows.
 CHECK, FAULT = "forgetting.session-keys-kept", "fault:session-keys-never-forgotten"
@@ -31,6 +38,16 @@ def test_samples_show_what_all_show_but_not_in_every_program() -> None:
     assert seen[True, True] > 2
     assert seen[False, True] > 0, "nothing was left out"
     assert not seen[True, False]
+
+
+@pytest.mark.parametrize("entropy", [8, 118, 257])
+def test_samples_raise_no_false_alarm(entropy: int) -> None:
+    """A sampled key is new at the same time as the exponent of another key, and they are taken to belong together."""
+    target = SingleEngineTarget("reference", ReferenceEngine)
+    setup = Setup("three", policy="v3", target=target, entropy=entropy, oracles=("forgetting", "healing"))
+    said, sent = User("alice", "send", {"text": b"from alice"}), User("bob1", "send", {"text": b"from bob1"})
+    moves = (said, Deliver("bob1"), sent, Settle(), sent, Craft("alice", -1, NEXT_KEY, 0, bytes(8)))
+    assert attempt(Program(setup, moves), watched=Watched(sampled=True)) is None
 
 
 def test_what_a_failing_run_shows_is_told_once() -> None:

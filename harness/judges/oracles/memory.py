@@ -50,6 +50,18 @@ class _Dropped:
     pairs: Collection[tuple[int, int]]
 
 
+class _Secret(NamedTuple):
+    """The shared secret of a pair of keys, computed with what is taken to be the exponent of one of them, `public`."""
+
+    number: int
+    exponent: bytes
+    public: int
+
+    def is_right(self) -> bool:
+        """Whether it is the exponent of that key; to find that out takes as long as computing the secret."""
+        return public_value(self.exponent) == self.public
+
+
 class _Born(NamedTuple):
     """Keys, as public values, and values in memory that may be their exponents: those that were new at one moment."""
 
@@ -127,7 +139,7 @@ class Forgetting(Oracle):
         self._born: dict[str, tuple[_Born, ...]] = {}
         self._exponents: dict[tuple[str, int], bytes] = {}
         # The public values of a pair of keys -> their shared secret, which is the same for both sides.
-        self._shared: dict[frozenset[int], int] = {}
+        self._shared: dict[frozenset[int], _Secret] = {}
         # For each party, the drawn values that were searched for last.
         self._searched: dict[str, _Sought] = {}
 
@@ -169,7 +181,8 @@ class Forgetting(Oracle):
     def _exponent(self, party: str, public: int) -> bytes | None:
         """The exponent of a party's key; None if it was not in memory. Values of the key's age are tried first.
 
-        A key and a value are taken to belong together without that if no others of their age are left.
+        A key and a value are taken to belong together without that if no others of their age are left. That can be
+        wrong if the key's exponent is older, or if only samples are judged: what is found by it has to be confirmed.
         """
         where = (party, public)
         groups = dict(enumerate(self._born.get(party, ())))
@@ -231,9 +244,9 @@ class Forgetting(Oracle):
             secret = self._secret(view.party, ours, theirs)
             if secret is None:
                 continue
-            keys = wire.crypto.session_keys(ours, theirs, secret)
+            keys = wire.crypto.session_keys(ours, theirs, secret.number)
             gone = {
-                "shared secret": secret.to_bytes((secret.bit_length() + 7) // 8),
+                "shared secret": secret.number.to_bytes((secret.number.bit_length() + 7) // 8),
                 "sending AES key": keys.sending_aes,
                 "receiving AES key": keys.receiving_aes,
                 "sending MAC key": keys.sending_mac,
@@ -241,18 +254,18 @@ class Forgetting(Oracle):
             }
             for name, value in gone.items():
                 holder = memory.holder(value)
-                if holder is not None:
+                if holder is not None and secret.is_right():
                     what = f"the {name} of key ids {pair[0]} and {pair[1]}, a pair that is dropped"
                     self._kept("forgetting.session-keys-kept", view, what, holder)
 
-    def _secret(self, party: str, ours: int, theirs: int) -> int | None:
+    def _secret(self, party: str, ours: int, theirs: int) -> _Secret | None:
         """The shared secret of a pair of keys; None if no exponent is known."""
         both = frozenset({ours, theirs})
         if both not in self._shared:
             exponent = self._exponent(party, ours)
             if exponent is None:
                 return None
-            self._shared[both] = power(theirs, int.from_bytes(exponent))
+            self._shared[both] = _Secret(power(theirs, int.from_bytes(exponent)), exponent, ours)
         return self._shared[both]
 
     def _to_search(self, view: Observation, after: PartySnapshot) -> _Sought | None:
