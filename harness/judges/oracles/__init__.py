@@ -15,7 +15,7 @@ from operator import attrgetter
 from otterproof.harness.judges.oracles.agreement import Agreement, Smp
 from otterproof.harness.judges.oracles.base import Impact, Oracle, OracleFailure
 from otterproof.harness.judges.oracles.delivery import Authenticity, Rejection
-from otterproof.harness.judges.oracles.exchange import Bounds, Fragments, InstanceTags, Leaks
+from otterproof.harness.judges.oracles.exchange import Bounds, Fragments, InstanceTags, Leaks, holds
 from otterproof.harness.judges.oracles.form import Form, FormWatch
 from otterproof.harness.judges.oracles.healing import Healing
 from otterproof.harness.judges.oracles.memory import Drawn, Forgetting
@@ -134,14 +134,13 @@ class Oracles:
     def __call__(self, step: Step) -> None:
         """Show a step to every oracle; raises OracleFailure."""
         before, selection = self._judged.get(step.party), self._selections[step.party]
-        if (
-            before is not None
-            and step.party == self._last
-            and not selection.for_fragments
-            and _same_as_judged(step, before)
-            and self.reader.only_fragment(step)
-        ):
-            return  # half of all steps are of this kind, and nobody needs to judge it: a peer receives a fragment
+        # Half of all steps are of this kind.
+        if before is not None and step.party == self._last and _same_as_judged(step, before):
+            stores = self.reader.after_fragment(step)
+            if stores is not None and (not selection.under_test or holds(step.after, stores)):
+                self.reader.keep(step.party, stores)
+                self._judged[step.party] = step  # as right as the one before
+                return
         view = self.reader.view(step)
         view.under_test = selection.under_test
         if before is not None:

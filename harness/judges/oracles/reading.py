@@ -171,25 +171,26 @@ class Reader(Remembering):
             self._policies[step.party] = changed
         return view
 
-    def only_fragment(self, step: Step) -> bool:
-        """Read a step in which a fragment was stored, or refused for the right reason, and nothing else happened.
+    def after_fragment(self, step: Step) -> Mapping[int, wire.Assembly] | None:
+        """The fragments that a party stores after a step, if it only stored one or refused one for the right reason.
 
-        Returns whether it is such a step; if not, `view` has to read it.
+        None for any other step. `keep` then takes the place of `view`.
         """
         raw = step.args.get("message")
         if step.action != "receive" or step.failure is not None or not isinstance(raw, bytes):
-            return False
+            return None
         if step.party in self._foreign:
-            return False
+            return None
         message = wire.parse_once(raw)
         if message.kind not in wire.FRAGMENTS or not enabled(self._policies.get(step.party)):
-            return False
+            return None
         own = self._own_tag(step.party)
         reason, stores, whole = _take_fragment(message, self._stores.get(step.party, _NO_STORES), own)
-        if whole is not None or not only_refused(step, reason):
-            return False
-        self._stores[step.party] = stores
-        return True
+        return stores if whole is None and only_refused(step, reason) else None
+
+    def keep(self, party: str, stores: Mapping[int, wire.Assembly]) -> None:
+        """Remember the fragments that a party stores."""
+        self._stores[party] = stores
 
     def _note_interruptions(self, party: str, piece: wire.Piece | None, came: _Incoming) -> bool:
         """Note which fragments a foreign party may have forgotten by now; returns whether that matters for this one.
@@ -306,7 +307,7 @@ class Reader(Remembering):
 
 def only_refused(step: Step, reason: RejectReason | None) -> bool:
     """Whether all that a party reports is that it refused a fragment for this reason, or nothing if that is None."""
-    return list(step.events) == ([] if reason is None else [MessageRejected(reason)])
+    return not step.events if reason is None else list(step.events) == [MessageRejected(reason)]
 
 
 class _Incoming(NamedTuple):
