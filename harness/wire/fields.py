@@ -91,26 +91,34 @@ def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem,
         if at >= end and kind is not _REST:
             problems.append(Problem("missing", name, at, "the message ends before it"))
             break
-        start, width = at, _NUMBERS.get(kind)
-        if width is not None:
+        start = at
+        if width := _NUMBERS.get(kind):
             stop = at + width
         elif kind is _MPI or kind is _DATA:
             start = at + 4
             stop = start + (int.from_bytes(data[at:start]) if start <= end else 4)  # even the length may be cut short
         else:
             stop = end if kind is _REST else at + size
-        raw, content = data[at:stop], data[start:stop]
+        raw = data[at:stop]
         if stop > end:
             there = f"{stop - start} bytes announced, {max(end - start, 0)} there"
             problems.append(Problem("short", name, at, f"cut short: {there}"))
             fields.append(Field(name, kind, raw, None, at))
             at = end
             break
-        if kind is _MPI and content[:1] == b"\0":
-            problems.append(Problem("leading-zero", name, at, "an MPI with leading zero bytes"))
-        elif kind is _DATA and size and len(content) != size:
-            problems.append(Problem("length", name, at, f"{len(content)} bytes where {size} are prescribed"))
-        value = content if width is None and kind is not _MPI else int.from_bytes(content)
+        value: int | bytes
+        if width:
+            value = int.from_bytes(raw)
+        elif start == at:
+            value = raw
+        else:
+            value = data[start:stop]
+            if kind is _MPI:
+                if value[:1] == b"\0":
+                    problems.append(Problem("leading-zero", name, at, "an MPI with leading zero bytes"))
+                value = int.from_bytes(value)
+            elif size and len(value) != size:
+                problems.append(Problem("length", name, at, f"{len(value)} bytes where {size} are prescribed"))
         fields.append(field_of((name, kind, raw, value, at)))
         at = stop
     if at < end:

@@ -322,7 +322,7 @@ def layout(version: int, kind: str) -> Layout:
     return (VERSION, TYPE, *(TAGS if version == 3 else ()), *BODIES[kind])
 
 
-_LAYOUTS = {(version, kind): layout(version, kind) for version in (2, 3) for kind in BODIES}
+_LAYOUTS = {(version, kind): (Kind(kind), layout(version, kind)) for version in (2, 3) for kind in BODIES}
 _UNKNOWN: Layout = (VERSION, TYPE, Part("content", Type.REST))
 _UNKNOWN_V3: Layout = (VERSION, TYPE, *TAGS, Part("content", Type.REST))
 
@@ -331,12 +331,14 @@ def _parse_binary(body: bytes, around: Armour) -> Message:
     version = int.from_bytes(body[:2]) if len(body) >= 2 else None
     name = TYPES.get(body[2]) if len(body) >= 3 else None
     if version is not None and version in (2, 3) and name is not None:
-        fields, problems = read(_LAYOUTS[version, name], body)
-        keys = next((one for one in fields[-2:] if one.name == "old_mac_keys"), None)  # bytes may follow them
-        if keys is not None and len(keys.raw) % MAC_SIZE != 4:
-            problem = Problem("length", "old_mac_keys", keys.offset, "not a whole number of MAC keys")
-            problems = (*problems, problem)
-        return Message(Kind(name), version, fields, problems, around)
+        kind, parts = _LAYOUTS[version, name]
+        fields, problems = read(parts, body)
+        if kind is Kind.DATA:
+            keys = next((one for one in fields[-2:] if one.name == "old_mac_keys"), None)  # bytes may follow them
+            if keys is not None and len(keys.raw) % MAC_SIZE != 4:
+                problem = Problem("length", "old_mac_keys", keys.offset, "not a whole number of MAC keys")
+                problems = (*problems, problem)
+        return Message(kind, version, fields, problems, around)
     fields, problems = read(_UNKNOWN_V3 if version == 3 else _UNKNOWN, body)
     if len(body) >= 3:
         text = f"version {version} and type {body[2]:#04x} do not belong to OTR 2 or 3"

@@ -53,12 +53,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field in a layout. `size`: bytes of a FIXED one; of DATA the exact size, or with `multiple` a divisor of it."""
+    """A field in a layout. `size`: its bytes; of DATA the exact size, 0 for any, or with `multiple` a divisor of it."""
 
     name: str
     kind: Kind
     size: int = 0
     multiple: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.kind.value, int):
+            object.__setattr__(self, "size", self.kind.value)
 
 
 LAYOUTS: dict[MessageType, tuple[Part, ...]] = {
@@ -135,8 +139,6 @@ def read(layout: tuple[Part, ...], body: bytes, offset: int = 0) -> Fields:
             size = int.from_bytes(body[start:offset])
             if kind is Kind.DATA and part.size and (size % part.size if part.multiple else size != part.size):
                 raise Reject(RejectReason.MALFORMED, part.name, start)
-        elif kind is not Kind.FIXED:
-            size = kind.value
         # Compared before anything is read, so a huge length costs nothing.
         # [ARMOUR-PARSE-6, TYPES-DATA-2, TYPES-DATA-3]
         if offset + size > end:
