@@ -43,8 +43,13 @@ def wrongly_revealed(commits: Sequence[Commitment], reveal: Message) -> str:
     key = reveal.data("revealed_key")
     if len(key) != _KEY:
         return "handshake.revealed-key-size-not-checked"
-    wrong = [_wrong(one, key) for one in commits]
-    return wrong[-1] if wrong and all(wrong) else ""
+    wrong = ""
+    for one in reversed(commits):  # nearly always it is the last one that opens
+        found = _wrong(one, key)
+        if not found:
+            return ""
+        wrong = wrong or found
+    return wrong
 
 
 def _wrong(commit: Commitment, key: bytes) -> str:

@@ -15,7 +15,7 @@ from itertools import islice
 
 from otterproof.harness.simulation.moves import Craft
 from otterproof.harness.targets.party import Party, ShowsSecrets, shows_secrets, state_of
-from otterproof.harness.wire import Kind, Message, build, crypto, parse, parse_once, proof
+from otterproof.harness.wire import Kind, Message, build, crypto, parse, parse_once
 from otterproof.harness.wire.craft_handshake import (
     COMMIT_PARTS,
     FOR_COMMIT,
@@ -93,7 +93,7 @@ class CraftedHandshake:
 
 def name_of(message: Message) -> bytes:
     """What identifies a message: if it has a MAC, what the MAC proves; else all of it."""
-    return message.authenticated or proof(message) or hashlib.sha256(message.body).digest()
+    return message.authenticated or message.proof or hashlib.sha256(message.body).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def crafted_handshake(
         elif message.kind is Kind.DH_KEY and move.part == "gy":
             raw = altered_dh_key(build(message), move.value)
             made = _made(base, parse_once(raw)) if raw is not None else None
-        elif proof(message) is not None and move.part in (*SIGNED_PARTS, FOR_COMMIT):
+        elif message.proof is not None and move.part in (*SIGNED_PARTS, FOR_COMMIT):
             signed = mine.signed or _signed(message, sender, party, move.to, known)
             result = _altered(signed, sender, party, move, known) if signed is not None else None
             made = _of_signed(base, result, _own_keys(party)) if result is not None else None

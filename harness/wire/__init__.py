@@ -33,7 +33,6 @@ from otterproof.harness.wire.message import (
     offered_with_text,
     parse,
     parse_once,
-    proof,
 )
 
 __all__ = [
@@ -73,6 +72,5 @@ __all__ = [
     "offered_with_text",
     "parse",
     "parse_once",
-    "proof",
     "reassemble",
 ]

@@ -13,7 +13,6 @@ from base64 import b64encode
 from binascii import Error, a2b_base64
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
@@ -185,6 +184,15 @@ class Message:
             return None
         return hashlib.sha256(self.mac_input() + self.data("mac")).digest()
 
+    @cached_property
+    def proof(self) -> bytes | None:
+        """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
+        if self.kind not in (Kind.REVEAL_SIGNATURE, Kind.SIGNATURE) or not self.has("mac"):
+            return None
+        key = self.data("revealed_key") if self.kind is Kind.REVEAL_SIGNATURE else b""
+        signed = self.raw("encrypted_signature") + self.data("mac")
+        return hashlib.sha256(b"%d" % len(key) + key + signed).digest()
+
 
 class TextMessage(Message):
     """A message whose layer is text. Its fields are made only if asked for; most fragments have been joined before."""
@@ -210,14 +218,6 @@ class TextMessage(Message):
         return tuple(
             map(field_of, zip(self.__dict__["_names"], repeat(Type.REST), parts, parts, offsets, strict=False))
         )
-
-
-def proof(message: Message) -> bytes | None:
-    """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
-    if message.kind not in (Kind.REVEAL_SIGNATURE, Kind.SIGNATURE) or not message.has("mac"):
-        return None
-    key = message.data("revealed_key") if message.kind is Kind.REVEAL_SIGNATURE else b""
-    return hashlib.sha256(b"%d" % len(key) + key + message.raw("encrypted_signature") + message.data("mac")).digest()
 
 
 _FRAGMENT = re.compile(rb"\?OTR[|,]")
@@ -254,15 +254,23 @@ def parse(raw: bytes) -> Message:
     return TextMessage(Kind.PLAINTEXT, None, ("text",), (raw,))
 
 
-#: The longest message that is cached, in bytes.
-_KEPT = 1 << 12
+#: The longest message that is remembered, in bytes, and the most messages; then all are forgotten. To forget the one
+#: that was used least recently would take as long as looking one up.
+_LONGEST, _MOST = 1 << 12, 1 << 12
 
-_kept = lru_cache(4096)(parse)
+_parsed: dict[bytes, Message] = {}
 
 
 def parse_once(raw: bytes) -> Message:
-    """`parse` with a cache, for messages that several judges look at."""
-    return _kept(raw) if len(raw) <= _KEPT else parse(raw)
+    """`parse`, with the result remembered, for messages that several judges look at."""
+    message = _parsed.get(raw)
+    if message is None:
+        message = parse(raw)
+        if len(raw) <= _LONGEST:
+            if len(_parsed) >= _MOST:
+                _parsed.clear()
+            _parsed[raw] = message
+    return message
 
 
 def build(message: Message) -> bytes:

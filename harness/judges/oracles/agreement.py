@@ -18,7 +18,7 @@ from otterproof.harness.judges.oracles.observation import Observation, Sent, ses
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake
 from otterproof.harness.simulation.insider import Crafted, answers
-from otterproof.harness.wire import Kind, Message, proof
+from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.craft_smp import Lie
 from otterproof.harness.wire.numbers import in_group
 from otterproof.harness.wire.shown import shown
@@ -116,7 +116,7 @@ class Agreement(Oracle):
 
     def _note(self, view: Observation, sent: Sent) -> None:
         """Remember the handshake messages that a party sends."""
-        if (name := proof(sent.message)) is not None:
+        if (name := sent.message.proof) is not None:
             self._proofs[name] = view.party
         if sent.message.kind is Kind.DH_KEY and (view.message is None or view.message.kind is not Kind.DH_COMMIT):
             # It answers a commit that was not read here, such as one put together from the wrong fragments.
@@ -128,7 +128,7 @@ class Agreement(Oracle):
         if revealed is None:
             revealed = message is not None and message.kind is Kind.SIGNATURE
         kind = _LAST[revealed]
-        name = proof(message) if message is not None and message.kind is kind and view.header is None else None
+        name = message.proof if message is not None and message.kind is kind and view.header is None else None
         if message is None or name is None:
             self._not_compared |= {event.ssid} if event.ssid is not None else set()
             expected = f"{view.party} reports a session only on {_COMPLETED_BY[event.sent_reveal_signature]}"

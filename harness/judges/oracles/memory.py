@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, product
 from typing import NamedTuple, NoReturn
 
@@ -14,7 +14,6 @@ from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.party import shows_secrets
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, SessionSnapshot, SmpState
-from otterproof.implementations.values import quickly_made
 
 #: Returns what a source of randomness has given so far, by label and index.
 Drawn = Callable[[], Mapping[tuple[str, int], bytes]]
@@ -69,20 +68,14 @@ class _Born(NamedTuple):
     values: tuple[bytes, ...]
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
-class _Sought:
-    """Drawn values that a party must not have in memory: all those with some labels.
-
-    drawn: how many values were drawn in all.
-    """
+class _Unsearched(NamedTuple):
+    """The labels of values drawn by a party that it may still have in memory. drawn: how many were drawn in all."""
 
     labels: frozenset[str] = frozenset()
-    values: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
     drawn: int = 0
 
 
-_NOTHING_SOUGHT = _Sought()
+_ALL_SEARCHED = _Unsearched()
 
 
 class _Memory:
@@ -140,8 +133,8 @@ class Forgetting(Oracle):
         self._exponents: dict[tuple[str, int], bytes] = {}
         # The public values of a pair of keys -> their shared secret, which is the same for both sides.
         self._shared: dict[frozenset[int], _Secret] = {}
-        # For each party, the drawn values that were searched for last.
-        self._searched: dict[str, _Sought] = {}
+        # For each party, the labels of values drawn since these labels were searched for last.
+        self._unsearched: dict[str, _Unsearched] = {}
 
     def observe(self, view: Observation) -> None:
         before, after = view.step.before, view.step.after
@@ -154,7 +147,7 @@ class Forgetting(Oracle):
             new = {(view.party, public) for public in live if not public % self.share} - self._keys
             dropped = [one for session in before.sessions if (one := self._drop(view, session, live)) is not None]
         sought = self._to_search(view, after)
-        if not new and not dropped and sought is None:
+        if not new and not dropped and not sought:
             return
         party = self._reader.world.parties[view.party]
         if not shows_secrets(party):
@@ -169,7 +162,7 @@ class Forgetting(Oracle):
         waiting = self._committed(view) if others else set()
         for one in dropped:
             self._search(view, memory, waiting, one)
-        if sought is not None:
+        if sought:
             self._search_drawn(view, memory, sought)
 
     def _note(self, party: str, keys: Iterable[int], values: Iterable[bytes]) -> None:
@@ -268,36 +261,31 @@ class Forgetting(Oracle):
             self._shared[both] = _Secret(power(theirs, int.from_bytes(exponent)), exponent, ours)
         return self._shared[both]
 
-    def _to_search(self, view: Observation, after: PartySnapshot) -> _Sought | None:
-        """The drawn values that must not be in memory; None if there is nothing new to search for."""
+    def _to_search(self, view: Observation, after: PartySnapshot) -> frozenset[str]:
+        """The labels of drawn values that must not be in memory, if any were drawn since the last search for them."""
         source = self._drawn.get(view.party)
         if source is None:
-            return None
+            return _NONE
+        drawn, known = source(), self._unsearched.get(view.party, _ALL_SEARCHED)
+        if len(drawn) != known.drawn:
+            more = {label for label, _ in islice(drawn, known.drawn, None)} & (_SMP_SECRETS | _HANDSHAKE_SECRETS)
+            known = self._unsearched[view.party] = _Unsearched(known.labels | more, len(drawn))
+        if not known.labels:
+            return _NONE
         smp, handshake = True, not after.announced
         for one in after.sessions:
             smp = smp and one.smp_state is SmpState.EXPECT1 and not one.smp_question_waiting
             handshake = handshake and one.auth_state is AuthState.NONE
-        labels = (_SMP_SECRETS if smp else _NONE) | (_HANDSHAKE_SECRETS if handshake else _NONE)
-        last, drawn = self._searched.get(view.party, _NOTHING_SOUGHT), source()
-        if (labels, len(drawn)) == (last.labels, last.drawn):
-            return None
-        if labels == last.labels and not any(label in labels for label, _ in islice(drawn, last.drawn, None)):
-            self._searched[view.party] = _Sought(labels, last.values, len(drawn))
-            return None  # what has been drawn since then may be in memory
-        values = {place: value for place, value in drawn.items() if place[0] in labels}
-        sought = _Sought(labels, values, len(drawn))
-        if labels <= last.labels and len(values) == len(last.values):
-            self._searched[view.party] = sought
-            return None
-        return sought
+        return known.labels & ((_SMP_SECRETS if smp else _NONE) | (_HANDSHAKE_SECRETS if handshake else _NONE))
 
-    def _search_drawn(self, view: Observation, memory: _Memory, sought: _Sought) -> None:
+    def _search_drawn(self, view: Observation, memory: _Memory, labels: frozenset[str]) -> None:
         held = memory.numbers()
-        for (label, index), value in sought.values.items():
-            if value.lstrip(b"\0") in held:
+        for (label, index), value in self._drawn[view.party]().items():
+            if label in labels and value.lstrip(b"\0") in held:
                 check_id = "forgetting.smp-exponent-kept" if label in _SMP_SECRETS else "forgetting.commit-key-kept"
                 self.fail(check_id, view, expected="it is not in memory", got=f"value {index} drawn for {label}")
-        self._searched[view.party] = sought
+        known = self._unsearched[view.party]
+        self._unsearched[view.party] = _Unsearched(known.labels - labels, known.drawn)
 
     def _kept(self, check_id: str, view: Observation, what: str, holder: str) -> NoReturn:
         self.fail(check_id, view, expected=f"{what}, is not in memory", got=f"it is there, in {holder}")

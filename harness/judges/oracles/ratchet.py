@@ -92,8 +92,9 @@ class KeyIds(Oracle):
             if judged is not ratchet:
                 if view.under_test:
                     self._held(view, ratchet)
-                for keyid, value in ratchet.our_keys.items():
-                    self._announce(view, session.ssid, keyid, value)
+                if judged is None or judged.our_keys != ratchet.our_keys:
+                    for keyid, value in ratchet.our_keys.items():
+                        self._announce(view, session.ssid, keyid, value)
             if judged is not ratchet or announced != len(self._values):
                 self._sides(view, session.ssid, ratchet)
                 self._judged[where] = (ratchet, len(self._values))

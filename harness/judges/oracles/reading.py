@@ -25,7 +25,7 @@ from otterproof.harness.judges.oracles.remembering import Remembering
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake, name_of
 from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.world import Step, World
-from otterproof.harness.wire import Kind, Message, proof
+from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
@@ -228,7 +228,7 @@ class Reader(Remembering):
                 sent = [one.message for one in view.sent if one.instance == instance]
                 seen = [view.message, *sent] if view.message is not None else sent
                 last = next((one for one in seen if one.kind is Kind.SIGNATURE), None)
-                link, signature = self.link(view.party, instance), None if last is None else proof(last)
+                link, signature = self.link(view.party, instance), None if last is None else last.proof
                 self._put(view.party, instance, replace(link, signature=signature))
 
     # What a step leads to
