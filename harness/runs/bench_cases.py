@@ -1,9 +1,9 @@
 """What the cases of `fuzz` cost, as a ratio to the bare cryptography in them.
 
-While cases run, every call of a primitive by the reference engine, and by insiders, is recorded with its arguments.
-Making these calls again, and nothing else, takes the time that the cryptography needs. In process, both sides are
-measured in processor time, so that other programs on the machine matter less. The cases are the first of a `fuzz`
-campaign with this seed: drawn afresh or changes of others, half of them with insiders.
+Before cases are timed, every call of a primitive by the reference engine, and by insiders, is recorded with its
+arguments. Making these calls again, and nothing else, takes the time that the cryptography needs. In process, both
+sides are measured in processor time, so that other programs on the machine matter less. The cases are the first of a
+`fuzz` campaign with this seed: drawn afresh or changes of others, half of them with insiders.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.targets.engines import SingleEngineTarget, Target
 from otterproof.harness.wire import craft_handshake, craft_smp, proofs, signed
+from otterproof.harness.wire import numbers as numbers_of_insiders
 from otterproof.implementations import reference
 from otterproof.implementations.reference import ReferenceEngine, numbers
 
@@ -137,9 +138,10 @@ def in_process(rounds: int, batch: int) -> tuple[list[float], list[float]]:
 def through_driver(rounds: int, batch: int) -> tuple[list[float], list[float]]:
     """The same for cases of the reference engine behind its driver, with the cryptography of both processes."""
     target, clock = DriverTarget("reference", ENGINE_DRIVERS["reference"]), time.perf_counter
-    pairs = []
+    pairs, campaign = [], _campaign(rounds + 1, batch)
+    _forget_powers()
     try:
-        for one in _campaign(rounds + 1, batch):
+        for one in campaign:
             seconds = sum(_timed(program, clock) for program in _through(target, one.programs))
             pairs.append((one.calls.again(clock) / batch, seconds / batch))
     finally:
@@ -151,19 +153,31 @@ def through_driver(rounds: int, batch: int) -> tuple[list[float], list[float]]:
 def _campaign(rounds: int, batch: int) -> Sequence[Round]:
     """The first programs of a campaign against the reference engine in this process.
 
-    A program is timed in its first run, as in a campaign, since the insider remembers powers for the next. Its calls
-    are recorded in another run. The first round is not for measuring: in it, processes make the tables that they keep.
+    All of them are run, and their calls recorded, before any is timed: recording replaces functions in modules, and
+    Python runs a module more slowly for some time after that, as it has specialised the code for the old ones. The
+    first round is not for measuring: in it, processes make the tables that they keep.
     """
-    clock, programs = time.process_time, drawn(SingleEngineTarget("reference", ReferenceEngine), SEED, Way.FEEDBACK)
-    found, remembered = [], set[object]()
+    clock, drawing = time.process_time, drawn(SingleEngineTarget("reference", ReferenceEngine), SEED, Way.FEEDBACK)
+    programs, remembered = list[Sequence[Program]](), set[object]()
     for _ in range(rounds):
-        made, seconds = [], 0.0
-        for one, watched in islice(programs, batch):
-            seconds += _timed(one, clock, watched)
+        made = []
+        for one, watched in islice(drawing, batch):
+            attempt(one, watched=watched)
             made.append(one)
-        calls = _calls_of(made, remembered)
-        found.append(Round(made, calls, calls.again(clock) / batch, seconds / batch))
+        programs.append(made)
+    calls = [_calls_of(made, remembered) for made in programs]
+    _forget_powers()
+    found = []
+    for batched, some in zip(programs, calls, strict=True):
+        seconds = sum(_timed(one, clock, Watched(sampled=True)) for one in batched)
+        found.append(Round(batched, some, some.again(clock) / batch, seconds / batch))
     return found
+
+
+def _forget_powers() -> None:
+    """Let insiders compute everything again, as in the first run of a program."""
+    for name in _OF_INSIDERS:
+        getattr(numbers_of_insiders, name).cache_clear()
 
 
 def _calls_of(programs: Iterable[Program], remembered: set[object]) -> Calls:
