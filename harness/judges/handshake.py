@@ -43,13 +43,10 @@ def wrongly_revealed(commits: Sequence[Commitment], reveal: Message) -> str:
     key = reveal.data("revealed_key")
     if len(key) != _KEY:
         return "handshake.revealed-key-size-not-checked"
-    wrong = ""
-    for one in reversed(commits):  # nearly always it is the last one that opens
-        found = _wrong(one, key)
-        if not found:
-            return ""
-        wrong = wrong or found
-    return wrong
+    # Nearly always it is the last one that opens.
+    if not commits or any(not _wrong(one, key) for one in reversed(commits)):
+        return ""
+    return _wrong(commits[-1], key)
 
 
 def _wrong(commit: Commitment, key: bytes) -> str:
