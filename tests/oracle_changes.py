@@ -38,13 +38,14 @@ def record(program: str, setup: int) -> tuple[Step, ...]:
     """The steps of a genuine conversation."""
     steps: list[Step] = []
     case = Case(**PROGRAMS[program].setups[setup], engine=ReferenceEngine, oracles=("bounds",))
-    watchers = case.world.watchers
-    before = list(watchers)
-    watchers[:] = [steps.append]
+    world = case.world
+    judges, world.judges = world.judges, []
+    world.watchers.append(steps.append)
     try:
         PROGRAMS[program].play(case)
     finally:
-        watchers[:] = before
+        world.watchers.remove(steps.append)
+        world.judges = judges
     return tuple(steps)
 
 

@@ -62,7 +62,7 @@ def assert_judged(case: Case, program: Program) -> None:
     case.world.watchers.append(steps.append)
     program.play(case)
     case.finish()
-    assert case.oracles in case.world.watchers
+    assert case.oracles in case.world.judges
     transmitting = {step.party for step in steps for event in step.events if isinstance(event, OutgoingMessage)}
     assert len(transmitting) >= 2
 

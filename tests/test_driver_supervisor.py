@@ -177,6 +177,21 @@ def test_a_hang_is_known_by_what_was_asked(clock: Clock) -> None:
             party.start()
 
 
+def test_the_time_of_what_is_done_while_the_driver_works_does_not_count(clock: Clock) -> None:
+    asked: list[str] = []
+
+    def work() -> None:
+        asked.append("work")
+        clock.jump(0)
+
+    with rogue("chatter") as target:
+        party = target.party("alice", CONFIG, b"seed")
+        target.meanwhile = work
+        assert party.start() == []
+        target.meanwhile = None
+    assert asked == ["work"]
+
+
 def test_the_code_of_a_crash_is_told() -> None:
     with rogue("segfault") as target, pytest.raises(TargetCrash) as caught:
         target.party("alice", CONFIG, b"seed").start()

@@ -30,7 +30,7 @@ def test_samples_show_what_all_show_but_not_in_every_program() -> None:
     seen: Counter[tuple[bool, bool]] = Counter()
     for number in range(40):
         drawn = judged_by_forgetting(number)
-        sampled = attempt(drawn, watched=Watched(sampled=True))
+        sampled = attempt(drawn, watched=Watched(quick=True))
         full = attempt(drawn)
         assert sampled in (None, full), f"{drawn}: a failure is that of the run in which everything is judged"
         assert full is None or full.check == CHECK
@@ -47,12 +47,12 @@ def test_samples_raise_no_false_alarm(entropy: int) -> None:
     setup = Setup("three", policy="v3", target=target, entropy=entropy, oracles=("forgetting", "healing"))
     said, sent = User("alice", "send", {"text": b"from alice"}), User("bob1", "send", {"text": b"from bob1"})
     moves = (said, Deliver("bob1"), sent, Settle(), sent, Craft("alice", -1, NEXT_KEY, 0, bytes(8)))
-    assert attempt(Program(setup, moves), watched=Watched(sampled=True)) is None
+    assert attempt(Program(setup, moves), watched=Watched(quick=True)) is None
 
 
 def test_what_a_failing_run_shows_is_told_once() -> None:
     for number in range(40):
-        drawn, watched = judged_by_forgetting(number), Watched(sampled=True)
+        drawn, watched = judged_by_forgetting(number), Watched(quick=True)
         failure = attempt(drawn, watched=watched)
         if failure is not None:
             assert len(watched.sent) == failure.made

@@ -97,8 +97,8 @@ def test_fragments_of_a_peer_are_followed_as_others_are() -> None:
         reader.view(step)
         stores.append([one.snapshot()["_stores"].get("bob", {}) for one in readers])
 
-    case.world.watchers.append(follow)
+    case.world.judges.append(follow)
     case.run(chaos)
-    case.world.watchers.remove(follow)
+    case.world.judges.remove(follow)
     assert sum(bool(mine) for mine, _ in stores) > 50
     assert all(mine == its for mine, its in stores)

@@ -3,20 +3,25 @@
 A step is one input to one party (a message or a user's action) and its result. The world makes moves, hands what
 parties send to the network, and shows every step to its watchers (oracles, the recorder of the transcript, progress).
 It does not know what a party is: an engine, two of them in lockstep, or a driver of another program.
+
+Watchers that judge are kept apart as judges. They can be shown steps late, in order, to judge one step while another
+process works on the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from otterproof.harness.simulation.handshake_insider import Known
+from otterproof.harness.simulation.handshake_insider import Known, name_of
 from otterproof.harness.simulation.insider import crafted
 from otterproof.harness.simulation.moves import Craft, Move, Settle, Tick, User
 from otterproof.harness.simulation.network import LIMIT, Network
 from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import Copyable, HasScreen, Inspectable, Party
+from otterproof.harness.wire import parse_once
 from otterproof.implementations.contract import DsaPrivateKey, Event, OutgoingMessage, PartySnapshot
 from otterproof.implementations.values import quickly_made
 
@@ -73,6 +78,13 @@ class World:
             self.put(name, party)
         self.network = Network(routes)
         self.watchers = list(watchers)
+        #: Watchers that judge, which see each step after the others.
+        self.judges: list[Watcher] = []
+        self._late = False
+        self._unjudged: list[Step] = []
+        self._objection: Exception | None = None  # what a judge has raised about a step that it was shown late
+        #: Whether there was such an objection since `judging_late` was last entered.
+        self.has_objected_late = False
         #: Long-term keys by the names of parties, and other keys, with which an insider can sign.
         self.keys: Mapping[str, DsaPrivateKey] = {}
         self.now = 0
@@ -112,6 +124,7 @@ class World:
     def _craft(self, move: Craft) -> None:
         """Have an insider change a message under way."""
         queue, routes = self.network.queues[move.to], self.network.routes
+        self.catch_up()  # judges look up what insiders have made
         if queue:
             at = move.position % len(queue)
             senders = [(name, party) for name, party in self.parties.items() if move.to in routes[name]]
@@ -145,6 +158,48 @@ class World:
     def _show(self, step: Step) -> None:
         for watch in self.watchers:
             watch(step)
+        if self._late:
+            if step.failure is None and self._objection is None and not self._is_crafted(step):
+                self._unjudged.append(step)
+                return
+            self.catch_up()
+        for judge in self.judges:
+            judge(step)
+
+    def _is_crafted(self, step: Step) -> bool:
+        """Whether an insider made the received message. The keys that decrypt the answer may be forgotten later."""
+        message, crafted = step.args.get("message"), self.network.crafted
+        return bool(crafted) and isinstance(message, bytes) and name_of(parse_once(message)) in crafted
+
+    @contextmanager
+    def judging_late(self) -> Iterator[None]:
+        """Inside, most steps are judged only when `judge_waiting` or `catch_up` is called.
+
+        So a failure of one step may end the run some steps later. Steps that still wait at the end are not judged.
+        """
+        self._late, self.has_objected_late = True, False
+        try:
+            yield
+        finally:
+            self._late, self._unjudged, self._objection = False, [], None
+
+    def judge_waiting(self) -> None:
+        """Judge the steps that wait for it. What a judge raises is raised by the next step, or by `catch_up`."""
+        waiting, self._unjudged = self._unjudged, []
+        if self._objection is not None:
+            return
+        try:
+            for step in waiting:
+                for judge in self.judges:
+                    judge(step)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is raised later)
+            self._objection, self.has_objected_late = error, True
+
+    def catch_up(self) -> None:
+        """Judge the steps that wait for it. Raises what a judge raises, or has raised since the last step."""
+        self.judge_waiting()
+        if self._objection is not None:
+            raise self._objection
 
     def user(self, party: str, action: str, **args: object) -> Sequence[Event]:
         """A user acts."""
@@ -163,11 +218,13 @@ class World:
         self.now = checkpoint.now
 
     def settle(self, limit: int = LIMIT, to: Sequence[str] | None = None) -> list[Event]:
-        """Deliver everything under way until the network is quiet; returns the events.
+        """Deliver everything under way until the network is quiet, have all of it judged, and return the events.
 
         Arguments and error as in `Network.deliveries`.
         """
-        return self._deliver(self.network.deliveries(limit, to))
+        events = self._deliver(self.network.deliveries(limit, to))
+        self.catch_up()
+        return events
 
     def _deliver(self, deliveries: Iterable[tuple[str, bytes]], move: Move | None = None) -> list[Event]:
         return [

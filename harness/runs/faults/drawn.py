@@ -22,7 +22,7 @@ def drawn(target: Target, seed: str, way: Way) -> Iterator[tuple[Program, Watche
     drawing = Drawing(seed, Programs(seed, target), lambda: state.schedule)
     number = 0
     while True:
-        watched = Watched(sampled=True)
+        watched = Watched(quick=True)
         if way is Way.SINGLE_ACTS:
             yield plain_program(seed, number, target), watched
         elif way is Way.AFRESH:

@@ -219,7 +219,8 @@ class Case:
         player = self._owned if isinstance(target, str) else target
         self.setup = Setup(network, start, policy, size, engine, oracles, player, role, excused, entropy)
         self.program: list[Move] = []
-        self._session = session
+        #: The kept session in which it begins, if there is one.
+        self.session = session
         prepared = session.prepared if session is not None else None
         if self.setup.in_process and not fresh:
             prepared = _prepared(replace(self.setup, entropy=0))
@@ -294,12 +295,22 @@ class Case:
 
     @contextmanager
     def _passing_over(self) -> Iterator[None]:
-        self.world.watchers.insert(0, self._excuses)
+        self.world.judges.insert(0, self._excuses)
         try:
             with excusing(self._excuses.checks, self._excuses.is_excused):
                 yield
         finally:
-            self.world.watchers.remove(self._excuses)
+            self.world.judges.remove(self._excuses)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the moves are over."""
+        return self._excuses.at_end
+
+    def catch_up(self) -> None:
+        """Have the steps judged that have not been. [otterproof.harness.runs.fuzz.late]"""
+        with self._excusing():
+            self.world.catch_up()
 
     @property
     def passed_over(self) -> set[str]:
@@ -309,6 +320,7 @@ class Case:
     def finish(self) -> None:
         """End the run: restore the policies of the start, then require that the parties can talk again."""
         self.begin()
+        self.catch_up()
         self._excuses.at_end = True
         for name, config in self.setup.configs().items():
             if not self.setup.sets_policy(name):
@@ -318,11 +330,12 @@ class Case:
         if "healing" in self.setup.judging:
             with self._excusing():
                 self.oracles.check_healing()
+        self.catch_up()
 
     def forget(self) -> None:
         """End the target's party, as the case is over. TargetError when the target breaks down over that."""
-        if self._session is not None:
-            self._session.end()
+        if self.session is not None:
+            self.session.end()
         elif self.setup.target is not None:
             self.setup.target.finish()
 
@@ -386,7 +399,7 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
     drawn = {name: tape_of(source) for name, source in entropy.items() if name not in foreign}
     under_test = None if setup.target is None else {setup.role}
     oracles = Oracles(world, *setup.judging, configs=configs, drawn=drawn, foreign=foreign, under_test=under_test)
-    world.watchers.append(oracles)
+    world.judges.append(oracles)
     return world, oracles, entropy
 
 

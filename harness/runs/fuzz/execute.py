@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 from otterproof.harness.judges.model import ModelDivergence
@@ -17,6 +17,7 @@ from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.runs.fuzz.edges import Edges, EdgesFailed
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.kept import sessions_of
+from otterproof.harness.runs.fuzz.late import judging_late, may_judge_late
 from otterproof.harness.runs.fuzz.prepared import Session
 from otterproof.harness.runs.judgement import VERDICTS
 from otterproof.harness.runs.signature import check_of
@@ -66,7 +67,8 @@ class Failure:
 class Ended:
     """A run that ended early. error: what ended it. steps: the last ones. at_end, made: as in Failure.
 
-    cell: the state of the party under test and its input, in its last step.
+    cell: the state of the party under test and its input, in its last step. late: the failing step was judged late, so
+    that others may have come after it.
     """
 
     error: Exception
@@ -74,6 +76,7 @@ class Ended:
     at_end: bool
     made: int
     cell: str = ""
+    late: bool = False
 
     @property
     def cause(self) -> Exception:
@@ -93,12 +96,12 @@ class Watched:
 
     edges: whether to ask the target which edges it reached, which are then among what was seen. tapes: what parties
     drew that does not follow from the program's seed [Case]. sent: for each move, how many messages had been sent
-    before it. sampled: whether only samples are judged where judging takes long; a failure is then judged by another
-    run, in which everything is.
+    before it. quick: whether to judge quickly: only samples where judging takes long, and late, while a driver works on
+    the next step. After a failure the program is run again, everything is judged at once, and that run counts.
     """
 
     edges: bool = False
-    sampled: bool = False
+    quick: bool = False
     seen: dict[Behaviour, int] = field(default_factory=dict)
     excuses_used: set[str] = field(default_factory=set)
     tapes: Mapping[str, Tape] = field(default_factory=dict)
@@ -133,13 +136,16 @@ def play(
     alone = watch is None and not (watched is not None and watched.edges)
     sessions = sessions_of(program.setup.target) if alone and not fresh else None
     session = sessions.session(program.setup) if sessions is not None else None
-    ended = _play(program, fresh, watch, watched, session)
+    quick = watched is not None and watched.quick
+    ended = _play(program, fresh, watch, watched, session, late=quick and alone and may_judge_late(program.setup))
+    if ended is not None and ended.late:
+        session = sessions.session(program.setup) if sessions is not None and session is not None else None
+        ended = _play(program, fresh, watch, watched, session) or ended
     if sessions is not None and session is not None and ended is not None and not sessions.trusted(ended.cause):
         first, ended = ended, _play(program, fresh, watch, watched)
         sessions.compare(first.cause, None if ended is None else ended.cause)
-    if ended is not None and watched is not None and watched.sampled and program.setup.in_process:
-        watched.sampled = False
-        watched.sent.clear()
+    if ended is not None and watched is not None and watched.quick and program.setup.in_process:
+        watched.quick = False
         ended = _play(program, fresh, watch, watched) or ended
     if ended is not None and isinstance(ended.cause, TargetStranded):
         ended = _play(program, fresh, watch, watched)
@@ -152,52 +158,63 @@ def _play(
     watch: Callable[[Step], None] | None,
     watched: Watched | None,
     session: Session | None = None,
+    *,
+    late: bool = False,
 ) -> Ended | None:
     setup = program.setup
-    made, at_end = 0, False
     last: deque[Step] = deque(maxlen=BEFORE + 1)
     prepared = session is not None or (setup.in_process and not fresh)
     tracker = Tracker(setup.role, established=setup.start != "scratch" and prepared)
     told = watched if watched is not None else Watched()
+    told.sent.clear()
     edges = Edges(setup.target, setup.role, asked=told.edges)
     watching: list[Callable[[Step], None]] = [last.append, tracker]
     watching += [edges] if told.edges else []
     watching += [watch] if watch is not None else []
     case: Case | None = None
+    failed_late = False
     try:
         with suppress(TargetUnsupported):
             case = setup.case(fresh=fresh, session=session)
             case.world.watchers[:0] = watching
-            case.oracles.sample(on=told.sampled)
+            case.oracles.sample(on=told.quick)
             try:
-                edges.begin()
-                case.begin()
-                edges.note(made, now=True)
-                for move in program.moves:
-                    made += 1
-                    tracker.made = made
-                    told.sent.append(len(case.world.network.history))
-                    case.run([move])
-                    if told.edges:
-                        edges.note(made)
-                at_end = True
-                case.finish()
+                with judging_late(case) if late else nullcontext():
+                    _make_moves(program, case, tracker, told, edges)
             finally:
+                failed_late = late and case.world.has_objected_late
                 del case.world.watchers[: len(watching)]
                 case.oracles.sample(on=False)
                 told.excuses_used |= case.passed_over
                 told.tapes = case.tapes
-        edges.note(made, now=True)
+        edges.note(tracker.made, now=True)
         _forget(program, case)
     except EdgesFailed:
         raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         with suppress(TargetError):  # the run has failed already
             _forget(program, case)
-        return Ended(error, tuple(last), at_end, made, tracker.cell)
+        at_end = case is not None and case.at_end
+        return Ended(error, tuple(last), at_end, tracker.made, tracker.cell, failed_late)
     finally:
-        told.seen |= dict.fromkeys(moves_of(program.moves[:made]), made) | tracker.seen | edges.seen
+        if not failed_late:
+            moves = moves_of(program.moves[: tracker.made])
+            told.seen |= dict.fromkeys(moves, tracker.made) | tracker.seen | edges.seen
     return None
+
+
+def _make_moves(program: Program, case: Case, tracker: Tracker, told: Watched, edges: Edges) -> None:
+    """Make the moves of a program, and end the case."""
+    edges.begin()
+    case.begin()
+    edges.note(0, now=True)
+    for made, move in enumerate(program.moves, 1):
+        tracker.made = made
+        told.sent.append(len(case.world.network.history))
+        case.run([move])
+        if told.edges:
+            edges.note(made)
+    case.finish()
 
 
 def prepare(program: Program) -> None:

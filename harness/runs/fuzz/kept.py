@@ -139,7 +139,7 @@ class KeptSession:
     """A session that a driver keeps a copy of. handle: of the copy. For the rest see Session."""
 
     def __init__(self, driver: DriverTarget, handle: int, case: Case) -> None:
-        self._driver, self.handle = driver, handle
+        self.driver, self.handle = driver, handle
         self._party = _party_of(case.world, case.setup.role)
         self._late, self._shown = tuple(self._party.late), tuple(self._party.shown)
         self.prepared = Prepared(case.world, case.oracles, case.entropy)
@@ -147,7 +147,7 @@ class KeptSession:
 
     def go_back(self) -> None:
         """Restore the driver to where the session begins. TargetError."""
-        self._driver.restore(self.handle)
+        self.driver.restore(self.handle)
         self._party.late, self._party.shown = list(self._late), self._shown
 
     def end(self) -> None:
@@ -155,13 +155,13 @@ class KeptSession:
 
         The second call notices a process that dies, or says more, after it has answered.
         """
-        if not self._driver.closed:
+        if not self.driver.closed:
             self._party.close()
             self.go_back()
 
     def discard(self) -> None:
         """Make the driver forget the copy. TargetError."""
-        self._driver.discard(self.handle)
+        self.driver.discard(self.handle)
 
 
 def _party_of(world: World, role: str) -> DriverParty:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from otterproof.harness.judges.oracles import Oracles
 from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.party import Copyable
 from otterproof.implementations.entropy import RecordingEntropy
@@ -51,6 +52,11 @@ class Session(Protocol):
     @property
     def prepared(self) -> Prepared:
         """The world of the session, without the driver's party."""
+        ...
+
+    @property
+    def driver(self) -> DriverTarget:
+        """The driver that has kept it, in a process of its own."""
         ...
 
     @property

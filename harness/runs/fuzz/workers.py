@@ -123,11 +123,11 @@ def _run_task(worker: WorkerContext, task: _Task) -> Ran:
 
 
 def _run(number: int, parents: Parents, made: Program, *, edges: bool) -> Ran:
-    watched = Watched(edges=edges, sampled=True)
+    watched = Watched(edges=edges, quick=True)
     try:
         failure = attempt(made, watched=watched)
     except EdgesFailed:
-        watched = Watched(sampled=True)
+        watched = Watched(quick=True)
         failure = attempt(made, watched=watched)  # if the program caused that, it is a failure of its own
         if failure is None:
             raise

@@ -135,8 +135,17 @@ class DriverProcess:
 
     # ---- calls -------------------------------------------------------------------------------------------------------
 
-    def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:
-        """Call a method and wait for the result. TargetError; after all but Unsupported and Failed, it is dead."""
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        time_limit: float | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Any:
+        """Call a method and wait for the result. TargetError; after all but Unsupported and Failed, it is dead.
+
+        meanwhile: called when the request has been sent; its time does not count.
+        """
         self._method = "exit" if self._leaving else method
         if self.closed:
             raise TargetCrash(f"{self.name}: {method} was called on a driver that has ended", method=self._method)
@@ -146,7 +155,7 @@ class DriverProcess:
             request["params"] = params
         line = json.dumps(request, separators=(",", ":")).encode() + b"\n"
         self._show(">", line)
-        answer = self._exchange(method, line, self.time_limit if time_limit is None else time_limit)
+        answer = self._exchange(method, line, self.time_limit if time_limit is None else time_limit, meanwhile)
         self._last = method
         self._show_answer()
         try:
@@ -164,13 +173,17 @@ class DriverProcess:
             self._show("<", bytes(self._unshown))
             self._unshown = bytearray()
 
-    def _exchange(self, method: str, request: bytes, seconds: float) -> bytes:
+    def _exchange(
+        self, method: str, request: bytes, seconds: float, meanwhile: Callable[[], None] | None = None
+    ) -> bytes:
         """Send a line and return the one that comes back."""
-        deadline = clock() + seconds
         self._nothing_unasked(method)
         answer = self._unshown = bytearray()
         self._stderr_head = bytearray()
         waiting = self._write(method, memoryview(request))
+        if meanwhile is not None:
+            meanwhile()
+        deadline = clock() + seconds
         if waiting:
             self._poll.register(self._in, select.POLLOUT)
         try:

@@ -7,7 +7,7 @@ Code that works with several at once (a matrix, parallel processes) makes severa
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -97,6 +97,8 @@ class DriverTarget:
         self.pictures = False
         self.coverage = False
         self.giving_up = GivingUp()
+        #: Called in the course of each call, while the driver works.
+        self.meanwhile: Callable[[], None] | None = None
         self._method = ""  # the last one called, in this process
         self._broken = False
         self._unclaimed: list[TargetError] = []
@@ -263,7 +265,7 @@ class DriverTarget:
             return self._process.call(method, params)  # which reports that the process has ended
         try:
             with self.giving_up.watching(self.name, method):
-                return self._process.call(method, params)
+                return self._process.call(method, params, meanwhile=self.meanwhile)
         except TargetStranded:
             self._process.close()
             self._broken = True

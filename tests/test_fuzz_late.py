@@ -1,0 +1,178 @@
+"""In the first run of a program, steps are judged while the driver works on the next ones, with the same verdicts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.runs.fuzz.excuses import baseline_of
+from otterproof.harness.runs.fuzz.execute import Watched, attempt, prepare
+from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.runs.fuzz.late import judging_late
+from otterproof.harness.simulation.moves import Craft, Deliver, Drop, Move, User
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.targets.driver import DriverTarget
+from otterproof.harness.targets.driver.process import Trace
+from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
+from otterproof.harness.wire.craft import NEXT_KEY
+
+#: A driver of the reference engine with a fault.
+DRIVER = """
+from otterproof.harness.targets.faults.loader import engine
+from otterproof.implementations.drivers.engine.driver import Driver
+from otterproof.implementations.drivers.linejson import serve
+
+methods = Driver("reference", engine({fault!r})).methods()
+{changes}
+serve(methods)
+"""
+
+#: The answer to hello of a target that can't repeat a run.
+RANDOM = """
+hello = methods["hello"]
+methods["hello"] = lambda params: hello(params) | {"randomness": "none"}
+"""
+
+#: Faults that oracles notice: in handshakes, in data messages, and in moves or only at the end of a run.
+FAULTS = ("handshake-not-closed", "counter-constant", "rotates-with-every-message", "sends-under-unacknowledged-key")
+
+#: A user of the target sends texts, which arrive.
+TEXTS: tuple[Move, ...] = (User("alice", "send", {"text": b"hello"}), Deliver("bob")) * 3
+
+
+class Created:
+    """How many parties were made; used as a Trace, which sees every line."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, direction: str, line: bytes) -> None:
+        self.count += direction == ">" and b'"method":"create"' in line
+
+
+@contextmanager
+def driver(folder: Path, fault: str, changes: str = "", trace: Trace | None = None) -> Iterator[DriverTarget]:
+    path = folder / "driver.py"
+    path.write_text(DRIVER.format(fault=fault, changes=changes))
+    target = DriverTarget(fault, [sys.executable, str(path)], trace=trace)
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+@pytest.fixture
+def case() -> Iterator[Case]:
+    """A case in a session, with the reference engine behind its driver."""
+    target = DriverTarget("reference", ENGINE_DRIVERS["reference"])
+    with Case(target=target) as case:
+        case.begin()
+        yield case
+    target.close()
+
+
+class Judged(list[int]):
+    """A judge that notes the numbers of the steps that it sees, and objects to some."""
+
+    def __init__(self, case: Case, wrong: Callable[[Step], bool] = lambda _: False) -> None:
+        super().__init__()
+        self._wrong = wrong
+        case.world.judges.append(self)
+
+    def __call__(self, step: Step) -> None:
+        self.append(step.number)
+        if self._wrong(step):
+            raise AssertionError(f"step {step.number} is wrong")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_failures_are_those_of_a_run_that_is_judged_at_once(tmp_path: Path, fault: str) -> None:
+    failed = 0
+    with driver(tmp_path, fault) as target:
+        for number in range(12):
+            made, quick, full = program("late", number, target), Watched(quick=True), Watched()
+            prepare(made)
+            found = attempt(made, watched=quick)
+            assert found == attempt(made, watched=full), f"program {number}"
+            assert (quick.seen, quick.sent) == (full.seen, full.sent), f"program {number}"
+            failed += found is not None
+    assert failed > 1
+
+
+def test_a_known_failure_is_passed_over_as_at_once(tmp_path: Path) -> None:
+    used: set[str] = set()
+    with driver(tmp_path, "counter-constant") as target:
+        for number in range(12):
+            made = program("late", number, target)
+            failure = attempt(made)
+            if failure is not None:
+                excused = (str(baseline_of(failure.bucket)),)
+                made = replace(made, setup=replace(made.setup, excused=excused))
+                quick, full = Watched(quick=True), Watched()
+                assert attempt(made, watched=quick) == attempt(made, watched=full), f"program {number}"
+                assert quick.excuses_used == full.excuses_used, f"program {number}"
+                used |= quick.excuses_used
+    assert used
+
+
+@pytest.mark.parametrize(("changes", "runs"), [("", 2), (RANDOM, 1)])
+def test_a_run_that_fails_is_made_again_if_the_target_can_repeat_it(tmp_path: Path, changes: str, runs: int) -> None:
+    created = Created()
+    with driver(tmp_path, "counter-constant", changes, created) as target:
+        drawn = (program("late", number, target) for number in range(100))
+        made = next(one for one in drawn if one.setup.start == "scratch" and attempt(one))
+        before = created.count
+        assert attempt(made, watched=Watched(quick=True)) is not None
+        assert created.count - before == runs
+
+
+def test_steps_are_judged_in_order_during_the_next_request(case: Case) -> None:
+    judged = Judged(case)
+    with judging_late(case):
+        case.run(TEXTS[:2])
+        assert len(judged) == 0
+        case.run(TEXTS[2:4])
+        assert len(judged) == 2, "the driver was asked for the second text"
+        case.finish()
+    assert judged == list(range(judged[0], case.world.steps + 1))
+
+
+def test_an_objection_ends_the_run_with_the_next_step(case: Case) -> None:
+    judged = Judged(case, lambda step: step.action == "send")
+    with judging_late(case), pytest.raises(AssertionError, match="is wrong"):
+        case.run(TEXTS)
+    assert case.world.has_objected_late
+    assert len(judged) == 1
+    assert len(case.program) == 3
+
+
+def test_an_objection_to_the_last_step_is_raised_at_the_end(case: Case) -> None:
+    last = case.world.steps + 2
+    Judged(case, lambda step: step.number == last)
+    with judging_late(case):
+        case.run(TEXTS[:2])
+        with pytest.raises(AssertionError, match="is wrong"):
+            case.catch_up()
+
+
+def test_what_an_insider_sends_is_judged_at_once(case: Case) -> None:
+    judged = Judged(case)
+    with judging_late(case):
+        case.run([User("bob", "send", {"text": b"hello"}), Craft("alice", -1, NEXT_KEY, 0, bytes(8))])
+        assert len(judged) == 1, "before something is made"
+        case.run([Deliver("alice")])
+        assert len(judged) == 2
+
+
+def test_steps_that_wait_are_dropped_at_the_end(case: Case) -> None:
+    judged = Judged(case)
+    with judging_late(case):
+        case.run([User("bob", "send", {"text": b"hello"}), Drop("alice")])
+    case.run(TEXTS[:1])
+    assert len(judged) == 1
