@@ -181,6 +181,8 @@ def test_the_time_of_what_is_done_while_the_driver_works_does_not_count(clock: C
     asked: list[str] = []
 
     def work() -> None:
+        while not target.standard_error:  # it has read the request
+            pass
         asked.append("work")
         clock.jump(0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +16,9 @@ from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.runs.fuzz.excuses import baseline_of
 from otterproof.harness.runs.fuzz.execute import Watched, attempt, prepare
 from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.runs.fuzz.kept import sessions_of
 from otterproof.harness.runs.fuzz.late import judging_late
-from otterproof.harness.simulation.moves import Craft, Deliver, Drop, Move, User
+from otterproof.harness.simulation.moves import Craft, Deliver, Drop, Fragment, Move, Settle, Tick, User
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.process import Trace
@@ -37,6 +40,27 @@ serve(methods)
 RANDOM = """
 hello = methods["hello"]
 methods["hello"] = lambda params: hello(params) | {"randomness": "none"}
+"""
+
+#: A target that dies when its user starts a handshake.
+DYING = """
+import os
+methods["start"] = lambda params: os.abort()
+"""
+
+#: A target that has its fault in the first case alone.
+ONCE = """
+genuine, faulty, made = Driver("reference").methods(), methods, []
+methods = {name: (lambda params, name=name: (genuine if made[1:] else faulty)[name](params)) for name in genuine}
+create = methods["create"]
+methods["create"] = lambda params: (made.append(params), create(params))[1]
+"""
+
+#: Copies that are incomplete: only processes that keep them have the fault.
+INCOMPLETE = """
+genuine, faulty, copies = Driver("reference").methods(), methods, []
+methods = {name: (lambda params, name=name: (faulty if copies else genuine)[name](params)) for name in genuine}
+methods["snapshot"] = lambda params: (copies.append(params), faulty["snapshot"](params))[1]
 """
 
 #: Faults that oracles notice: in handshakes, in data messages, and in moves or only at the end of a run.
@@ -68,13 +92,18 @@ def driver(folder: Path, fault: str, changes: str = "", trace: Trace | None = No
 
 
 @pytest.fixture
-def case() -> Iterator[Case]:
-    """A case in a session, with the reference engine behind its driver."""
+def target() -> Iterator[DriverTarget]:
     target = DriverTarget("reference", ENGINE_DRIVERS["reference"])
-    with Case(target=target) as case:
-        case.begin()
-        yield case
+    yield target
     target.close()
+
+
+@pytest.fixture
+def case(target: DriverTarget) -> Case:
+    """A case in a session, with the reference engine behind its driver."""
+    case = Case(target=target)
+    case.begin()
+    return case
 
 
 class Judged(list[int]):
@@ -121,8 +150,8 @@ def test_a_known_failure_is_passed_over_as_at_once(tmp_path: Path) -> None:
     assert used
 
 
-@pytest.mark.parametrize(("changes", "runs"), [("", 2), (RANDOM, 1)])
-def test_a_run_that_fails_is_made_again_if_the_target_can_repeat_it(tmp_path: Path, changes: str, runs: int) -> None:
+@pytest.mark.parametrize(("changes", "runs"), [("", 2), (RANDOM, 1), (DYING, 1)], ids=["seed", "none", "crash"])
+def test_a_run_that_fails_late_is_made_again(tmp_path: Path, changes: str, runs: int) -> None:
     created = Created()
     with driver(tmp_path, "counter-constant", changes, created) as target:
         drawn = (program("late", number, target) for number in range(100))
@@ -130,6 +159,17 @@ def test_a_run_that_fails_is_made_again_if_the_target_can_repeat_it(tmp_path: Pa
         before = created.count
         assert attempt(made, watched=Watched(quick=True)) is not None
         assert created.count - before == runs
+
+
+def test_a_failure_that_does_not_come_again_is_told_as_it_was(tmp_path: Path) -> None:
+    with driver(tmp_path, "counter-constant") as target:
+        drawn = (program("late", number, target) for number in range(100))
+        made = next(one for one in drawn if one.setup.start == "scratch" and attempt(one))
+        expected = attempt(made)
+    with driver(tmp_path, "counter-constant", ONCE) as target:
+        flaky = replace(made, setup=replace(made.setup, target=target))
+        assert attempt(flaky, watched=Watched(quick=True)) == expected
+        assert attempt(flaky) is None
 
 
 def test_steps_are_judged_in_order_during_the_next_request(case: Case) -> None:
@@ -143,13 +183,42 @@ def test_steps_are_judged_in_order_during_the_next_request(case: Case) -> None:
     assert judged == list(range(judged[0], case.world.steps + 1))
 
 
-def test_an_objection_ends_the_run_with_the_next_step(case: Case) -> None:
+def test_an_objection_ends_the_run_with_the_next_step(case: Case, target: DriverTarget) -> None:
     judged = Judged(case, lambda step: step.action == "send")
     with judging_late(case), pytest.raises(AssertionError, match="is wrong"):
         case.run(TEXTS)
     assert case.world.has_objected_late
     assert len(judged) == 1
     assert len(case.program) == 3
+    assert target.meanwhile is None
+
+
+def crash_after_a_text(case: Case, target: DriverTarget, last: Move) -> None:
+    with judging_late(case):
+        case.run(TEXTS[:1])
+        os.kill(target.pid, signal.SIGKILL)
+        while target.idle:
+            pass
+        case.run([last])
+
+
+@pytest.mark.parametrize("last", [Tick(1), User("alice", "send", {"text": b"hello"})])
+def test_an_objection_comes_before_a_later_crash(case: Case, target: DriverTarget, last: Move) -> None:
+    Judged(case, lambda step: step.action == "send")
+    with pytest.raises(AssertionError, match="is wrong"):
+        crash_after_a_text(case, target, last)
+    assert case.world.has_objected_late
+    assert target.meanwhile is None
+
+
+def test_the_moves_are_judged_before_the_end_begins(case: Case) -> None:
+    last = case.world.steps + len(TEXTS)
+    at_end: list[bool] = []
+    case.world.judges.append(lambda step: at_end.append(case.at_end) if step.number <= last else None)
+    with judging_late(case):
+        case.run(TEXTS)
+        case.finish()
+    assert at_end == [False] * len(TEXTS)
 
 
 def test_an_objection_to_the_last_step_is_raised_at_the_end(case: Case) -> None:
@@ -161,18 +230,51 @@ def test_an_objection_to_the_last_step_is_raised_at_the_end(case: Case) -> None:
             case.catch_up()
 
 
-def test_what_an_insider_sends_is_judged_at_once(case: Case) -> None:
+@pytest.mark.parametrize("pieces", [0, 2])
+def test_what_an_insider_sends_is_judged_at_once(case: Case, pieces: int) -> None:
     judged = Judged(case)
     with judging_late(case):
         case.run([User("bob", "send", {"text": b"hello"}), Craft("alice", -1, NEXT_KEY, 0, bytes(8))])
         assert len(judged) == 1, "before something is made"
-        case.run([Deliver("alice")])
-        assert len(judged) == 2
+        case.run([Fragment("alice", 0, pieces)] if pieces else [])
+        for count in range(max(pieces, 1)):
+            case.run([Deliver("alice")])
+            assert len(judged) == 2 + count
 
 
-def test_steps_that_wait_are_dropped_at_the_end(case: Case) -> None:
+def test_steps_that_wait_are_dropped_at_the_end(case: Case, target: DriverTarget) -> None:
     judged = Judged(case)
+    first = case.world.steps + 1
     with judging_late(case):
         case.run([User("bob", "send", {"text": b"hello"}), Drop("alice")])
+    assert target.meanwhile is None
     case.run(TEXTS[:1])
-    assert len(judged) == 1
+    case.catch_up()
+    assert judged == [first + 1]
+
+
+def test_only_a_driver_leaves_time_to_judge() -> None:
+    with pytest.raises(TypeError, match="is no driver"), judging_late(Case()):
+        pass
+
+
+def test_the_next_case_has_its_own_judges() -> None:
+    case = Case()
+    before = list(case.world.judges)
+    case.world.judges.append(lambda step: None)
+    assert Case().world.judges == before
+
+
+def test_a_failure_in_a_copy_that_cannot_be_had_again_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with driver(tmp_path, "counter-constant", INCOMPLETE) as target:
+        drawn = next(one for one in (program("late", number, target) for number in range(30)) if one.setup.start == "3")
+        made = replace(drawn, moves=(*TEXTS, Settle()))
+        prepare(made)
+        sessions = sessions_of(target)
+        assert sessions is not None
+        had = iter([sessions.session(made.setup)])
+        monkeypatch.setattr(sessions, "session", lambda setup: next(had, None))
+        assert attempt(made, watched=Watched(quick=True)) is None
+        assert next(had, None) is None

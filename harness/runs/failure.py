@@ -240,9 +240,9 @@ def leveled_lines(failure: Failure) -> Iterator[str]:
     yield from (line if number else f"  {line}" for number, line in enumerate(lines_of(failure)))
 
 
-def explanation(check: str) -> str:
-    """The line with the command that explains a check."""
-    return f"  explain   {shlex.join(['otterproof', 'explain', check])}"
+def explain_command(check: str) -> str:
+    """The command that explains a check."""
+    return shlex.join(["otterproof", "explain", check])
 
 
 class Fact(NamedTuple):

@@ -1,11 +1,11 @@
 """A world: some parties, the network between them, and watchers that look at every step.
 
 A step is one input to one party (a message or a user's action) and its result. The world makes moves, hands what
-parties send to the network, and shows every step to its watchers (oracles, the recorder of the transcript, progress).
+parties send to the network, and shows every step to its watchers (the recorder of the transcript, progress, oracles).
 It does not know what a party is: an engine, two of them in lockstep, or a driver of another program.
 
-Watchers that judge are kept apart as judges. They can be shown steps late, in order, to judge one step while another
-process works on the next.
+Watchers that judge are kept apart as judges. They can be shown steps late, though in order, so that they judge one step
+while another process works on the next.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from otterproof.harness.simulation.moves import Craft, Move, Settle, Tick, User
 from otterproof.harness.simulation.network import LIMIT, Network
 from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import Copyable, HasScreen, Inspectable, Party
-from otterproof.harness.wire import parse_once
+from otterproof.harness.wire import FRAGMENTS, parse_once
 from otterproof.implementations.contract import DsaPrivateKey, Event, OutgoingMessage, PartySnapshot
 from otterproof.implementations.values import quickly_made
 
@@ -124,7 +124,7 @@ class World:
     def _craft(self, move: Craft) -> None:
         """Have an insider change a message under way."""
         queue, routes = self.network.queues[move.to], self.network.routes
-        self.catch_up()  # judges look up what insiders have made
+        self.catch_up()  # judges must see the earlier steps before there is another crafted message
         if queue:
             at = move.position % len(queue)
             senders = [(name, party) for name, party in self.parties.items() if move.to in routes[name]]
@@ -159,17 +159,23 @@ class World:
         for watch in self.watchers:
             watch(step)
         if self._late:
-            if step.failure is None and self._objection is None and not self._is_crafted(step):
+            if step.failure is None and self._objection is None and not self._may_be_crafted(step):
                 self._unjudged.append(step)
                 return
             self.catch_up()
         for judge in self.judges:
             judge(step)
 
-    def _is_crafted(self, step: Step) -> bool:
-        """Whether an insider made the received message. The keys that decrypt the answer may be forgotten later."""
+    def _may_be_crafted(self, step: Step) -> bool:
+        """Whether an insider made the received message, or one that a fragment may complete.
+
+        Judges then decrypt the answer with the keys of the insider's party, which may forget them in its next step.
+        """
         message, crafted = step.args.get("message"), self.network.crafted
-        return bool(crafted) and isinstance(message, bytes) and name_of(parse_once(message)) in crafted
+        if not crafted or not isinstance(message, bytes):
+            return False
+        parsed = parse_once(message)
+        return parsed.kind in FRAGMENTS or name_of(parsed) in crafted
 
     @contextmanager
     def judging_late(self) -> Iterator[None]:
@@ -218,13 +224,15 @@ class World:
         self.now = checkpoint.now
 
     def settle(self, limit: int = LIMIT, to: Sequence[str] | None = None) -> list[Event]:
-        """Deliver everything under way until the network is quiet, have all of it judged, and return the events.
+        """Deliver everything under way until the network is quiet; returns the events.
 
+        All of it is judged then, for callers that read what judges remember; the move `Settle` leaves that for later.
         Arguments and error as in `Network.deliveries`.
         """
-        events = self._deliver(self.network.deliveries(limit, to))
-        self.catch_up()
-        return events
+        try:
+            return self._deliver(self.network.deliveries(limit, to))
+        finally:
+            self.catch_up()
 
     def _deliver(self, deliveries: Iterable[tuple[str, bytes]], move: Move | None = None) -> list[Event]:
         return [

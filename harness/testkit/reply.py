@@ -269,7 +269,8 @@ class RecordedSession:
         if record.add not in world.watchers:  # two runs may share a world and a record
             played = record.header.parties
             judged = {name: info.config for name, info in played.items() if info.target == played[TARGET].target}
-            world.watchers += [record.add, FormWatch(world, judged)]
+            world.watchers.append(record.add)
+            world.judges.append(FormWatch(world, judged))
 
     @property
     def header(self) -> Header:

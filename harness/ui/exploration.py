@@ -13,7 +13,7 @@ from otterproof.harness.runs.explore.certificate import Certificate, certificate
 from otterproof.harness.runs.explore.explore import Exploration
 from otterproof.harness.runs.explore.found import Found
 from otterproof.harness.runs.explore.symbolic.search import Proof
-from otterproof.harness.runs.failure import facts, headed
+from otterproof.harness.runs.failure import explain_command, facts, headed
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.ui.messages import complain
@@ -144,7 +144,7 @@ def tell_found(one: Found) -> None:
     else:
         out.print(line(f"  again    otterproof replay {shlex.quote(str(one.transcript))}"), soft_wrap=True)
         out.print(line(f"  test     {one.test}"), soft_wrap=True)
-        out.print(line(f"  explain  otterproof explain {one.counterexample.check}"), soft_wrap=True)
+        out.print(line(f"  explain  {explain_command(one.counterexample.check)}"), soft_wrap=True)
 
 
 def _when(one: Found) -> str:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from otterproof.harness.runs.causes import Cause
-from otterproof.harness.runs.failure import FIELD, Fact, Failure, facts, headed
+from otterproof.harness.runs.failure import FIELD, Fact, Failure, explain_command, facts, headed
 from otterproof.harness.spec import requirements
 from otterproof.harness.support.defaults import DEFAULT_PROFILE, DEFAULT_SEED, GIVE_UP_AFTER, TIME_LIMIT
 from otterproof.harness.support.printable import printable
@@ -145,7 +145,7 @@ def _entry(cause: Cause, failure: Failure, commands: Commands, width: int, *, ve
     for path in result.transcripts[:1]:
         yield _one("replay", shlex.join(["otterproof", "replay", path, *commands.replay]))
     if result.check:
-        yield _one("explain", shlex.join(["otterproof", "explain", result.check]))
+        yield _one("explain", explain_command(result.check))
 
 
 def _head(cause: Cause, width: int) -> Iterator[Text]:

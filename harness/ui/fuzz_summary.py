@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from otterproof.harness.runs.deviations import Known
+from otterproof.harness.runs.failure import explain_command
 from otterproof.harness.runs.fuzz.behaviour import Area, cells, kinds
 from otterproof.harness.runs.fuzz.campaign import MOST, Campaign
 from otterproof.harness.runs.fuzz.excuses import check_in
@@ -118,7 +119,7 @@ def _entry(campaign: Campaign, one: Finding, width: int, *, strict: bool) -> Ite
     if one.others:
         yield from _pair("also", f"then fails by {', '.join(one.others)}", width, most=2)
     yield from _files(campaign, one)
-    yield line("  ", (f"{'explain':10}", "dim"), shlex.join(["otterproof", "explain", one.check]))
+    yield line("  ", (f"{'explain':10}", "dim"), explain_command(one.check))
 
 
 def _files(campaign: Campaign, one: Finding) -> Iterator[Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from otterproof.harness.runs.failure import Failure, facts, headed
+from otterproof.harness.runs.failure import Failure, explain_command, facts, headed
 from otterproof.harness.runs.proxy.items import Happening, What
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.ui.proxy_words import in_words
@@ -73,4 +73,4 @@ def tell_failures(found: Sequence[tuple[str, Failure]], reasons: Mapping[tuple[s
         print_block(out, failure.rule or failure.check)
         for part, fact in headed(facts(failure)):
             out.print(line(f"  {part:9} {fact.text}{fact.mark}"), soft_wrap=True)
-        out.print(line(f"  explain   otterproof explain {failure.check}"), soft_wrap=True)
+        out.print(line(f"  explain   {explain_command(failure.check)}"), soft_wrap=True)

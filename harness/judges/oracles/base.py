@@ -34,6 +34,7 @@ class OracleFailure(DemandFailed, AssertionError):
         )
         self.oracle = oracle
         self.step = step
+        self.step_number = None if step is None else step.number
 
 
 class Impact(StrEnum):

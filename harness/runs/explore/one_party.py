@@ -169,7 +169,7 @@ class ExploredParty(ActionDispatcher):
         ids = [one for one in ONE_SIDED if foreign is None or one != Forgetting.id]
         strangers = {} if foreign is None else {name: foreign}
         self._oracles = Oracles(self._world, *ids, configs={name: config}, foreign=strangers, drawn={name: drawn})
-        self._world.watchers.append(self._oracles)
+        self._world.judges.append(self._oracles)
         self._nodes: dict[int, Node] = {}
         self._live: Node | None = None
         self.node = self._reached()

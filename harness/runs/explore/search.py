@@ -156,7 +156,7 @@ class Search:
         self._numbers = {name: number for number, name in enumerate(configs)}
         self._world = World({party.name: party for party in self.parties}, routes)
         self._oracles = Oracles(self._world, *TWO_SIDED, configs=configs, foreign=foreign)
-        self._world.watchers.append(self._oracles)
+        self._world.judges.append(self._oracles)
         self._users = [
             [user for user in alphabet.actions(party.name) if setup.fitted(user) is not None] for party in self.parties
         ]

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import ORACLES, OracleFailure
@@ -23,6 +24,7 @@ from otterproof.harness.runs.judgement import VERDICTS
 from otterproof.harness.runs.signature import check_of
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
+from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import TargetError, TargetStranded, TargetUnsupported
 from otterproof.harness.targets.lockstep import Divergence
@@ -67,8 +69,8 @@ class Failure:
 class Ended:
     """A run that ended early. error: what ended it. steps: the last ones. at_end, made: as in Failure.
 
-    cell: the state of the party under test and its input, in its last step. late: the failing step was judged late, so
-    that others may have come after it.
+    cell: the state of the party under test and its input, in its last step. late: the failing step was judged late; the
+    steps after it are left out.
     """
 
     error: Exception
@@ -96,8 +98,8 @@ class Watched:
 
     edges: whether to ask the target which edges it reached, which are then among what was seen. tapes: what parties
     drew that does not follow from the program's seed [Case]. sent: for each move, how many messages had been sent
-    before it. quick: whether to judge quickly: only samples where judging takes long, and late, while a driver works on
-    the next step. After a failure the program is run again, everything is judged at once, and that run counts.
+    before it. quick: judge only samples where judging takes long, and judge steps late where a driver can work
+    meanwhile. A failure that is found so is judged by another run, without samples and at once.
     """
 
     edges: bool = False
@@ -106,6 +108,14 @@ class Watched:
     excuses_used: set[str] = field(default_factory=set)
     tapes: Mapping[str, Tape] = field(default_factory=dict)
     sent: list[int] = field(default_factory=list)
+
+
+class _Place(NamedTuple):
+    """Where a run is. steps, made, cell: as in Ended."""
+
+    steps: tuple[Step, ...]
+    made: int
+    cell: str
 
 
 def attempt(
@@ -132,16 +142,20 @@ def play(
     fresh: start with parties that have done nothing yet. watch: sees every step, before the oracles do. watched:
     receives what the run shows. If the target says that it can't take a value, such as a maximum size or a text, the
     run ends there without a failure. EdgesFailed.
+
+    After a failure the program is run again if steps were judged late, if the run began in a kept session that is not
+    trusted yet, if only samples were judged, or if the driver was stranded.
     """
     alone = watch is None and not (watched is not None and watched.edges)
     sessions = sessions_of(program.setup.target) if alone and not fresh else None
     session = sessions.session(program.setup) if sessions is not None else None
     quick = watched is not None and watched.quick
     ended = _play(program, fresh, watch, watched, session, late=quick and alone and may_judge_late(program.setup))
+    kept = session is not None
     if ended is not None and ended.late:
-        session = sessions.session(program.setup) if sessions is not None and session is not None else None
-        ended = _play(program, fresh, watch, watched, session) or ended
-    if sessions is not None and session is not None and ended is not None and not sessions.trusted(ended.cause):
+        again = sessions.session(program.setup) if sessions is not None and kept else None
+        ended = _play(program, fresh, watch, watched, again) or ended
+    if sessions is not None and kept and ended is not None and not sessions.trusted(ended.cause):
         first, ended = ended, _play(program, fresh, watch, watched)
         sessions.compare(first.cause, None if ended is None else ended.cause)
     if ended is not None and watched is not None and watched.quick and program.setup.in_process:
@@ -163,6 +177,7 @@ def _play(
 ) -> Ended | None:
     setup = program.setup
     last: deque[Step] = deque(maxlen=BEFORE + 1)
+    places: dict[int, _Place] = {}  # by the number of the step, if steps are judged late
     prepared = session is not None or (setup.in_process and not fresh)
     tracker = Tracker(setup.role, established=setup.start != "scratch" and prepared)
     told = watched if watched is not None else Watched()
@@ -171,6 +186,12 @@ def _play(
     watching: list[Callable[[Step], None]] = [last.append, tracker]
     watching += [edges] if told.edges else []
     watching += [watch] if watch is not None else []
+
+    def place() -> _Place:
+        return _Place(tuple(last), tracker.made, tracker.cell)
+
+    if late:
+        watching.append(lambda step: places.update({step.number: place()}))
     case: Case | None = None
     failed_late = False
     try:
@@ -185,8 +206,9 @@ def _play(
                 failed_late = late and case.world.has_objected_late
                 del case.world.watchers[: len(watching)]
                 case.oracles.sample(on=False)
-                told.excuses_used |= case.passed_over
                 told.tapes = case.tapes
+                if not failed_late:
+                    told.excuses_used |= case.passed_over
         edges.note(tracker.made, now=True)
         _forget(program, case)
     except EdgesFailed:
@@ -194,8 +216,9 @@ def _play(
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         with suppress(TargetError):  # the run has failed already
             _forget(program, case)
-        at_end = case is not None and case.at_end
-        return Ended(error, tuple(last), at_end, tracker.made, tracker.cell, failed_late)
+        number = error.step_number if failed_late and isinstance(error, DemandFailed) else None
+        where = places[number] if number in places else place()
+        return Ended(error, where.steps, case is not None and case.at_end, where.made, where.cell, failed_late)
     finally:
         if not failed_late:
             moves = moves_of(program.moves[: tracker.made])

@@ -1,8 +1,8 @@
 """Judging late: oracles judge a step while a driver works on the next one, so that both processes have work.
 
-Half of the time that a case through a driver takes passes in the driver, and the harness would only wait. A failure is
-noticed a few steps late in this way. So the program is then run again, with each step judged at once, and that run
-counts. [execute.py]
+Half of the time that a case through a driver takes passes in the driver, and otherwise the harness would only wait. In
+this way a failure is noticed one or more steps late. So the program is then run again, with each step judged at once.
+[execute.py]
 """
 
 from __future__ import annotations
@@ -15,19 +15,15 @@ from otterproof.harness.targets.driver import DriverTarget
 
 
 def may_judge_late(setup: Setup) -> bool:
-    """Whether the cases of a setup can be judged late: a driver plays a party, and can repeat what it does.
-
-    Oracles that were chosen may be such as look at the present state of parties, so they judge at once.
-    """
-    target = setup.target
-    return isinstance(target, DriverTarget) and target.randomness != "none" and not setup.oracles
+    """Whether the cases of a setup can be judged late: a driver plays a party, and can repeat what it does."""
+    return isinstance(setup.target, DriverTarget) and setup.target.randomness != "none"
 
 
 @contextmanager
 def judging_late(case: Case) -> Iterator[None]:
     """Inside, steps of a case are judged while its driver works on the next request, or by `finish` or `catch_up`.
 
-    TypeError if no driver plays a party.
+    If an error ends the case, the steps before it are judged first. TypeError if no driver plays a party.
     """
     driver = case.session.driver if case.session is not None else case.setup.target
     if not isinstance(driver, DriverTarget):
@@ -36,5 +32,8 @@ def judging_late(case: Case) -> Iterator[None]:
         driver.meanwhile = case.world.judge_waiting
         try:
             yield
+        except Exception:
+            case.catch_up()
+            raise
         finally:
             driver.meanwhile = None

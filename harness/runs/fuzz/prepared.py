@@ -26,7 +26,7 @@ class Prepared:
         copyable = [party for party in world.parties.values() if isinstance(party, Copyable)]
         self._parties = [(party, party.snapshot()) for party in copyable]
         self._network, self._now, self._steps = world.network.snapshot(), world.now, world.steps
-        self._watchers = list(world.watchers)
+        self._watchers, self._judges = list(world.watchers), list(world.judges)
         lockstep = [party for party in world.parties.values() if isinstance(party, LockstepParty)]
         self._followers = [(party, party.follower) for party in lockstep]
         self._drawn = {name: source.snapshot() for name, source in entropy.items()}
@@ -40,7 +40,7 @@ class Prepared:
             party.restore(state)
         self.world.network.restore(self._network)
         self.world.now, self.world.steps = self._now, self._steps
-        self.world.watchers[:] = self._watchers
+        self.world.watchers[:], self.world.judges[:] = self._watchers, self._judges
         for name, source in self.entropy.items():
             source.restore(self._drawn[name])
         self.oracles.restore(self._judged)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from otterproof.harness.runs.failure import BEFORE, explanation, leveled_lines
+from otterproof.harness.runs.failure import BEFORE, explain_command, leveled_lines
 from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.runs.fuzz.execute import Ended, named
 from otterproof.harness.simulation.world import Step
@@ -45,7 +45,7 @@ def pytest_case(*, target: str, **setup: Any) -> Iterator[Case]:
         failure = named(Ended(error, tuple(last), at_end=False, made=0))
         told = [f"{failure.verdict.value.upper()}  {failure.check}"]
         told += leveled_lines(failure.record) if failure.record is not None else []
-        text = "\n".join([*told, explanation(failure.check)])
+        text = "\n".join([*told, f"  explain   {explain_command(failure.check)}"])
         raise pytest.fail.Exception(printable(text, lines=True), pytrace=False) from None
     finally:
         player.close()

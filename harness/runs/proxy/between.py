@@ -65,7 +65,8 @@ class Conversation:
         self._oracles = Oracles(self._world, *_judging(targets), configs=configs, foreign=_foreign(self.targets))
         infos = {name: PartyInfo(self.targets[name].name, config) for name, config in configs.items()}
         self._record = Record(Header(seed, infos, "proxy"))
-        self._world.watchers += [self._record.add, self._judge]
+        self._world.watchers.append(self._record.add)
+        self._world.judges.append(self._judge)
         self._excused = frozenset(excused)
         self._judging = True
         #: The excused checks that have failed.

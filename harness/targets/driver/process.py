@@ -144,7 +144,8 @@ class DriverProcess:
     ) -> Any:
         """Call a method and wait for the result. TargetError; after all but Unsupported and Failed, it is dead.
 
-        meanwhile: called when the request has been sent; its time does not count.
+        meanwhile: called when the request has been sent; its time does not count. It must not raise an error, nor call
+        this driver.
         """
         self._method = "exit" if self._leaving else method
         if self.closed:

@@ -97,7 +97,7 @@ class DriverTarget:
         self.pictures = False
         self.coverage = False
         self.giving_up = GivingUp()
-        #: Called in the course of each call, while the driver works.
+        #: Called in each call, while the driver works. It must not raise an error, nor call this driver.
         self.meanwhile: Callable[[], None] | None = None
         self._method = ""  # the last one called, in this process
         self._broken = False

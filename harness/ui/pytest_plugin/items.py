@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from otterproof.harness.runs.failure import explanation, leveled_lines
+from otterproof.harness.runs.failure import explain_command, leveled_lines
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
@@ -158,4 +158,4 @@ def text_of(result: Result, replay: Sequence[str]) -> Iterator[str]:
     yield from leveled_lines(result.failure) if result.failure is not None else [f"  {result.detail}"]
     yield from (f"  replay    {shlex.join(['otterproof', 'replay', path, *replay])}" for path in result.transcripts)
     if result.check:
-        yield explanation(result.check)
+        yield f"  explain   {explain_command(result.check)}"
