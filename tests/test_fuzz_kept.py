@@ -16,25 +16,7 @@ from otterproof.harness.runs.fuzz.kept import DriverSessions, sessions_of
 from otterproof.harness.simulation.moves import Settle, User
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
-
-#: A driver of the reference engine; tests can replace its methods.
-DRIVER = """
-import os, sys
-from otterproof.implementations.drivers.engine.driver import Driver
-from otterproof.implementations.drivers.linejson import serve
-
-methods = Driver("reference").methods()
-{changes}
-serve(methods)
-"""
-
-
-class Asked(Counter[str]):
-    """How often each method was called; used as a Trace, which sees every line."""
-
-    def __call__(self, direction: str, line: bytes) -> None:
-        if direction == ">":
-            self[line.partition(b'"method":"')[2].partition(b'"')[0].decode()] += 1
+from tests.changed_driver import Asked, changed
 
 
 @pytest.fixture
@@ -59,13 +41,6 @@ def in_session(target: DriverTarget, text: bytes = b"hello") -> Program:
     """A program that starts within a session: a text is sent."""
     made = next(one for one in (program("kept", number, target) for number in range(100)) if one.setup.start == "3")
     return Program(made.setup, (User("alice", "send", {"text": text}), Settle()))
-
-
-def changed(tmp_path: Path, changes: str) -> DriverTarget:
-    """A driver of the reference engine with changed methods."""
-    path = tmp_path / "driver.py"
-    path.write_text(DRIVER.format(changes=changes))
-    return DriverTarget("changed", [sys.executable, str(path)])
 
 
 def test_a_session_is_brought_about_once(target: DriverTarget, asked: Asked) -> None:

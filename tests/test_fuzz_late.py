@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,20 +20,9 @@ from otterproof.harness.runs.fuzz.late import judging_late
 from otterproof.harness.simulation.moves import Craft, Deliver, Drop, Fragment, Move, Settle, Tick, User
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.targets.driver import DriverTarget
-from otterproof.harness.targets.driver.process import Trace
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.wire.craft import NEXT_KEY
-
-#: A driver of the reference engine with a fault.
-DRIVER = """
-from otterproof.harness.targets.faults.loader import engine
-from otterproof.implementations.drivers.engine.driver import Driver
-from otterproof.implementations.drivers.linejson import serve
-
-methods = Driver("reference", engine({fault!r})).methods()
-{changes}
-serve(methods)
-"""
+from tests.changed_driver import Asked, changed
 
 #: The answer to hello of a target that can't repeat a run.
 RANDOM = """
@@ -44,7 +32,6 @@ methods["hello"] = lambda params: hello(params) | {"randomness": "none"}
 
 #: A target that dies when its user starts a handshake.
 DYING = """
-import os
 methods["start"] = lambda params: os.abort()
 """
 
@@ -68,27 +55,6 @@ FAULTS = ("handshake-not-closed", "counter-constant", "rotates-with-every-messag
 
 #: A user of the target sends texts, which arrive.
 TEXTS: tuple[Move, ...] = (User("alice", "send", {"text": b"hello"}), Deliver("bob")) * 3
-
-
-class Created:
-    """How many parties were made; used as a Trace, which sees every line."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, direction: str, line: bytes) -> None:
-        self.count += direction == ">" and b'"method":"create"' in line
-
-
-@contextmanager
-def driver(folder: Path, fault: str, changes: str = "", trace: Trace | None = None) -> Iterator[DriverTarget]:
-    path = folder / "driver.py"
-    path.write_text(DRIVER.format(fault=fault, changes=changes))
-    target = DriverTarget(fault, [sys.executable, str(path)], trace=trace)
-    try:
-        yield target
-    finally:
-        target.close()
 
 
 @pytest.fixture
@@ -123,7 +89,7 @@ class Judged(list[int]):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_failures_are_those_of_a_run_that_is_judged_at_once(tmp_path: Path, fault: str) -> None:
     failed = 0
-    with driver(tmp_path, fault) as target:
+    with closing(changed(tmp_path, fault=fault)) as target:
         for number in range(12):
             made, quick, full = program("late", number, target), Watched(quick=True), Watched()
             prepare(made)
@@ -136,7 +102,7 @@ def test_failures_are_those_of_a_run_that_is_judged_at_once(tmp_path: Path, faul
 
 def test_a_known_failure_is_passed_over_as_at_once(tmp_path: Path) -> None:
     used: set[str] = set()
-    with driver(tmp_path, "counter-constant") as target:
+    with closing(changed(tmp_path, fault="counter-constant")) as target:
         for number in range(12):
             made = program("late", number, target)
             failure = attempt(made)
@@ -152,21 +118,21 @@ def test_a_known_failure_is_passed_over_as_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("changes", "runs"), [("", 2), (RANDOM, 1), (DYING, 1)], ids=["seed", "none", "crash"])
 def test_a_run_that_fails_late_is_made_again(tmp_path: Path, changes: str, runs: int) -> None:
-    created = Created()
-    with driver(tmp_path, "counter-constant", changes, created) as target:
+    asked = Asked()
+    with closing(changed(tmp_path, changes, fault="counter-constant", trace=asked)) as target:
         drawn = (program("late", number, target) for number in range(100))
         made = next(one for one in drawn if one.setup.start == "scratch" and attempt(one))
-        before = created.count
+        before = asked["create"]
         assert attempt(made, watched=Watched(quick=True)) is not None
-        assert created.count - before == runs
+        assert asked["create"] - before == runs
 
 
 def test_a_failure_that_does_not_come_again_is_told_as_it_was(tmp_path: Path) -> None:
-    with driver(tmp_path, "counter-constant") as target:
+    with closing(changed(tmp_path, fault="counter-constant")) as target:
         drawn = (program("late", number, target) for number in range(100))
         made = next(one for one in drawn if one.setup.start == "scratch" and attempt(one))
         expected = attempt(made)
-    with driver(tmp_path, "counter-constant", ONCE) as target:
+    with closing(changed(tmp_path, ONCE, fault="counter-constant")) as target:
         flaky = replace(made, setup=replace(made.setup, target=target))
         assert attempt(flaky, watched=Watched(quick=True)) == expected
         assert attempt(flaky) is None
@@ -268,7 +234,7 @@ def test_the_next_case_has_its_own_judges() -> None:
 def test_a_failure_in_a_copy_that_cannot_be_had_again_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with driver(tmp_path, "counter-constant", INCOMPLETE) as target:
+    with closing(changed(tmp_path, INCOMPLETE, fault="counter-constant")) as target:
         drawn = next(one for one in (program("late", number, target) for number in range(30)) if one.setup.start == "3")
         made = replace(drawn, moves=(*TEXTS, Settle()))
         prepare(made)

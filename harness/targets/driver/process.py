@@ -174,9 +174,7 @@ class DriverProcess:
             self._show("<", bytes(self._unshown))
             self._unshown = bytearray()
 
-    def _exchange(
-        self, method: str, request: bytes, seconds: float, meanwhile: Callable[[], None] | None = None
-    ) -> bytes:
+    def _exchange(self, method: str, request: bytes, seconds: float, meanwhile: Callable[[], None] | None) -> bytes:
         """Send a line and return the one that comes back."""
         self._nothing_unasked(method)
         answer = self._unshown = bytearray()
